@@ -1,0 +1,1 @@
+"""Kubernetes in Python. Dependencies point one way: lib, api <- client, storage <- the daemons <- cli."""

@@ -1,0 +1,1 @@
+"""What runs in the cluster for its users: DNS first of all."""

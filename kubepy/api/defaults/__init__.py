@@ -1,0 +1,1 @@
+"""The defaults that upstream sets on decoding, one module a group; pure, in place."""

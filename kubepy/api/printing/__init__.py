@@ -1,0 +1,1 @@
+"""Table columns and cells, as kubectl get prints them."""

@@ -1,0 +1,1 @@
+"""HTTP in front of api/ and storage/. Only this package imports storage."""

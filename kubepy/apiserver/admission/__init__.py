@@ -1,0 +1,1 @@
+"""What may enter: one plug-in a file, in upstream's order."""

@@ -1,0 +1,1 @@
+"""May they: one authorizer a file, and upstream's bootstrap roles."""

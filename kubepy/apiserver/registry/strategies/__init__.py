@@ -1,0 +1,1 @@
+"""One strategy a file: what happens to a kind before it is stored."""

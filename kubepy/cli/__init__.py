@@ -1,0 +1,1 @@
+"""One file a process: flags, typed config, run."""

@@ -1,0 +1,1 @@
+"""How daemons talk to the API server: verbs on plain dicts, watch, informers, leader election, events."""

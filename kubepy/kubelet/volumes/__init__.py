@@ -1,0 +1,1 @@
+"""One volume kind a file."""

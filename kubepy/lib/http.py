@@ -1,0 +1,89 @@
+"""The vocabulary of an HTTP service: a handler takes a Request and answers a Response, a Stream or an Upgrade.
+
+The same handler is served over a socket (`lib/http_server.py`) and called directly in one process
+(`client/transport.py`, the tests), so nothing here knows of sockets.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+Headers = CIMultiDict[str] | CIMultiDictProxy[str]
+
+
+@dataclass(slots=True)
+class Request:
+    """One request, its body read whole.
+
+    `path` is the raw path, still percent-encoded, without the query; `peer_certificate` the DER bytes of the
+    client's certificate, verified by TLS, or None; `context` is scratch space of the layers that it passes.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Headers = field(default_factory=CIMultiDict)
+    body: bytes = b""
+    remote: str = ""
+    peer_certificate: bytes | None = None
+    context: dict[str, Any] = field(default_factory=dict)
+
+    def params(self) -> dict[str, list[str]]:
+        """Every query parameter with its values in order; empty values are kept."""
+        parsed: dict[str, list[str]] = {}
+        if self.query:
+            for key, value in parse_qsl(self.query, keep_blank_values=True):
+                parsed.setdefault(key, []).append(value)
+        return parsed
+
+
+@dataclass(slots=True)
+class Response:
+    """A whole answer; `body` may come in parts, which are written one after the other without joining."""
+
+    status: int = 200
+    body: bytes | Sequence[bytes] = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Stream:
+    """An answer without an end known beforehand: `chunks` is iterated and closed by the server.
+
+    The server stops reading `chunks` while the peer does not take what was written.
+    """
+
+    chunks: AsyncIterator[bytes]
+    status: int = 200
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Connection(Protocol):
+    """The raw byte stream under an upgraded request."""
+
+    async def read(self) -> bytes:
+        """The next bytes; empty at the end of the stream."""
+
+    async def write(self, data: bytes) -> None:
+        """Hands over `data`, waiting while the peer is slow. Raises ConnectionError when it is gone."""
+
+    async def close(self) -> None:
+        """Ends the stream; what was written before is sent."""
+
+
+@dataclass(slots=True)
+class Upgrade:
+    """A switch of protocols: after 101 with `headers`, `serve` owns the connection until it returns."""
+
+    serve: Callable[[Connection], Awaitable[None]]
+    headers: Mapping[str, str]
+    status: int = 101
+
+
+Answer = Response | Stream | Upgrade
+Handler = Callable[[Request], Awaitable[Answer]]

@@ -1,0 +1,1 @@
+"""Pod traffic between nodes: routes on one segment, VXLAN otherwise."""

@@ -1,0 +1,1 @@
+"""Services as nftables rules: a pure render, applied atomically."""

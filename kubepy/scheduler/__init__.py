@@ -1,0 +1,1 @@
+"""Places pods: an array snapshot, vectorised plugins, a queue, and asynchronous binding."""

@@ -1,0 +1,1 @@
+"""One scheduling rule a file, a pure function on the snapshot at its heart."""

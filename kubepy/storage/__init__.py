@@ -1,0 +1,1 @@
+"""Where objects are kept as JSON bytes: the Store contract, its backends, and the watch cache."""

@@ -1,0 +1,111 @@
+"""The Store contract: a revisioned key-value store of JSON bytes, as etcd is one.
+
+What every backend promises, and `tests/contract/test_store.py` checks on each:
+- A revision is a positive integer that grows by at least one with every write; a write that was acknowledged is never lost.
+- `create`, `update` and `delete` compare and set atomically; of two that race, exactly one wins.
+- `watch` tells each change after its start exactly once and in order, whatever the connection does meanwhile,
+  or raises `Compacted`; it never skips one.
+- The loss of the backend is waited for and retried inside; only a deadline that passes raises `Unavailable`.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class StoreError(Exception):
+    """A fault of the store itself."""
+
+
+class KeyExists(StoreError):
+    """`create` found the key."""
+
+
+class KeyMissing(StoreError):
+    """`get`, `update` or `delete` found no such key."""
+
+
+class RevisionConflict(StoreError):
+    """The key is not at the expected revision; `current` is the entry that was found."""
+
+    def __init__(self, current: "Entry") -> None:
+        super().__init__(f"{current.key}: found revision {current.revision}")
+        self.current = current
+
+
+class Compacted(StoreError):
+    """The revision asked for is gone; `revision` is the oldest that is left."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"compacted up to revision {revision}")
+        self.revision = revision
+
+
+class Unavailable(StoreError):
+    """The backend did not answer in time. A write may or may not have happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key with its value and the revision of its last change."""
+
+    key: str
+    value: bytes
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change: `value` is None for a delete, `previous` None for a create. `revision` is the change's own."""
+
+    key: str
+    value: bytes | None
+    revision: int
+    previous: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Every change up to `revision` has been told."""
+
+    revision: int
+
+
+class Store(Protocol):
+    """See the module's docstring for the promises; keys are `/registry/...` paths."""
+
+    async def get(self, key: str) -> Entry:
+        """The entry. Raises KeyMissing."""
+
+    async def list(self, prefix: str, *, revision: int = 0) -> tuple[Sequence[Entry], int]:
+        """All entries below `prefix` in key order, and the revision they were read at (`revision`, if given).
+
+        Raises Compacted for a revision that is gone.
+        """
+
+    async def create(self, key: str, value: bytes, *, ttl_s: int = 0) -> int:
+        """Stores a new key, gone after `ttl_s` seconds unless that is 0; the new revision. Raises KeyExists."""
+
+    async def update(self, key: str, value: bytes, *, revision: int, ttl_s: int = 0) -> int:
+        """Replaces the value if the key is at `revision`; the new revision. Raises RevisionConflict, KeyMissing."""
+
+    async def delete(self, key: str, *, revision: int) -> int:
+        """Removes the key if it is at `revision`; the delete's revision. Raises RevisionConflict, KeyMissing."""
+
+    def watch(self, prefix: str, *, revision: int) -> AsyncIterator[Sequence[Change] | Progress]:
+        """Changes after `revision` below `prefix`, in batches that never split a revision; progress marks between.
+
+        Raises Compacted.
+        """
+
+    async def revision(self) -> int:
+        """The revision of the last write, read from a quorum."""
+
+    async def compact(self, revision: int) -> None:
+        """Forgets history before `revision`."""
+
+    async def ping(self) -> None:
+        """Returns when the backend serves; raises Unavailable."""
+
+    async def close(self) -> None:
+        """Ends every watch and lets go of the backend."""

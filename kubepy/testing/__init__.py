@@ -1,0 +1,1 @@
+"""What users of kubepy test with: a cluster in a process, and hollow nodes."""
