@@ -1,0 +1,362 @@
+"""Serve a Handler over sockets: aiohttp's low-level server below, our own thin writing of answers above.
+
+Promises: bodies are read whole up to a limit; a slow peer stops what is read for it (back pressure both ways); a
+Stream is closed when its peer goes away or the server shuts down; an Upgrade hands over the raw bytes whatever the
+protocol's name. Answers are written straight to the transport: no response objects, no middleware.
+Left to `http_tunnel.py`: the connection under an upgrade.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+import time
+import zlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_protocol import ERROR, RequestHandler
+
+from kubepy.lib.http import Answer, Handler, Request, Response, Stream, Upgrade
+from kubepy.lib.http_tunnel import Tunnel
+
+BODY_LIMIT = 3 * 1024 * 1024
+"""Bytes of a request's body, decompressed; upstream's default MaxRequestBodyBytes."""
+GZIP_FROM = 128 * 1024
+"""Bytes from which an answer is compressed for who accepts it, as upstream does."""
+_GZIP_THREAD_FROM = 512 * 1024
+_log = logging.getLogger(__name__)
+_REASONS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+
+
+class BodyTooLarge(Exception):
+    """The request's body is longer than the server takes."""
+
+
+class _Date:
+    """The Date header's line, rendered once a second."""
+
+    __slots__ = ("_line", "_second")
+
+    def __init__(self) -> None:
+        self._second, self._line = 0, ""
+
+    def line(self) -> str:
+        now = int(time.time())
+        if now != self._second:
+            self._second, self._line = now, f"Date: {formatdate(now, usegmt=True)}\r\n"
+        return self._line
+
+
+_date = _Date()
+
+
+class _Exchange:
+    """One request on a connection: what aiohttp's protocol needs of a request, and of its answer."""
+
+    __slots__ = ("_task", "_watcher", "keep_alive", "message", "payload", "protocol", "writer")
+
+    def __init__(self, message: Any, payload: Any, protocol: RequestHandler, writer: Any, task: Any) -> None:
+        self.message, self.payload, self.protocol, self.writer = message, payload, protocol, writer
+        self._task = task
+        self._watcher: asyncio.Task[Any] | None = None
+        self.keep_alive = not message.should_close
+
+    def guard(self, task: asyncio.Task[Any] | None) -> None:
+        """`task` is cancelled when the peer goes away."""
+        self._watcher = task
+
+    def _cancel(self, exc: BaseException) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    def _finish(self) -> None:
+        self._watcher = None
+
+    async def prepare(self, request: Any) -> None:
+        """Nothing is left to do: the handler has written the answer."""
+
+    async def write_eof(self) -> None:
+        """See `prepare`."""
+
+
+def _headers(answer: Response | Stream, extra: str) -> bytes:
+    head = _REASONS.get(answer.status) or f"HTTP/1.1 {answer.status} \r\n"
+    lines = "".join([f"{name}: {value}\r\n" for name, value in answer.headers.items()]) if answer.headers else ""
+    kind = f"Content-Type: {answer.content_type}\r\n" if answer.content_type else ""
+    return f"{head}{kind}{lines}{_date.line()}{extra}\r\n".encode("latin-1", "replace")
+
+
+def _gzip(parts: Sequence[bytes]) -> list[bytes]:
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    packed = [chunk for chunk in map(packer.compress, parts) if chunk]
+    packed.append(packer.flush())
+    return packed
+
+
+def _accepts_gzip(request: Request) -> bool:
+    accepted = request.headers.get("Accept-Encoding")
+    return accepted is not None and any(
+        coding.strip().partition(";")[0] == "gzip" for coding in accepted.lower().split(",")
+    )
+
+
+class Server:
+    """A listening server. `port` is the one that was bound."""
+
+    def __init__(self, handler: Handler, *, body_limit: int, too_large: Callable[[int], Response]) -> None:
+        self._handler = handler
+        self._body_limit = body_limit
+        self._too_large = too_large
+        self._streams: set[asyncio.Task[Any]] = set()
+        self._closing = False
+        self._listeners: list[asyncio.Server] = []
+        self._web = web.Server(
+            self._serve,  # type: ignore[arg-type]  # an _Exchange is all that the protocol asks of a request
+            request_factory=self._exchange,
+            access_log=None,
+            keepalive_timeout=180.0,
+            max_line_size=64 * 1024,
+            max_field_size=64 * 1024,
+            lingering_time=2.0,
+        )
+        self.port = 0
+
+    async def listen(
+        self, host: str | None, port: int, tls: ssl.SSLContext | None, sockets: Sequence[socket.socket] | None
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        if sockets is None:
+            self._listeners.append(await loop.create_server(self._web, host or None, port, ssl=tls, backlog=1024))
+        else:
+            for sock in sockets:
+                self._listeners.append(await loop.create_server(self._web, sock=sock, ssl=tls, backlog=1024))
+        bound = [sock.getsockname() for listener in self._listeners for sock in listener.sockets]
+        self.port = next((name[1] for name in bound if isinstance(name, tuple)), 0)
+
+    async def close(self, grace_s: float = 10.0) -> None:
+        """Stops accepting, ends streams and tunnels, lets requests in flight finish for `grace_s`, then closes all."""
+        self._closing = True
+        for listener in self._listeners:
+            listener.close()
+        for task in tuple(self._streams):
+            task.cancel()
+        self._web.pre_shutdown()
+        await self._web.shutdown(grace_s)
+
+    def _exchange(self, message: Any, payload: Any, protocol: RequestHandler, writer: Any, task: Any) -> Any:
+        if message is ERROR:  # bytes that are no HTTP: aiohttp answers by itself
+            return web.BaseRequest(message, payload, protocol, writer, task, protocol._loop)
+        return _Exchange(message, payload, protocol, writer, task)
+
+    async def _serve(self, exchange: _Exchange) -> _Exchange:
+        protocol, message = exchange.protocol, exchange.message
+        request = _request_of(exchange)
+        try:
+            if exchange.payload is not None and not exchange.payload.at_eof():
+                request.body = await _read_body(exchange, request, self._body_limit)
+        except BodyTooLarge:
+            exchange.keep_alive = False
+            await self._respond(exchange, request, self._too_large(self._body_limit))
+            return exchange
+        answer: Answer
+        try:
+            answer = await self._handler(request)
+        except Exception:  # the HTTP edge: whatever it is, the peer gets an answer
+            _log.exception("request failed: %s %s", request.method, request.path)
+            answer = Response(500, b"Internal Server Error\n", "text/plain; charset=utf-8")
+        if protocol.transport is None:
+            if isinstance(answer, Stream):
+                await _close_chunks(answer)
+            raise ConnectionResetError("peer is gone")
+        if isinstance(answer, Response):
+            await self._respond(exchange, request, answer)
+        elif isinstance(answer, Stream):
+            await self._stream(exchange, request, answer, chunked=message.version >= (1, 1))
+        else:
+            await self._upgrade(exchange, answer)
+        return exchange
+
+    async def _respond(self, exchange: _Exchange, request: Request, answer: Response) -> None:
+        protocol = exchange.protocol
+        body = answer.body
+        parts: Sequence[bytes] = (body,) if isinstance(body, bytes) else body
+        size = len(body) if isinstance(body, bytes) else sum(map(len, body))
+        extra = "" if exchange.keep_alive and not self._closing else "Connection: close\r\n"
+        if size > GZIP_FROM and _accepts_gzip(request) and "Content-Encoding" not in answer.headers:
+            parts = await asyncio.to_thread(_gzip, parts) if size > _GZIP_THREAD_FROM else _gzip(parts)
+            size = sum(map(len, parts))
+            extra += "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n"
+        transport = protocol.transport
+        if transport is None:
+            raise ConnectionResetError("peer is gone")
+        bodiless = answer.status in (204, 304) or answer.status < 200
+        head = _headers(answer, extra if bodiless else f"{extra}Content-Length: {size}\r\n")
+        if bodiless or request.method == "HEAD" or not size:
+            transport.write(head)
+        elif size < 65536:
+            transport.write(head + (parts[0] if len(parts) == 1 else b"".join(parts)))
+        else:
+            transport.writelines((head, *parts))
+        if protocol._paused:
+            await protocol._drain_helper()
+
+    async def _stream(self, exchange: _Exchange, request: Request, answer: Stream, *, chunked: bool) -> None:
+        """Writes chunks as they come; ends when they do, when the peer goes, or when the server closes."""
+        protocol = exchange.protocol
+        exchange.keep_alive = exchange.keep_alive and chunked
+        extra = "Transfer-Encoding: chunked\r\n" if chunked else "Connection: close\r\n"
+        assert protocol.transport is not None
+        protocol.transport.write(_headers(answer, extra))
+        if request.method == "HEAD":
+            await _close_chunks(answer)
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        exchange.guard(task)
+        self._streams.add(task)
+        try:
+            async for chunk in answer.chunks:
+                if not chunk:
+                    continue
+                transport = protocol.transport
+                if transport is None:
+                    raise ConnectionResetError("peer is gone")
+                transport.writelines((b"%x\r\n" % len(chunk), chunk, b"\r\n") if chunked else (chunk,))
+                if protocol._paused:
+                    await protocol._drain_helper()
+        except asyncio.CancelledError:
+            if not self._closing and protocol.transport is not None:
+                raise
+            task.uncancel()
+            exchange.keep_alive = False
+        except Exception:  # the HTTP edge: the head is out, so cutting the connection is all that can be told
+            _log.exception("stream failed: %s %s", request.method, request.path)
+            exchange.keep_alive = chunked = False
+        finally:
+            exchange.guard(None)
+            self._streams.discard(task)
+            await _close_chunks(answer)
+        if protocol.transport is None:
+            raise ConnectionResetError("peer is gone")
+        if chunked:
+            protocol.transport.write(b"0\r\n\r\n")
+
+    async def _upgrade(self, exchange: _Exchange, answer: Upgrade) -> None:
+        protocol = exchange.protocol
+        transport = protocol.transport
+        assert transport is not None
+        exchange.keep_alive = False
+        head = _REASONS[answer.status] + "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
+        if "connection" not in {name.lower() for name in answer.headers}:
+            head += "Connection: Upgrade\r\n"
+        tail, protocol._message_tail = protocol._message_tail, b""
+        tunnel = Tunnel(transport, tail, on_lost=protocol.connection_lost)
+        transport.set_protocol(tunnel)
+        with suppress(RuntimeError):  # reading was not paused
+            transport.resume_reading()
+        transport.write(head.encode("latin-1") + b"\r\n")
+        task = asyncio.current_task()
+        assert task is not None
+        self._streams.add(task)
+        try:
+            await answer.serve(tunnel)
+        except asyncio.CancelledError:
+            if not self._closing:
+                raise
+            task.uncancel()
+        except ConnectionError:
+            pass  # the peer went away: that is an end like any other
+        except Exception:  # the HTTP edge: the protocol was switched, so nothing can be told to the peer
+            _log.exception("upgraded connection failed: %s", exchange.message.path)
+        finally:
+            self._streams.discard(task)
+            await tunnel.close()
+
+
+def _request_of(exchange: _Exchange) -> Request:
+    protocol, message = exchange.protocol, exchange.message
+    path, _, query = message.path.partition("?")
+    if not path.startswith("/"):
+        path = message.url.raw_path
+    cache = protocol._cache
+    peer = cache.get("kubepy_peer")
+    if peer is None:
+        peer = cache["kubepy_peer"] = _peer_of(protocol)
+    return Request(message.method, path, query, message.headers, b"", peer[0], peer[1])
+
+
+def _peer_of(protocol: RequestHandler) -> tuple[str, bytes | None]:
+    """The peer's address and certificate; asked once a connection."""
+    if protocol.transport is None:
+        return "", None
+    name = protocol.transport.get_extra_info("peername")
+    tls = protocol.transport.get_extra_info("ssl_object")
+    remote = str(name[0]) if isinstance(name, tuple) else ""
+    return remote, tls.getpeercert(binary_form=True) if tls is not None else None
+
+
+async def _read_body(exchange: _Exchange, request: Request, limit: int) -> bytes:
+    """The whole body (aiohttp's parser has unpacked it). Raises BodyTooLarge."""
+    if (request.headers.get("Expect") or "").lower() == "100-continue" and exchange.protocol.transport is not None:
+        exchange.protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    payload = exchange.payload
+    parts: list[bytes] = []
+    size = 0
+    while not payload.at_eof():
+        chunk = await payload.readany()
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLarge
+        parts.append(chunk)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _close_chunks(answer: Stream) -> None:
+    close: Callable[[], Awaitable[None]] | None = getattr(answer.chunks, "aclose", None)
+    if close is not None:
+        await close()
+
+
+def _plain_too_large(limit: int) -> Response:
+    return Response(413, f"Request entity too large: limit is {limit}\n".encode(), "text/plain; charset=utf-8")
+
+
+async def serve(
+    handler: Handler,
+    *,
+    host: str | None,
+    port: int,
+    tls: ssl.SSLContext | None = None,
+    sockets: Sequence[socket.socket] | None = None,
+    body_limit: int = BODY_LIMIT,
+    too_large: Callable[[int], Response] = _plain_too_large,
+) -> Server:
+    """A server that listens already: on `sockets` if given, else on `host` (None: all addresses) and `port` (0: any).
+
+    `tls` decides on client certificates: with CERT_OPTIONAL a request carries the certificate that was verified.
+    """
+    server = Server(handler, body_limit=body_limit, too_large=too_large)
+    await server.listen(host, port, tls, sockets)
+    return server
+
+
+def server_tls(cert_file: str, key_file: str, client_ca: str | None = None, *, require: bool = False) -> ssl.SSLContext:
+    """A server's TLS settings: TLS 1.2 and up; client certificates verified against the PEM file `client_ca`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(cert_file, key_file)
+    context.set_alpn_protocols(["http/1.1"])
+    if client_ca:
+        context.load_verify_locations(client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED if require else ssl.CERT_OPTIONAL
+    return context
+
+
+def headers_of(request: Request, *names: str) -> Mapping[str, str]:
+    """Those of `names` that the request has, for passing on."""
+    return {name: value for name in names if (value := request.headers.get(name)) is not None}

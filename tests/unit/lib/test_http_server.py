@@ -1,0 +1,187 @@
+"""The HTTP server over real sockets: bodies, limits, streams, upgrades, closing."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import aiohttp
+import uvloop
+
+from kubepy.lib.http import Answer, Connection, Handler, Request, Response, Stream, Upgrade
+from kubepy.lib.http_server import Server, serve
+
+
+def on_server(
+    handler: Handler, test: Callable[[aiohttp.ClientSession, str, Server], Awaitable[None]], body_limit: int = 1000
+) -> None:
+    async def run() -> None:
+        server = await serve(handler, host="127.0.0.1", port=0, body_limit=body_limit)
+        async with aiohttp.ClientSession() as session:
+            await test(session, f"http://127.0.0.1:{server.port}", server)
+        await server.close(1)
+
+    uvloop.run(run())
+
+
+async def echo(request: Request) -> Answer:
+    return Response(201, request.method.encode() + b" " + request.path.encode() + b"?" + request.query.encode()
+                    + b" " + request.body, headers={"X-Said": request.headers.get("X-Say", "")})
+
+
+def test_request_reaches_the_handler_whole() -> None:
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        async with session.post(f"{url}/a%2Fb?x=1&y", data=b"body", headers={"X-Say": "hi"}) as answer:
+            assert answer.status == 201
+            assert answer.headers["X-Said"] == "hi"
+            assert answer.content_type == "application/json"
+            assert await answer.read() == b"POST /a%2Fb?x=1&y body"
+        async with session.get(f"{url}/again") as answer:
+            assert await answer.read() == b"GET /again? "
+
+    on_server(echo, test)
+
+
+def test_chunked_and_compressed_bodies_are_read_whole() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b"abc"
+
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        async with session.post(url, data=chunks()) as answer:
+            assert (await answer.read()).endswith(b" abcabcabc")
+        packed = gzip.compress(b"z" * 900)
+        async with session.post(url, data=packed, headers={"Content-Encoding": "gzip"}) as answer:
+            assert (await answer.read()).endswith(b"z" * 900)
+
+    on_server(echo, test)
+
+
+def test_body_over_the_limit_is_refused() -> None:
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        async with session.post(url, data=b"x" * 1001) as answer:
+            assert answer.status == 413
+            assert b"limit is 1000" in await answer.read()
+
+    on_server(echo, test)
+
+
+def test_large_answers_are_compressed_for_who_accepts_it() -> None:
+    async def large(request: Request) -> Answer:
+        return Response(200, [b"a" * 100_000, b"b" * 100_000])
+
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        async with session.get(url, headers={"Accept-Encoding": "gzip"}) as answer:
+            assert answer.headers["Content-Encoding"] == "gzip"
+            assert len(await answer.read()) == 200_000
+        async with session.get(url, headers={"Accept-Encoding": "identity"}) as answer:
+            assert "Content-Encoding" not in answer.headers
+            assert len(await answer.read()) == 200_000
+
+    on_server(large, test)
+
+
+def test_a_fault_of_the_handler_is_500_and_the_connection_goes_on() -> None:
+    async def broken(request: Request) -> Answer:
+        raise ZeroDivisionError
+
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        for _ in range(2):
+            async with session.get(url) as answer:
+                assert answer.status == 500
+
+    on_server(broken, test)
+
+
+def test_stream_is_closed_when_the_peer_leaves() -> None:
+    closed = asyncio.Event()
+
+    async def ticking(request: Request) -> Answer:
+        async def chunks() -> AsyncIterator[bytes]:
+            try:
+                yield b"first"
+                await asyncio.Event().wait()
+            finally:
+                closed.set()
+
+        return Stream(chunks())
+
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        async with session.get(url) as answer:
+            assert await answer.content.readexactly(5) == b"first"
+            answer.close()
+        await asyncio.wait_for(closed.wait(), 5)
+
+    on_server(ticking, test)
+
+
+def test_streams_end_cleanly_when_the_server_closes() -> None:
+    async def ticking(request: Request) -> Answer:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"first"
+            await asyncio.Event().wait()
+
+        return Stream(chunks())
+
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        async with session.get(url) as answer:
+            assert await answer.content.readexactly(5) == b"first"
+            await server.close(5)
+            assert await answer.content.read() == b""
+
+    on_server(ticking, test)
+
+
+def test_stream_waits_for_a_slow_reader() -> None:
+    produced = 0
+
+    async def flood(request: Request) -> Answer:
+        async def chunks() -> AsyncIterator[bytes]:
+            nonlocal produced
+            while produced < 2000:
+                produced += 1
+                yield b"x" * 65536
+
+        return Stream(chunks())
+
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        before = -1
+        while produced != before:
+            before = produced
+            await asyncio.sleep(0.05)
+        assert produced < 1000
+        writer.close()
+
+    on_server(flood, test)
+
+
+def test_any_protocol_can_be_switched_to() -> None:
+    async def shout(connection: Connection) -> None:
+        while data := await connection.read():
+            await connection.write(data.upper())
+
+    async def upgrade(request: Request) -> Answer:
+        return Upgrade(shout, {"Upgrade": request.headers["Upgrade"]})
+
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        for name in ("SPDY/3.1", "websocket"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            head = f"POST /exec HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: {name}\r\n"
+            if name == "websocket":
+                head = head.replace("POST", "GET")
+            else:
+                head += "Content-Length: 0\r\n"
+            writer.write(f"{head}\r\n".encode())
+            answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            assert answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+            assert f"Upgrade: {name}\r\nConnection: Upgrade\r\n".encode() in answer
+            for word in (b"one", b"two \x00\xff"):
+                writer.write(word)
+                assert await asyncio.wait_for(reader.readexactly(len(word)), 5) == word.upper()
+            writer.write_eof()
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+            writer.close()
+
+    on_server(upgrade, test)
