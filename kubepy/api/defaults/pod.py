@@ -1,0 +1,137 @@
+"""Defaults of Pods, and of the PodSpec that every template of the API shares.
+
+`default_pod_spec` is what templates get; a Pod itself gets more (requests from limits, host ports, service links), so
+that those never show up in a workload's template.
+Source: pkg/apis/core/v1/defaults.go, SetDefaults_Pod and SetDefaults_PodSpec; conversion.go for serviceAccount.
+"""
+
+from collections.abc import Callable
+from decimal import ROUND_CEILING, Decimal
+
+from kubepy.api import quantity
+from kubepy.api.defaults.images import default_pull_policy
+from kubepy.api.defaults.volumes import default_field_ref, default_volumes
+from kubepy.api.meta import Object
+
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+
+
+def default_pod(pod: Object) -> None:
+    """Defaults of a Pod."""
+    spec = pod.setdefault("spec", {})
+    default_pod_spec(spec)
+    for field in ("containers", "initContainers"):
+        for container in spec.get(field) or ():
+            _requests_from_limits(container["resources"])
+            if spec.get("hostNetwork"):
+                _host_ports(container)
+    spec.setdefault("enableServiceLinks", True)
+
+
+def default_pod_template(template: Object) -> None:
+    """Defaults of a pod template of a workload."""
+    template.setdefault("metadata", {})
+    default_pod_spec(template.setdefault("spec", {}))
+
+
+def default_pod_spec(spec: Object) -> None:
+    """Defaults that pods and pod templates have in common."""
+    if not spec.get("dnsPolicy"):
+        spec["dnsPolicy"] = "ClusterFirst"
+    if not spec.get("restartPolicy"):
+        spec["restartPolicy"] = "Always"
+    if spec.get("securityContext") is None:
+        spec["securityContext"] = {}
+    if spec.get("terminationGracePeriodSeconds") is None:
+        spec["terminationGracePeriodSeconds"] = 30
+    if not spec.get("schedulerName"):
+        spec["schedulerName"] = "default-scheduler"
+    _service_account(spec)
+    for field in ("containers", "initContainers", "ephemeralContainers"):
+        for container in spec.get(field) or ():
+            default_container(container)
+    if volumes := spec.get("volumes"):
+        default_volumes(volumes)
+    for holder in (spec, spec.get("resources") or {}):
+        default_resource_list(holder.get("overhead"))
+        default_resource_list(holder.get("requests"))
+        default_resource_list(holder.get("limits"))
+
+
+def default_container(container: Object) -> None:
+    """Defaults of a container of any sort."""
+    default_pull_policy(container, "imagePullPolicy", container.get("image", ""))
+    if not container.get("terminationMessagePath"):
+        container["terminationMessagePath"] = "/dev/termination-log"
+    if not container.get("terminationMessagePolicy"):
+        container["terminationMessagePolicy"] = "File"
+    resources = container.get("resources")
+    if resources is None:
+        resources = container["resources"] = {}
+    else:
+        default_resource_list(resources.get("requests"))
+        default_resource_list(resources.get("limits"))
+    for port in container.get("ports") or ():
+        if not port.get("protocol"):
+            port["protocol"] = "TCP"
+    for variable in container.get("env") or ():
+        source = variable.get("valueFrom")
+        if source and source.get("fieldRef"):
+            default_field_ref(source["fieldRef"])
+    for name in _PROBES:
+        if (probe := container.get(name)) is not None:
+            _probe(probe)
+    if lifecycle := container.get("lifecycle"):
+        for hook in ("postStart", "preStop"):
+            _handler(lifecycle.get(hook) or {})
+
+
+def default_resource_list(resources: Object | None) -> None:
+    """Rounds quantities finer than a thousandth up to it."""
+    for name, amount in (resources or {}).items():
+        if isinstance(amount, str) and amount[-1:] in ("n", "u"):
+            thousandths = (Decimal(quantity.parse(amount)) * 1000).to_integral_value(rounding=ROUND_CEILING)
+            resources[name] = quantity.canonical(f"{thousandths}m")  # type: ignore[index]  # it had an item
+
+
+def _service_account(spec: Object) -> None:
+    """`serviceAccount` is the deprecated alias: both are always shown, and the new name wins."""
+    name = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    if name:
+        spec["serviceAccountName"] = spec["serviceAccount"] = name
+
+
+def _probe(probe: Object) -> None:
+    for key, value in (("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)):
+        if not probe.get(key):
+            probe[key] = value
+    _handler(probe)
+    if (grpc := probe.get("grpc")) is not None:
+        grpc.setdefault("service", "")
+
+
+def _handler(handler: Object) -> None:
+    if (get := handler.get("httpGet")) is not None:
+        if not get.get("path"):
+            get["path"] = "/"
+        if not get.get("scheme"):
+            get["scheme"] = "HTTP"
+
+
+def _requests_from_limits(resources: Object) -> None:
+    limits = resources.get("limits")
+    if limits:
+        resources["requests"] = {**limits, **(resources.get("requests") or {})}
+
+
+def _host_ports(container: Object) -> None:
+    for port in container.get("ports") or ():
+        if not port.get("hostPort") and "containerPort" in port:
+            port["hostPort"] = port["containerPort"]
+
+
+
+DEFAULTS: dict[tuple[str, str, str], Callable[[Object], None]] = {
+    ("", "v1", "Pod"): default_pod,
+    ("", "v1", "PodTemplate"): lambda obj: default_pod_template(obj.setdefault("template", {})),
+}
