@@ -175,8 +175,9 @@ class Timeout(ApiError):
     code, reason = 504, "Timeout"
 
 
-_BY_REASON = {kind.reason: kind for kind in (*ApiError.__subclasses__(), Expired)}
-_BY_CODE = {kind.code: kind for kind in reversed(ApiError.__subclasses__())}
+_KINDS: list[type[ApiError]] = [*ApiError.__subclasses__(), Expired]
+_BY_REASON = {kind.reason: kind for kind in _KINDS}
+_BY_CODE = {kind.code: kind for kind in reversed(_KINDS)}
 
 
 def from_status(status: Mapping[str, Any]) -> ApiError:

@@ -1,0 +1,69 @@
+"""The skeleton of a daemon: an event loop, signals, systemd's readiness message, an exit code.
+
+A daemon's `main` returns only when cancelled: the first SIGTERM or SIGINT cancels it, so that it can stop
+accepting, drain and close; a second one ends the process at once. Source of the message: sd_notify(3).
+"""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+from kubepy.lib import log
+
+_log = log.get(__name__)
+
+
+def notify(state: str) -> None:
+    """Sends `state` (`READY=1`, `STOPPING=1`...) to the service manager, if there is one."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        channel.connect(address)
+        channel.sendall(state.encode())
+
+
+def notify_ready() -> None:
+    """Tells the service manager that start-up has ended."""
+    notify("READY=1")
+
+
+def run(main: Callable[[], Awaitable[None]], *, name: str) -> int:
+    """Runs `main` until a signal or its end; 0 after a signal, 1 when it ended by itself or failed."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_supervise(main, name))
+
+
+async def _supervise(main: Callable[[], Awaitable[None]], name: str) -> int:
+    async def body() -> None:
+        await main()
+
+    task = asyncio.get_running_loop().create_task(body(), name=name)
+    asked_to_stop = False
+
+    def stop(signum: int) -> None:
+        nonlocal asked_to_stop
+        if asked_to_stop:
+            os._exit(128 + signum)
+        asked_to_stop = True
+        _log.info("stopping", signal=signal.Signals(signum).name)
+        notify("STOPPING=1")
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop, signum)
+    await asyncio.wait({task})
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("daemon failed", daemon=name, error=error)
+        return 1
+    if not asked_to_stop:
+        _log.error("daemon ended by itself", daemon=name)
+        return 1
+    return 0
