@@ -6,7 +6,6 @@ Source: pkg/apis/core/v1/defaults.go, SetDefaults_Pod and SetDefaults_PodSpec; c
 """
 
 from collections.abc import Callable
-from decimal import ROUND_CEILING, Decimal
 
 from kubepy.api import quantity
 from kubepy.api.defaults.images import default_pull_policy
@@ -90,8 +89,7 @@ def default_resource_list(resources: Object | None) -> None:
     """Rounds quantities finer than a thousandth up to it."""
     for name, amount in (resources or {}).items():
         if isinstance(amount, str) and amount[-1:] in ("n", "u"):
-            thousandths = (Decimal(quantity.parse(amount)) * 1000).to_integral_value(rounding=ROUND_CEILING)
-            resources[name] = quantity.canonical(f"{thousandths}m")  # type: ignore[index]  # it had an item
+            resources[name] = quantity.round_up(amount)  # type: ignore[index]  # it had an item
 
 
 def _service_account(spec: Object) -> None:
@@ -128,7 +126,6 @@ def _host_ports(container: Object) -> None:
     for port in container.get("ports") or ():
         if not port.get("hostPort") and "containerPort" in port:
             port["hostPort"] = port["containerPort"]
-
 
 
 DEFAULTS: dict[tuple[str, str, str], Callable[[Object], None]] = {

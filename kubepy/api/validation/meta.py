@@ -146,7 +146,9 @@ def _validate_owners(owners: list[Object], path: str) -> list[FieldError]:
         if not version or (slash and not group):
             errors.append(invalid(f"{path}.apiVersion", owner.get("apiVersion", ""), "version must not be empty"))
         errors += [
-            invalid(f"{path}.{field}", "", "must not be empty") for field in ("kind", "name", "uid") if not owner.get(field)
+            invalid(f"{path}.{field}", "", "must not be empty")
+            for field in ("kind", "name", "uid")
+            if not owner.get(field)
         ]
         if (owner.get("apiVersion"), owner.get("kind")) in _BANNED_OWNERS:
             errors.append(invalid(path, owner, f"/v1, Kind={owner['kind']} is disallowed from being an owner"))
