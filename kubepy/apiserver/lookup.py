@@ -1,6 +1,6 @@
 """How the layers around a request (authn, authz, admission) read other objects: from the caches, without waiting.
 
-The engine implements it over its watch caches; a fake for tests is a dict (`tests/unit/apiserver/objects.py`).
+The engine implements it over its watch caches; a fake for tests is a dict (tests/unit/apiserver/conftest.py).
 Objects that come out are shared or made for the call: never change them.
 """
 

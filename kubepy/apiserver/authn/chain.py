@@ -1,0 +1,127 @@
+"""Authentication of a request: header proxies, client certificates, bearer tokens, then anonymous, in this order.
+
+Invariant: a credential that is shown and not accepted gives Unauthorized, never anonymous.
+A token's answer is kept for `TOKEN_TTL_S`, as upstream does, so that the signature is not verified per request.
+Source: pkg/kubeapiserver/authenticator/config.go; apiserver pkg/authentication/{request/union,token/cache}.
+"""
+
+import base64
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from kubepy.api.errors import Unauthorized
+from kubepy.apiserver.authn import user as users
+from kubepy.apiserver.authn.base import Authenticated, Refused, TokenAuthenticator
+from kubepy.apiserver.authn.client_certificate import ClientCertificates
+from kubepy.apiserver.authn.request_header import RequestHeader
+from kubepy.apiserver.authn.user import UserInfo
+from kubepy.lib import log
+from kubepy.lib.http import Request
+
+TOKEN_TTL_S = 10.0
+_REMEMBERED = 4096
+_WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
+_ANONYMOUS = UserInfo(users.ANONYMOUS, groups=(users.ALL_UNAUTHENTICATED,))
+_log = log.get(__name__)
+
+
+class Tokens:
+    """All token authenticators as one, with a short memory."""
+
+    def __init__(self, authenticators: Sequence[TokenAuthenticator]) -> None:
+        self._authenticators = tuple(authenticators)
+        self._known: dict[tuple[str, Collection[str]], tuple[float, Authenticated]] = {}
+
+    def authenticate_token(self, token: str, audiences: Collection[str]) -> Authenticated | None:
+        """The answer of the first authenticator that accepts. Raises Refused when one knew it and none accepted."""
+        now_s = time.monotonic()
+        known = self._known.get((token, audiences))
+        if known and known[0] > now_s:
+            return known[1]
+        refusals: list[str] = []
+        for authenticator in self._authenticators:
+            try:
+                found = authenticator.authenticate_token(token, audiences)
+            except Refused as refusal:
+                refusals.append(str(refusal))
+                continue
+            if found:
+                self._remember((token, audiences), now_s + TOKEN_TTL_S, found)
+                return found
+        if refusals:
+            raise Refused("; ".join(refusals))
+        return None
+
+    def _remember(self, key: tuple[str, Collection[str]], until_s: float, found: Authenticated) -> None:
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[key] = (until_s, found)
+
+
+@dataclass(slots=True, kw_only=True)
+class Authenticator:
+    """Finds the user of a request; parts that are None are not configured."""
+
+    certificates: ClientCertificates | None = None
+    request_header: RequestHeader | None = None
+    tokens: Tokens | None = None
+    api_audiences: tuple[str, ...] = ()
+    anonymous: bool = True
+
+    async def authenticate(self, request: Request) -> UserInfo:
+        """The user of `request`, a member of system:authenticated or anonymous. Raises Unauthorized."""
+        preset = request.context.get("user")
+        if preset is not None:
+            return users.of(preset)
+        try:
+            user = self._find(request)
+        except Refused as refusal:
+            _log.info("request not authenticated", why=str(refusal), remote=request.remote)
+            raise Unauthorized("Unauthorized") from refusal
+        if user is not None:
+            return user.with_group(users.ALL_AUTHENTICATED)
+        if self.anonymous:
+            return _ANONYMOUS
+        raise Unauthorized("Unauthorized")
+
+    def _find(self, request: Request) -> UserInfo | None:
+        der = request.peer_certificate
+        if der is not None:
+            now_s = time.time()
+            if self.request_header and (user := self.request_header.authenticate(request.headers, der, now_s)):
+                return user
+            if self.certificates and (user := self.certificates.authenticate(der, now_s)):
+                return user
+        token = bearer_token(request)
+        if token is None:
+            return None
+        found = self.tokens.authenticate_token(token, self.api_audiences) if self.tokens else None
+        if found is None:
+            raise Refused("invalid bearer token")
+        return found.user
+
+
+def bearer_token(request: Request) -> str | None:
+    """The token of the Authorization header or of the WebSocket protocol made for it; None when there is none."""
+    header = request.headers.get("Authorization", "")
+    if header:
+        scheme, _, token = header.strip().partition(" ")
+        return token.strip() or None if scheme.lower() == "bearer" else None
+    protocols = request.headers.get("Sec-WebSocket-Protocol", "")
+    return _websocket_token(protocols) if _WEBSOCKET_TOKEN in protocols else None
+
+
+def _websocket_token(protocols: str) -> str | None:
+    for protocol in protocols.split(","):
+        encoded = protocol.strip()
+        if encoded.startswith(_WEBSOCKET_TOKEN):
+            return _decode(encoded.removeprefix(_WEBSOCKET_TOKEN))
+    return None
+
+
+def _decode(encoded: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+    except ValueError as error:
+        raise Refused("invalid base64.authorization token encoding") from error

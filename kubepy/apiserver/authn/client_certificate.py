@@ -1,0 +1,72 @@
+"""Client certificates: the common name is the user, the organizations are its groups.
+
+TLS has verified that the peer holds the key and that some trusted authority signed; which one is decided here, because
+the authority of the request-header proxies must not make users. What a certificate says never changes, so it is
+read once; only its validity in time is looked at on every request.
+Source: apiserver pkg/authentication/request/x509.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from kubepy.apiserver.authn.base import Refused
+from kubepy.apiserver.authn.user import CREDENTIAL_ID, UserInfo
+from kubepy.lib import pki
+
+_REMEMBERED = 4096
+
+
+class ClientCertificates:
+    """Authenticates by certificates that one of `authorities` signed."""
+
+    def __init__(self, authorities: Sequence[x509.Certificate]) -> None:
+        self._authorities = tuple(authorities)
+        self._known: dict[bytes, tuple[UserInfo | None, float, float]] = {}
+
+    def authenticate(self, der: bytes, now_s: float) -> UserInfo | None:
+        """The user of a certificate; None when another authority signed it. Raises Refused out of its time."""
+        known = self._known.get(der)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[der] = read_certificate(der, self._authorities)
+        user, not_before_s, not_after_s = known
+        if user is not None and not not_before_s <= now_s <= not_after_s:
+            raise Refused("x509: certificate has expired or is not yet valid")
+        return user
+
+
+def read_certificate(der: bytes, authorities: Sequence[x509.Certificate]) -> tuple[UserInfo | None, float, float]:
+    """(user, valid from, valid until in Unix seconds); no user if none of `authorities` signed it for clients."""
+    certificate = x509.load_der_x509_certificate(der)
+    not_before = certificate.not_valid_before_utc.timestamp()
+    not_after = certificate.not_valid_after_utc.timestamp()
+    if not (is_for_clients(certificate) and any(is_signed_by(certificate, ca) for ca in authorities)):
+        return None, not_before, not_after
+    name = pki.common_name(certificate.subject)
+    if not name:
+        return None, not_before, not_after
+    extra = {CREDENTIAL_ID: (f"X509SHA256={hashlib.sha256(der).hexdigest()}",)}
+    return UserInfo(name, "", pki.organizations(certificate.subject), extra), not_before, not_after
+
+
+def is_for_clients(certificate: x509.Certificate) -> bool:
+    """Whether its extended key usages allow client authentication."""
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return ExtendedKeyUsageOID.CLIENT_AUTH in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages
+
+
+def is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Whether `authority` signed `certificate` itself (clients send no chain that would be kept)."""
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
