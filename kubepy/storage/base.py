@@ -1,14 +1,14 @@
 """The Store contract: a revisioned key-value store of JSON bytes, as etcd is one.
 
 What every backend promises, and `tests/contract/test_store.py` checks on each:
-- A revision is a positive integer that grows by at least one with every write; a write that was acknowledged is never lost.
+- A revision is a positive integer that grows with every write; a write that was acknowledged is never lost.
 - `create`, `update` and `delete` compare and set atomically; of two that race, exactly one wins.
 - `watch` tells each change after its start exactly once and in order, whatever the connection does meanwhile,
   or raises `Compacted`; it never skips one.
 - The loss of the backend is waited for and retried inside; only a deadline that passes raises `Unavailable`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,6 +71,27 @@ class Progress:
     revision: int
 
 
+class Watch(Protocol):
+    """Changes in batches that never split a revision, with progress marks between; an async iterator.
+
+    Iteration raises Compacted when the changes asked for are gone, and ends when the store is closed.
+    """
+
+    def __aiter__(self) -> "Watch": ...
+
+    async def __anext__(self) -> Sequence[Change] | Progress: ...
+
+    @property
+    def position(self) -> int:
+        """Every change up to this revision was handed over; it grows without a batch when others' keys change."""
+
+    def request_progress(self, revision: int) -> None:
+        """Asks for a Progress as soon as every change up to `revision` was handed over."""
+
+    async def aclose(self) -> None:
+        """Ends the iteration and frees what it holds."""
+
+
 class Store(Protocol):
     """See the module's docstring for the promises; keys are `/registry/...` paths."""
 
@@ -92,11 +113,8 @@ class Store(Protocol):
     async def delete(self, key: str, *, revision: int) -> int:
         """Removes the key if it is at `revision`; the delete's revision. Raises RevisionConflict, KeyMissing."""
 
-    def watch(self, prefix: str, *, revision: int) -> AsyncIterator[Sequence[Change] | Progress]:
-        """Changes after `revision` below `prefix`, in batches that never split a revision; progress marks between.
-
-        Raises Compacted.
-        """
+    def watch(self, prefix: str, *, revision: int) -> Watch:
+        """Changes after `revision` below `prefix`, from the moment of the call on."""
 
     async def revision(self) -> int:
         """The revision of the last write, read from a quorum."""
