@@ -59,11 +59,11 @@ def validate_metadata_update(
     """Faults in the metadata of a changed object."""
     meta, before = new.get("metadata") or {}, old.get("metadata") or {}
     errors: list[FieldError] = []
-    if before.get("deletionTimestamp"):
-        if added := sorted(set(meta.get("finalizers") or ()) - set(before.get("finalizers") or ())):
-            shown = "[]string{" + ", ".join(f'"{name}"' for name in added) + "}"
-            why = "no new finalizers can be added if the object is being deleted, found new finalizers "
-            errors.append(forbidden(f"{path}.finalizers", why + shown))
+    added = sorted(set(meta.get("finalizers") or ()) - set(before.get("finalizers") or ()))
+    if added and before.get("deletionTimestamp"):
+        shown = "[]string{" + ", ".join(f'"{name}"' for name in added) + "}"
+        why = "no new finalizers can be added if the object is being deleted, found new finalizers "
+        errors.append(forbidden(f"{path}.finalizers", why + shown))
     if (meta.get("generation") or 0) < (before.get("generation") or 0) and "generation" in meta:
         errors.append(invalid(f"{path}.generation", meta["generation"], "must not be decremented"))
     for field in _NEVER_CHANGES:
