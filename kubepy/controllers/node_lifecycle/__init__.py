@@ -1,0 +1,1 @@
+"""What becomes of a node that falls silent, and of its pods."""

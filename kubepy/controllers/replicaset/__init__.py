@@ -1,0 +1,1 @@
+"""Keeps as many pods as a ReplicaSet (or a ReplicationController, its forerunner) asks for."""
