@@ -181,18 +181,3 @@ def only_allowed(holder: Mapping[str, Any], path: str, allowed: Container[str], 
         for field, value in holder.items()
         if field not in allowed and value not in _ABSENT
     ]
-
-
-def unchanged(new: Any, old: Any, path: str) -> list[FieldError]:
-    """One fault where the two mean different things."""
-    return [] if same(new, old, path.rpartition(".")[2]) else [invalid(path, new, IMMUTABLE)]
-
-
-def spec_of(obj: Object) -> Object:
-    """The object's spec; an empty one where there is none."""
-    return obj.get("spec") or {}
-
-
-def status_of(obj: Object) -> Object:
-    """The object's status; an empty one where there is none."""
-    return obj.get("status") or {}
