@@ -1,0 +1,135 @@
+"""Check and normalise an object by its kind's schema: the front of definitions, decoding and diagnosis.
+
+`decode` is on the path of every write: it must not walk an object twice unless something is wrong with it.
+
+Source: apimachinery pkg/runtime/serializer/json (strict decoding), apiserver pkg/endpoints/handlers/create.go.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from kubepy.api.decoding import DROP, Mismatch, decoder_of
+from kubepy.api.definitions import Schema, schema_of
+from kubepy.api.diagnosis import drop_unknown, type_fault
+from kubepy.api.errors import BadRequest
+from kubepy.api.meta import HasKind, Object
+
+__all__ = ["Schema", "decode", "decode_fault", "decode_kind", "duplicate_fields", "schema_of", "strict_error"]
+
+
+def decode(resource: HasKind, obj: Object, *, strict: bool = False) -> list[str]:
+    """Make `obj` what upstream's types would hold, in place; the faults that only strict decoding minds.
+
+    Those are texts such as `unknown field "spec.foo"`; the fields themselves are gone afterwards. With `strict` they
+    are raised instead. A value of a wrong type raises BadRequest. A kind without a schema passes as it is.
+    """
+    return decode_kind(resource.api_version, resource.kind, obj, strict=strict)
+
+
+def decode_kind(api_version: str, kind: str, obj: Object, *, strict: bool = False) -> list[str]:
+    """As `decode`, for an object of a kind that is no resource (DeleteOptions, Scale, Binding)."""
+    schema = schema_of(api_version, kind)
+    if schema is None:
+        return []
+    faults = normalise(schema, obj, api_version, kind)
+    if strict and faults:
+        raise strict_error(faults)
+    return faults
+
+
+def normalise(schema: Schema, obj: Object, api_version: str, kind: str) -> list[str]:
+    """As `decode`, for any schema; `api_version` and `kind` are only for the message."""
+    unknown: list[str] = []
+    try:
+        kept = decoder_of(schema)(obj, unknown)
+    except Mismatch:
+        raise decode_fault(api_version, kind, type_fault(schema, obj) or "json: cannot unmarshal the object") from None
+    if unknown and kept is not DROP:
+        return [f'unknown field "{path}"' for path in drop_unknown(schema, obj)]
+    return []
+
+
+def decode_fault(api_version: str, kind: str, why: str) -> BadRequest:
+    version = api_version.rpartition("/")[2]
+    return BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
+
+
+def strict_error(faults: Iterable[str]) -> BadRequest:
+    return BadRequest(f"strict decoding error: {', '.join(faults)}")
+
+
+_SPACE_BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:').search
+
+
+def duplicate_fields(raw: bytes, obj: Any) -> list[str]:
+    """The fields that the JSON text names twice, as `duplicate field "spec.replicas"`; `obj` is what it parsed to.
+
+    Counting settles nearly every text: a text with as many `":` as the object has keys repeats none.
+    """
+    if raw.count(b'":') == _count_keys(obj) and not _SPACE_BEFORE_COLON(raw):
+        return []
+    try:
+        pairs = json.loads(raw, object_pairs_hook=_Pairs)
+    except ValueError:  # orjson and json disagree on odd texts only; such a text has been parsed once already
+        return []
+    found: list[str] = []
+    _collect_duplicates(pairs, "", found)
+    return found
+
+
+def _count_keys(obj: Any) -> int:
+    count, pending = 0, [obj]
+    while pending:
+        value = pending.pop()
+        if value.__class__ is dict:
+            count += len(value)
+            pending += [inner for inner in value.values() if inner.__class__ is dict or inner.__class__ is list]
+        elif value.__class__ is list:
+            pending += [inner for inner in value if inner.__class__ is dict or inner.__class__ is list]
+    return count
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object with its keys as often as they are written."""
+
+
+def _collect_duplicates(value: Any, path: str, found: list[str]) -> None:
+    if isinstance(value, _Pairs):
+        seen: set[str] = set()
+        for key, inner in value:
+            place = f"{path}.{key}" if path else key
+            if key in seen:
+                text = f'duplicate field "{place}"'
+                if text not in found:
+                    found.append(text)
+            seen.add(key)
+            _collect_duplicates(inner, place, found)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _collect_duplicates(inner, f"{path}[{index}]", found)
+
+
+def parse_json(raw: bytes) -> Any:
+    """The parsed text. Raises ValueError in the words of Go's parser where they are known."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as fault:
+        raise ValueError(_go_syntax(raw, fault)) from fault
+
+
+def _go_syntax(raw: bytes, fault: orjson.JSONDecodeError) -> str:
+    text = raw.decode(errors="replace")
+    if fault.pos >= len(text) or not text.strip():
+        return "unexpected end of JSON input"
+    character = text[fault.pos]
+    return f"invalid character {_go_quote(character)} looking for beginning of value"
+
+
+def _go_quote(character: str) -> str:
+    if character in ("'", "\\"):
+        return f"'\\{character}'"
+    return f"'{character}'" if character.isprintable() else "'" + json.dumps(character)[1:-1] + "'"
