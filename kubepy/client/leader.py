@@ -6,14 +6,19 @@ once. A candidate times leases by its own clock, from when it saw them change. S
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+import socket
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kubepy.api import errors, resources
 from kubepy.client.client import Client, Object
 from kubepy.client.transport import Unreachable
 from kubepy.lib import log, tasks
 from kubepy.lib.clock import SYSTEM, Clock, rfc3339_micro
+from kubepy.lib.flags import Flag
 
 _log = log.get(__name__)
 _LEASES = resources.named("leases", "coordination.k8s.io")
@@ -144,3 +149,47 @@ class LeaderElector:
                 await self._client.update(_LEASES, {**lease, "spec": spec})
         except (errors.ApiError, Unreachable, TimeoutError) as error:
             _log.debug("lease not released", lease=self._name, error=str(error))
+
+
+def flags(name: str) -> Sequence[Flag]:
+    """The flags of a daemon that elects a leader by the Lease `name`."""
+    return (
+        Flag("leader-elect", "bool", True, "Elect a leader among several processes."),
+        Flag("leader-elect-lease-duration", "duration", 15.0, "Time a lease is honoured without renewal."),
+        Flag("leader-elect-renew-deadline", "duration", 10.0, "Time in which a leader must renew."),
+        Flag("leader-elect-retry-period", "duration", 2.0, "Time between two tries."),
+        Flag("leader-elect-resource-lock", "string", "leases", "Kind of the lock; leases is the only one."),
+        Flag("leader-elect-resource-name", "string", name, "Name of the Lease."),
+        Flag("leader-elect-resource-namespace", "string", "kube-system", "Namespace of the Lease."),
+    )
+
+
+def flag_faults(values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the values of those flags."""
+    faults = []
+    if values["leader-elect-renew-deadline"] >= values["leader-elect-lease-duration"]:
+        faults.append("--leader-elect-renew-deadline must be less than --leader-elect-lease-duration")
+    if values["leader-elect-retry-period"] >= values["leader-elect-renew-deadline"]:
+        faults.append("--leader-elect-retry-period must be less than --leader-elect-renew-deadline")
+    if values["leader-elect-resource-lock"] != "leases":
+        faults.append("--leader-elect-resource-lock must be leases")
+    return faults
+
+
+async def lead_or_run(client: Client, values: Mapping[str, Any], lead: Callable[[], Awaitable[None]]) -> None:
+    """Calls `lead`: at once without `--leader-elect`, else when the lease is ours."""
+    if not values["leader-elect"]:
+        await lead()
+        return
+    elector = LeaderElector(
+        client,
+        values["leader-elect-resource-namespace"],
+        values["leader-elect-resource-name"],
+        f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4()}",
+        timing=LeaseTiming(
+            lease_s=values["leader-elect-lease-duration"],
+            renew_deadline_s=values["leader-elect-renew-deadline"],
+            retry_s=values["leader-elect-retry-period"],
+        ),
+    )
+    await elector.run(lead)

@@ -5,7 +5,6 @@ error, is an answer and no fault of the way.
 """
 
 import asyncio
-import os
 import socket
 import ssl
 import time
@@ -21,6 +20,7 @@ from yarl import URL
 
 from kubepy.lib.http import Handler, Request, Response, Stream
 from kubepy.lib.kubeconfig import RestConfig
+from kubepy.lib.tls import load_pem_pair
 
 _REQUEST_TIMEOUT_S = 60.0
 _CONNECT_TIMEOUT_S = 10.0
@@ -244,11 +244,3 @@ def tls_context(config: RestConfig) -> ssl.SSLContext:
     if config.client_certificate and config.client_key:
         load_pem_pair(context, config.client_certificate, config.client_key)
     return context
-
-
-def load_pem_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Loads a certificate and key that are in memory; OpenSSL wants files, so they pass through one without a name."""
-    with os.fdopen(os.memfd_create("pem"), "wb") as pem:
-        pem.write(certificate.rstrip() + b"\n" + key)
-        pem.flush()
-        context.load_cert_chain(f"/proc/self/fd/{pem.fileno()}")

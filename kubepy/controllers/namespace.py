@@ -39,17 +39,17 @@ def plan_conditions(old: Sequence[Object], remains: Sequence[Remains], now: str)
     left = [r for r in remains if r.count]
     stuck = sorted({f for r in left for f in r.finalizers})
     faults = [f"{r.resource.qualified}: {r.fault}" for r in remains if r.fault]
-    content = "Some resources are remaining: " * bool(left) + ", ".join(f"{r.resource.qualified} has {r.count} resource instances" for r in left)
-    holders = "Some content in the namespace has finalizers remaining: " * bool(stuck) + ", ".join(f"{f} in {sum(1 for r in left if f in r.finalizers)} resource instances" for f in stuck)
+    content = [f"{r.resource.qualified} has {r.count} resource instances" for r in left]
+    holders = [f"{f} in {sum(f in r.finalizers for r in left)} resource instances" for f in stuck]
     judged = [
         ("NamespaceDeletionDiscoveryFailure", "", "ResourcesDiscovered", "All resources successfully discovered"),
         ("NamespaceDeletionGroupVersionParsingFailure", "", "ParsedGroupVersions",
          "All legacy kube types successfully parsed"),
         ("NamespaceDeletionContentFailure", "; ".join(faults), "ContentDeleted",
          "All content successfully deleted, may be waiting on finalization"),
-        ("NamespaceContentRemaining", content, "ContentRemoved",
+        ("NamespaceContentRemaining", _told("Some resources are remaining", content), "ContentRemoved",
          "All content successfully removed"),
-        ("NamespaceFinalizersRemaining", holders,
+        ("NamespaceFinalizersRemaining", _told("Some content in the namespace has finalizers remaining", holders),
          "ContentHasNoFinalizers", "All content-preserving finalizers finished"),
     ]  # fmt: skip
     reasons = {
@@ -72,6 +72,10 @@ def plan_conditions(old: Sequence[Object], remains: Sequence[Remains], now: str)
             }
         )
     return conditions
+
+
+def _told(fact: str, parts: Sequence[str]) -> str:
+    return f"{fact}: {', '.join(parts)}" if parts else ""
 
 
 class NamespaceController(Controller):

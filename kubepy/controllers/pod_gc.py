@@ -23,7 +23,7 @@ _QUARANTINE_S = 40.0
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """Pods to remove: `lost` ran on a node that is gone, `unplaced` never ran, `finished` are the oldest over the limit."""
+    """Pods to remove: `lost` ran on a node that is gone, `unplaced` never ran, `finished` are over the limit."""
 
     lost: list[Object]
     unplaced: list[Object]

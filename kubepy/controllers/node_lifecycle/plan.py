@@ -106,7 +106,7 @@ def zone_state(nodes: Sequence[Object], unhealthy_share: float) -> str:
     not_ready = len(nodes) - ready
     if ready == 0 and not_ready > 0:
         return "FullDisruption"
-    if not_ready > 2 and not_ready / len(nodes) >= unhealthy_share:  # noqa: PLR2004  # two nodes may always fail
+    if not_ready > 2 and not_ready / len(nodes) >= unhealthy_share:  # two nodes may always fail
         return "PartialDisruption"
     return "Normal"
 
@@ -116,5 +116,5 @@ def eviction_interval_s(state: str, zone_size: int, *, all_zones_down: bool) -> 
     if state == "Normal":
         return 10.0
     if state == "PartialDisruption":
-        return 100.0 if zone_size > 50 else None  # noqa: PLR2004  # upstream's large-cluster threshold
+        return 100.0 if zone_size > 50 else None  # upstream's large-cluster threshold
     return None if all_zones_down else 10.0

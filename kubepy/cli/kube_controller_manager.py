@@ -1,0 +1,41 @@
+"""The process `kube-controller-manager`: flags, health port, control loops."""
+
+import sys
+from collections.abc import Sequence
+
+from kubepy.cli.daemon import start
+from kubepy.client.client import Client
+from kubepy.controllers.config import FLAGS, ManagerConfig, read
+from kubepy.controllers.manager import run_manager
+from kubepy.lib import daemon
+from kubepy.lib.health import serve_health
+from kubepy.lib.http_server import server_tls
+from kubepy.lib.tls import self_signed
+
+_ABOUT = "Runs the control loops that bring the state of the cluster to what its objects ask for."
+
+
+async def run(config: ManagerConfig) -> None:
+    """The daemon; returns only when cancelled."""
+    client = Client.from_kubeconfig(config["kubeconfig"], agent="kube-controller-manager")
+    certificate, key = config["tls-cert-file"], config["tls-private-key-file"]
+    tls = server_tls(certificate, key) if certificate else self_signed("kube-controller-manager")
+    health = await serve_health(host=config["bind-address"], port=config["secure-port"], tls=tls, checks={})
+    daemon.notify_ready()
+    try:
+        await run_manager(config, client)
+    finally:
+        if health is not None:
+            await health.close()
+        await client.close()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script."""
+    return start(
+        "kube-controller-manager", _ABOUT, FLAGS, argv, read=read, run=run, verbosity=lambda config: config["v"]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

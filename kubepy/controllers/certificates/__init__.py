@@ -1,0 +1,1 @@
+"""Certificates for kubelets and clients: approving requests that are due, signing those that are approved."""

@@ -1,0 +1,95 @@
+"""All control loops in one process: chosen by flag, fed by shared informers, led by one of several managers."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from kubepy.client.client import Client
+from kubepy.client.leader import lead_or_run
+from kubepy.controllers.certificates.approving import CsrApprovingController
+from kubepy.controllers.certificates.cleaning import CsrCleanerController
+from kubepy.controllers.certificates.signing import CsrSigningController
+from kubepy.controllers.config import ManagerConfig
+from kubepy.controllers.controller import Context, Informers
+from kubepy.controllers.deployment.controller import DeploymentController
+from kubepy.controllers.endpoints.endpoints import EndpointsController
+from kubepy.controllers.endpoints.endpointslices import EndpointSliceController
+from kubepy.controllers.garbage_collector.controller import GarbageCollector
+from kubepy.controllers.namespace import NamespaceController
+from kubepy.controllers.node_ipam import NodeIpamController
+from kubepy.controllers.node_lifecycle.controller import NodeLifecycleController
+from kubepy.controllers.node_lifecycle.taint_eviction import TaintEvictionController
+from kubepy.controllers.pod_gc import PodGarbageCollector
+from kubepy.controllers.replicaset.controller import ReplicaSetController, ReplicationController
+from kubepy.controllers.root_ca import RootCAPublisher
+from kubepy.controllers.service_account import ServiceAccountController
+from kubepy.lib import log
+
+_log = log.get(__name__)
+
+
+class Runnable(Protocol):
+    """A controller to the manager."""
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+
+
+Builder = Callable[[Context], Runnable]
+Enabled = Callable[[Mapping[str, Any]], bool]
+
+
+def _always(values: Mapping[str, Any]) -> bool:
+    return True
+
+
+CONTROLLERS: Sequence[tuple[str, Builder, Enabled]] = (
+    ("serviceaccount", ServiceAccountController, _always),
+    ("namespace", NamespaceController, _always),
+    ("root-ca-certificate-publisher", RootCAPublisher, lambda v: bool(v["root-ca-file"])),
+    ("replicaset", ReplicaSetController, _always),
+    ("replicationcontroller", ReplicationController, _always),
+    ("deployment", DeploymentController, _always),
+    ("endpoints", EndpointsController, _always),
+    ("endpointslice", EndpointSliceController, _always),
+    ("node-ipam", NodeIpamController, lambda v: bool(v["allocate-node-cidrs"])),
+    ("node-lifecycle", NodeLifecycleController, _always),
+    ("taint-eviction", TaintEvictionController, _always),
+    ("pod-garbage-collector", PodGarbageCollector, _always),
+    ("garbage-collector", GarbageCollector, _always),
+    ("certificatesigningrequest-approving", CsrApprovingController, _always),
+    ("certificatesigningrequest-signing", CsrSigningController, lambda v: bool(v["cluster-signing-cert-file"])),
+    ("certificatesigningrequest-cleaner", CsrCleanerController, _always),
+)
+"""Every loop: its name as in upstream's `--controllers`, how it is made, and what it needs to make sense."""
+
+
+def chosen(names: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The controllers that `--controllers` asks for. Raises ValueError for a name that there is not."""
+    asked = [name.removesuffix("-controller") for name in names]
+    unknown = [name for name in asked if name != "*" and name.removeprefix("-") not in known]
+    if unknown:
+        raise ValueError(f"--controllers: {', '.join(unknown)}: not in the list of known controllers")
+    return [name for name in known if f"-{name}" not in asked and ("*" in asked or name in asked)]
+
+
+async def run_controllers(client: Client, values: Mapping[str, Any]) -> None:
+    """Runs the chosen loops until cancelled; one that fails takes the process down, to be started again."""
+    informers = Informers(client)
+    context = Context(client=client, informers=informers, settings=values)
+    wanted = chosen(values["controllers"], [name for name, _, _ in CONTROLLERS])
+    loops = [(name, build(context)) for name, build, enabled in CONTROLLERS if name in wanted and enabled(values)]
+    _log.info("controllers started", count=len(loops))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(informers.run(), name="informers")
+        for name, loop in loops:
+            group.create_task(loop.run(), name=name)
+
+
+async def run_manager(config: ManagerConfig, client: Client) -> None:
+    """Runs the loops, as the leader where managers elect one."""
+
+    async def lead() -> None:
+        await run_controllers(client, config.values)
+
+    await lead_or_run(client, config.values, lead)
