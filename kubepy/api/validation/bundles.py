@@ -41,7 +41,7 @@ def bundle_name(name: str, signer: str | None = None) -> list[str]:
     written as a colon; one without a signer has no colon.
     """
     if signer is None:
-        domain, colon, rest = name.rpartition(":")
+        domain, colon, _ = name.rpartition(":")
         signer = domain.replace(":", "/", 1) if colon else ""
     if not signer:
         if ":" in name:

@@ -115,9 +115,9 @@ def _is_huge_pages(name: str) -> bool:
 
 
 def _divisor(name: str, divisor: str | int | float | None, path: str) -> list[FieldError]:
-    if divisor in (None, "") or not quantity.nano(divisor):  # type: ignore[arg-type]  # neither None nor empty
+    if divisor in (None, "") or not quantity.nano(divisor):
         return []
-    shown = quantity.canonical(divisor)  # type: ignore[arg-type]
+    shown = quantity.canonical(divisor)
     kind = name.partition(".")[2]
     noun = {"memory": "memory", "ephemeral-storage": "local ephemeral storage"}.get(kind)
     if kind == "cpu":

@@ -31,7 +31,7 @@ def validate_mounts(container: Object, volumes: Mapping[str, Object], path: str)
         if mount.get("recursiveReadOnly") is not None:
             errors += _recursive(mount, f"{path}.volumeMounts.recursiveReadOnly")
     if devices:
-        errors += _devices(devices, volumes, mounted, f"{path}.volumeDevices")  # type: ignore[arg-type]  # a list here
+        errors += _devices(devices, volumes, mounted, f"{path}.volumeDevices")
     return errors
 
 

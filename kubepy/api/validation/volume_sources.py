@@ -108,7 +108,7 @@ def fibre_channel(source: Object, path: str) -> list[FieldError]:
         errors.append(invalid(f"{path}.targetWWNs", targets, why))
     if targets and lun is None:
         errors.append(required(f"{path}.lun", "lun is required if targetWWNs is specified"))
-    elif targets:
+    elif targets and lun is not None:
         errors += in_range(lun, f"{path}.lun", 0, 255)
     return errors
 

@@ -1,0 +1,300 @@
+"""What may change of a Pod: by an update, by ephemeral containers and by a resize.
+
+Invariant: a running pod stays the pod that was scheduled; what is not listed here as changeable is refused.
+Source: pkg/apis/core/validation, ValidatePodUpdate, ValidatePodEphemeralContainersUpdate, ValidatePodResize.
+"""
+
+from kubepy.api import names, pods
+from kubepy.api.errors import FieldError, forbidden, invalid, not_supported, required
+from kubepy.api.meta import Object
+from kubepy.api.validation.affinity import validate_tolerations
+from kubepy.api.validation.equality import same
+from kubepy.api.validation.fields import in_range
+from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
+from kubepy.api.validation.pod import (
+    MIRROR_ANNOTATION,
+    validate_pod,
+    validate_pod_annotations,
+    validate_pod_now,
+    validate_pod_template,
+)
+from kubepy.api.validation.pod_status import validate_pod_status
+from kubepy.api.validation.rules import Rules
+
+_MAX_INT32 = (1 << 31) - 1
+_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_CHANGEABLE = (
+    "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
+    "`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+
+
+def validate_pod_update(new: Object, old: Object) -> list[FieldError]:
+    """Faults in a changed Pod."""
+    errors = _changed_pod(new, old)
+    spec, before = new.get("spec") or {}, old.get("spec") or {}
+    for field in ("containers", "initContainers"):
+        if len(spec.get(field) or ()) != len(before.get(field) or ()):
+            return [*errors, forbidden(f"spec.{field}", "pod updates may not add or remove containers")]
+    deadline = _deadline(spec.get("activeDeadlineSeconds"), before.get("activeDeadlineSeconds"))
+    if deadline and spec.get("activeDeadlineSeconds") is not None:
+        return errors + deadline
+    errors += deadline
+    errors += _tolerations_only_added(spec.get("tolerations") or [], before.get("tolerations") or [])
+    errors += _gates_only_removed(spec.get("schedulingGates") or [], before.get("schedulingGates") or [])
+    if same(spec, before):
+        return errors
+    kept, faults = _without_changeable(spec, before)
+    errors += faults
+    changed = sorted(f for f in kept.keys() | before.keys() if not same(kept.get(f), before.get(f), f))
+    if changed:
+        where = "".join(f"\n  spec.{field}" for field in changed)
+        errors.append(forbidden("spec", f"pod updates may not change fields other than {_CHANGEABLE}{where}"))
+    return errors
+
+
+def _changed_pod(new: Object, old: Object) -> list[FieldError]:
+    errors = validate_metadata_update(new, old)
+    # The metadata rules of a new pod come again with its spec: what was told already is not told twice.
+    errors += [fault for fault in validate_pod_now(new) if fault not in errors]
+    return errors + validate_annotation_changes(new, old)
+
+
+def validate_annotation_changes(new: Object, old: Object) -> list[FieldError]:
+    """Faults in changes of annotations that stand for something fixed."""
+    now = (new.get("metadata") or {}).get("annotations") or {}
+    before = (old.get("metadata") or {}).get("annotations") or {}
+    errors: list[FieldError] = []
+    for key in now.keys() | before.keys():
+        if now.get(key) == before.get(key):
+            continue
+        what = "remove or update" if key in before else "add"
+        if key.startswith(_APPARMOR):
+            errors.append(forbidden(f"metadata.annotations[{key}]", f"may not {what} AppArmor annotations"))
+        elif key == MIRROR_ANNOTATION:
+            errors.append(forbidden(f"metadata.annotations[{key}]", f"may not {what} mirror pod annotation"))
+    return errors
+
+
+def _deadline(new: int | None, old: int | None) -> list[FieldError]:
+    path = "spec.activeDeadlineSeconds"
+    if new is None:
+        why = "must not update from a positive integer to nil value"
+        return [invalid(path, None, why)] if old is not None else []
+    if faults := in_range(new, path, 0, _MAX_INT32):
+        return faults
+    if old is not None and old < new:
+        return [invalid(path, new, "must be less than or equal to previous value")]
+    return []
+
+
+def _tolerations_only_added(new: list[Object], old: list[Object]) -> list[FieldError]:
+    path = "spec.tolerations"
+    for toleration in old:
+        if not any(same({**toleration, "tolerationSeconds": t.get("tolerationSeconds")}, t) for t in new):
+            why = "existing toleration can not be modified except its tolerationSeconds"
+            return [forbidden(path, why)]
+    return [] if new == old else validate_tolerations(new, path)
+
+
+def _gates_only_removed(new: list[Object], old: list[Object]) -> list[FieldError]:
+    known = {gate.get("name") for gate in old}
+    return [
+        forbidden(
+            f"spec.schedulingGates[{index}].name",
+            f"only deletion is allowed, but found new scheduling gate '{gate.get('name')}'",
+        )
+        for index, gate in enumerate(new)
+        if gate.get("name") not in known
+    ]
+
+
+def _without_changeable(spec: Object, old: Object) -> tuple[Object, list[FieldError]]:
+    """The new spec with all that may change put back as it was, and the faults in how that changed."""
+    kept = dict(spec)
+    for field in ("containers", "initContainers"):
+        if spec.get(field):
+            pairs = zip(spec[field], old[field], strict=True)
+            kept[field] = [{**container, "image": before.get("image")} for container, before in pairs]
+    for field in ("activeDeadlineSeconds", "schedulingGates", "tolerations"):
+        kept[field] = old.get(field)
+    if (old.get("terminationGracePeriodSeconds") or 0) < 0 and spec.get("terminationGracePeriodSeconds") == 1:
+        kept["terminationGracePeriodSeconds"] = old["terminationGracePeriodSeconds"]
+    # The deprecated alias and the new name are one field.
+    kept["serviceAccount"], faults = old.get("serviceAccount"), []
+    if old.get("schedulingGates"):
+        faults = _gated_changes(kept, old)
+    return kept, faults
+
+
+def _gated_changes(kept: Object, old: Object) -> list[FieldError]:
+    """While a pod is gated its node selection may be narrowed: puts it back and tells of what was not narrower."""
+    errors: list[FieldError] = []
+    selector, before = kept.get("nodeSelector") or {}, old.get("nodeSelector") or {}
+    if any(selector.get(key) != value for key, value in before.items()):
+        why = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
+        errors.append(invalid("spec.nodeSelector", selector, why))
+    kept["nodeSelector"] = old.get("nodeSelector")
+    affinity, old_affinity = kept.get("affinity") or {}, old.get("affinity") or {}
+    wanted, had = affinity.get("nodeAffinity"), old_affinity.get("nodeAffinity")
+    if not same(wanted, had):
+        errors += _narrowed_affinity(wanted or {}, had or {}, "spec.affinity.nodeAffinity")
+        restored = {**affinity, "nodeAffinity": had}
+        kept["affinity"] = {kind: value for kind, value in restored.items() if value is not None} or old.get("affinity")
+    return errors
+
+
+def _narrowed_affinity(new: Object, old: Object, path: str) -> list[FieldError]:
+    terms = (new.get(_REQUIRED) or {}).get("nodeSelectorTerms") or []
+    old_terms = (old.get(_REQUIRED) or {}).get("nodeSelectorTerms") or []
+    at = f"{path}.{_REQUIRED}.nodeSelectorTerms"
+    if not old_terms:
+        return []
+    if len(terms) != len(old_terms):
+        return [invalid(at, terms, "no additions/deletions to non-empty NodeSelectorTerms list are allowed")]
+    why = "only additions are allowed (no mutations or deletions)"
+    pairs = enumerate(zip(terms, old_terms, strict=True))
+    return [invalid(f"{at}[{index}]", now, why) for index, (now, then) in pairs if not _only_additions(now, then)]
+
+
+def _only_additions(new: Object, old: Object) -> bool:
+    fields = ("matchExpressions", "matchFields")
+    if not any(old.get(field) for field in fields):  # a term that matches nothing: anything more would match something
+        return not any(new.get(field) for field in fields)
+    return all((new.get(f) or [])[: len(old.get(f) or ())] == (old.get(f) or []) for f in fields)
+
+
+def validate_ephemeral_containers_update(new: Object, old: Object) -> list[FieldError]:
+    """Faults in ephemeral containers that are added; those that are there stay as they are."""
+    if MIRROR_ANNOTATION in ((old.get("metadata") or {}).get("annotations") or {}):
+        return [forbidden("", "static pods do not support ephemeral containers")]
+    errors = _changed_pod(new, old)
+    path = "spec.ephemeralContainers"
+    found = {c.get("name"): c for c in (new.get("spec") or {}).get("ephemeralContainers") or ()}
+    for container in (old.get("spec") or {}).get("ephemeralContainers") or ():
+        name = container.get("name")
+        if name not in found:
+            errors.append(forbidden(path, f'existing ephemeral containers "{name}" may not be removed\n'))
+        elif not same(found[name], container):
+            errors.append(forbidden(path, f'existing ephemeral containers "{name}" may not be changed\n'))
+    return errors
+
+
+def validate_resize(new: Object, old: Object) -> list[FieldError]:
+    """Faults in a resize: only CPU and memory of main containers and sidecars, never the quality of service."""
+    spec, before = new.get("spec") or {}, old.get("spec") or {}
+    errors = validate_metadata_update(new, old)
+    errors += [fault for fault in validate_pod_now(new) if fault not in errors]
+    own = (spec.get("resources") or {}, before.get("resources") or {})
+    if any(resources.get("requests") or resources.get("limits") for resources in own):
+        return [forbidden("", "pods with pod-level resources cannot be resized")]
+    if MIRROR_ANNOTATION in ((old.get("metadata") or {}).get("annotations") or {}):
+        return [forbidden("", "static pods cannot be resized")]
+    if (before.get("os") or {}).get("name") == "windows":
+        return [forbidden("", "windows pods cannot be resized")]
+    if pods.qos_class(before) != pods.qos_class(spec):
+        shown = (new.get("status") or {}).get("qosClass") or ""
+        errors.append(invalid("spec", shown, "Pod QOS Class may not change as a result of resizing"))
+    if not _resize_supported(old):
+        errors.append(forbidden("spec", "Pod running on node without support for resize"))
+    kept = dict(spec)
+    for field in ("containers", "initContainers"):
+        now, then = spec.get(field) or [], before.get(field) or []
+        if len(now) != len(then):
+            return [*errors, forbidden("spec", "only cpu and memory resources are mutable")]
+        kept[field], faults = _resized(now, then, field)
+        errors += faults
+    if not errors and not same(kept, before):
+        errors.append(forbidden("spec", "only cpu and memory resources are mutable"))
+    return errors
+
+
+def _resized(now: list[Object], then: list[Object], field: str) -> tuple[list[Object], list[FieldError]]:
+    kept: list[Object] = []
+    errors: list[FieldError] = []
+    for index, (container, before) in enumerate(zip(now, then, strict=True)):
+        restored = container
+        if field == "containers" or pods.is_sidecar(before):
+            errors += _removed(container, before, f"spec.{field}[{index}].resources")
+            restored = _with_old_amounts(container, before)
+            what = "" if field == "containers" else " for sidecar containers"
+            why = f"only cpu and memory resources{what} are mutable"
+        else:
+            why = "resources for non-sidecar init containers are immutable"
+        if not same(restored, before):
+            errors.append(forbidden("spec", why))
+        kept.append(restored)
+    return kept, errors
+
+
+def _removed(new: Object, old: Object, path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for kind in ("requests", "limits"):
+        then = (old.get("resources") or {}).get(kind) or {}
+        now = (new.get("resources") or {}).get(kind) or {}
+        if then.keys() - now.keys():
+            errors.append(forbidden(f"{path}.{kind}", f"resource {kind} cannot be removed"))
+    return errors
+
+
+def _with_old_amounts(container: Object, before: Object) -> Object:
+    resources, old = container.get("resources") or {}, before.get("resources") or {}
+    merged = dict(resources)
+    for kind in ("requests", "limits"):
+        now, then = dict(resources.get(kind) or {}), old.get(kind) or {}
+        for name in ("cpu", "memory"):
+            now.pop(name, None)
+            if name in then:
+                now[name] = then[name]
+        merged[kind] = now if then else None
+    return {**container, "resources": merged, "resizePolicy": before.get("resizePolicy")}
+
+
+def _resize_supported(pod: Object) -> bool:
+    """A kubelet that can resize tells the resources of each running container."""
+    for status in (pod.get("status") or {}).get("containerStatuses") or ():
+        if (status.get("state") or {}).get("running") is not None:
+            return status.get("resources") is not None
+    return True
+
+
+def validate_status_update(new: Object, old: Object) -> list[FieldError]:
+    """Faults in a status that the kubelet (or a controller) writes."""
+    errors = validate_metadata_update(new, old) + validate_annotation_changes(new, old)
+    annotations = (new.get("metadata") or {}).get("annotations") or {}
+    errors += validate_pod_annotations(annotations, new.get("spec") or {}, "metadata.annotations")
+    return errors + validate_pod_status(new, old)
+
+
+def validate_binding(binding: Object) -> list[FieldError]:
+    """Faults in the binding of a pod to a node."""
+    target = binding.get("target") or {}
+    errors: list[FieldError] = []
+    if target.get("kind") not in (None, "", "Node"):
+        errors.append(not_supported("target.kind", target["kind"], ("Node", "<empty>")))
+    if not target.get("name"):
+        errors.append(required("target.name"))
+    return errors
+
+
+def _template(obj: Object) -> list[FieldError]:
+    errors = validate_metadata(obj, True, names.is_dns1123_subdomain)
+    return errors + validate_pod_template(obj.get("template") or {}, "template")
+
+
+def _template_update(new: Object, old: Object) -> list[FieldError]:
+    return validate_metadata_update(new, old) + validate_pod_template(new.get("template") or {}, "template")
+
+
+RULES = {
+    ("", "Pod"): Rules(
+        validate_pod,
+        validate_pod_update,
+        validate_status_update,
+        {"ephemeralcontainers": validate_ephemeral_containers_update, "resize": validate_resize},
+    ),
+    ("", "PodTemplate"): Rules(_template, _template_update),
+    ("", "Binding"): Rules(validate_binding, lambda new, old: validate_binding(new)),
+}
