@@ -1,0 +1,125 @@
+"""One watch of one client: first what is behind it, then what is pushed, in batches, until it is cut off.
+
+A batch is all that came since the last one, so a burst costs one wake-up and one write. Live events wait in a
+buffer that is bounded by bytes; a consumer that lets it overflow is cut off: the iteration ends, and the client
+resumes from the last revision that it saw.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+from kubepy.storage.cached import WatchEvent
+
+Item = TypeVar("Item")
+Batch = TypeVar("Batch")
+
+BUFFER_BYTES_AT_MOST = 16 << 20
+_BACKLOG_BYTES = 256 << 10
+"""Roughly what one batch of the backlog holds, so that a long one is sent piece by piece."""
+
+
+class Watcher(Generic[Item, Batch]):
+    """An async iterator of batches; `pack` makes one of items, `encode` an item of an event."""
+
+    __slots__ = (
+        "_backlog",
+        "_buffer",
+        "_buffered_bytes",
+        "_cut_off",
+        "_encode",
+        "_ended",
+        "_on_close",
+        "_pack",
+        "_waiter",
+        "after",
+        "bookmarks",
+        "most_bytes",
+    )
+
+    def __init__(
+        self,
+        *,
+        after: int,
+        bookmarks: bool,
+        backlog: Iterator[WatchEvent],
+        encode: Callable[[WatchEvent], Item],
+        pack: Callable[[list[Item]], Batch],
+    ) -> None:
+        self.after = after
+        self.bookmarks = bookmarks
+        self.most_bytes = BUFFER_BYTES_AT_MOST
+        self._backlog: Iterator[WatchEvent] | None = backlog
+        self._encode = encode
+        self._pack = pack
+        self._buffer: list[Item] = []
+        self._buffered_bytes = 0
+        self._cut_off = False
+        self._ended = False
+        self._on_close: Callable[[Watcher[Item, Batch]], None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def __aiter__(self) -> "Watcher[Item, Batch]":
+        return self
+
+    async def __anext__(self) -> Batch:
+        if self._backlog is not None:
+            behind = self._take_backlog(self._backlog)
+            if behind:
+                return self._pack(behind)
+        while not self._buffer:
+            if self._ended:
+                raise StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        items, self._buffer, self._buffered_bytes = self._buffer, [], 0
+        return self._pack(items)
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the consumer was too slow."""
+        return self._cut_off
+
+    def push(self, item: Item, size: int) -> None:
+        """Hands over one item; `size` is what it counts for in the buffer."""
+        self._buffer.append(item)
+        self._buffered_bytes += size
+        if self._buffered_bytes > self.most_bytes:
+            self._cut_off = True
+            self._buffer.clear()
+            self.end()
+        elif self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def end(self) -> None:
+        """No more will come; what is buffered is still handed out."""
+        self._ended = True
+        if self._on_close is not None:
+            self._on_close(self)
+            self._on_close = None
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def aclose(self) -> None:
+        """The consumer is done."""
+        self._backlog = None
+        self._buffer.clear()
+        self.end()
+
+    def closes_with(self, on_close: "Callable[[Watcher[Item, Batch]], None]") -> None:
+        """`on_close` is called once, when the watcher ends."""
+        self._on_close = on_close
+
+    def _take_backlog(self, backlog: Iterator[WatchEvent]) -> list[Item]:
+        items, size = [], 0
+        for event in backlog:
+            items.append(self._encode(event))
+            size += len(event.object.data)
+            if size > _BACKLOG_BYTES:
+                return items
+        self._backlog = None
+        return items
+
+
+ByteWatcher = Watcher[bytes, bytes]
+EventWatcher = Watcher[WatchEvent, Sequence[WatchEvent]]
