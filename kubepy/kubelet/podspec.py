@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from kubepy.api.quantity import milli
+from kubepy.api import pods
 
 Object = dict[str, Any]
 
@@ -97,31 +97,6 @@ def container_hash(container: Object) -> str:
     return f"{value:x}"
 
 
-_QOS_RESOURCES = ("cpu", "memory")
-
-
 def qos_class(pod: Object) -> str:
-    """Guaranteed, Burstable or BestEffort, from requests and limits of CPU and memory alone."""
-    containers = [*init_containers(pod), *main_containers(pod)]
-    requests: dict[str, int] = {}
-    limits: dict[str, int] = {}
-    guaranteed = True
-    for container in containers:
-        resources = container.get("resources") or {}
-        mine = {k: milli(v) for k, v in (resources.get("limits") or {}).items() if k in _QOS_RESOURCES}
-        asked = {k: milli(v) for k, v in (resources.get("requests") or {}).items() if k in _QOS_RESOURCES}
-        mine = {k: v for k, v in mine.items() if v}
-        for total, part in ((limits, mine), (requests, asked)):
-            for key, value in part.items():
-                if value:
-                    total[key] = total.get(key, 0) + value
-        guaranteed = guaranteed and set(mine) == set(_QOS_RESOURCES)
-    if not requests and not limits:
-        return "BestEffort"
-    if (
-        guaranteed
-        and all(requests.get(k, limits[k]) == limits[k] for k in limits)
-        and len(limits) == len(requests or limits)
-    ):
-        return "Guaranteed"
-    return "Burstable"
+    """Guaranteed, Burstable or BestEffort."""
+    return pods.qos_class(pod["spec"])

@@ -37,6 +37,8 @@ from kubepy.kubelet.runtime.docker_stream import DockerSocket, DockerStdio, demu
 from kubepy.lib import log
 
 T = TypeVar("T")
+Api = Any
+"""docker.APIClient; the stubs lack half of it."""
 
 _THREADS = 8
 _TIMEOUT_S = 120
@@ -53,18 +55,18 @@ class DockerRuntime:
         self.node = node if node is not None else find_out_node()
         self._endpoint = endpoint
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="docker")
-        self._api: APIClient | None = None
+        self._api: Api | None = None
         self._socket: DockerSocket | None = None
         self._image_ids: dict[str, str] = {}
 
-    def _connect(self) -> APIClient:
+    def _connect(self) -> Api:
         if self._api is None:
             api = APIClient(self._endpoint, version="auto", timeout=_TIMEOUT_S, num_pools=_THREADS)
             self._socket = DockerSocket(self._endpoint.removeprefix("unix://"), api.api_version)
             self._api = api
         return self._api
 
-    async def _sdk(self, call: Callable[[APIClient], T]) -> T:
+    async def _sdk(self, call: Callable[[Api], T]) -> T:
         """Runs `call` in a thread. Raises RuntimeFault for whatever Docker or the way to it refuses."""
         loop = asyncio.get_running_loop()
         try:
@@ -95,7 +97,7 @@ class DockerRuntime:
     async def inspect(self, container_id: str) -> ContainerStatus | SandboxStatus | None:
         return await self._sdk(lambda api: self._inspect(api, container_id))
 
-    def _inspect(self, api: APIClient, container_id: str) -> ContainerStatus | SandboxStatus | None:
+    def _inspect(self, api: Api, container_id: str) -> ContainerStatus | SandboxStatus | None:
         try:
             found = api.inspect_container(container_id)
         except docker.errors.NotFound:
@@ -114,7 +116,7 @@ class DockerRuntime:
         config = render.render_sandbox(spec, self.node)
         name = render.container_name(spec.pod, "POD", spec.attempt)
 
-        def make(api: APIClient) -> SandboxStatus:
+        def make(api: Api) -> SandboxStatus:
             made = _create(api, config, name)
             api.start(made)
             found = self._inspect(api, made)
@@ -142,7 +144,7 @@ class DockerRuntime:
                 raise
 
     async def remove(self, container_id: str) -> None:
-        def remove(api: APIClient) -> None:
+        def remove(api: Api) -> None:
             try:
                 api.remove_container(container_id, force=True, v=True)
             except docker.errors.NotFound:
@@ -156,7 +158,7 @@ class DockerRuntime:
     async def update(self, container_id: str, limits: Limits) -> None:
         changes = render.render_limits(limits)
 
-        def update(api: APIClient) -> None:
+        def update(api: Api) -> None:
             url = api._url("/containers/{0}/update", container_id)
             api._result(api._post_json(url, data=changes), True)
 
@@ -251,7 +253,7 @@ class DockerRuntime:
     # Images
 
     async def image(self, reference: str) -> ImageInfo | None:
-        def find(api: APIClient) -> ImageInfo | None:
+        def find(api: Api) -> ImageInfo | None:
             try:
                 return _image(api.inspect_image(reference))
             except docker.errors.NotFound:
@@ -263,7 +265,7 @@ class DockerRuntime:
         return [_image(found) for found in await self._sdk(lambda api: api.images())]
 
     async def pull(self, reference: str, auth: Mapping[str, str] | None) -> None:
-        def pull(api: APIClient) -> None:
+        def pull(api: Api) -> None:
             for line in api.pull(reference, stream=True, decode=True, auth_config=dict(auth) if auth else None):
                 if "error" in line:
                     raise RuntimeFault(line["error"], reason="ErrImagePull")
@@ -271,7 +273,7 @@ class DockerRuntime:
         await self._sdk(pull)
 
     async def remove_image(self, reference: str) -> None:
-        def remove(api: APIClient) -> None:
+        def remove(api: Api) -> None:
             try:
                 api.remove_image(reference)
             except docker.errors.ImageNotFound:
@@ -290,7 +292,7 @@ async def _generator(stream: Any, *, tty: bool) -> Any:
         yield frame
 
 
-def _create(api: APIClient, config: dict[str, Any], name: str) -> str:
+def _create(api: Api, config: dict[str, Any], name: str) -> str:
     """The id of a container made so; a dead one left under that name by an earlier try is replaced."""
     try:
         return str(api.create_container_from_config(config, name)["Id"])
@@ -312,7 +314,15 @@ def _image(found: Mapping[str, Any]) -> ImageInfo:
     )
 
 
-_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ"]
+# fmt: off
+_CAPABILITIES = (
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
+    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
+    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
+    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ",
+)
+# fmt: on
 
 
 def find_out_node(proc: Path = Path("/proc")) -> render.Node:
