@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from kubepy.api import definitions, instants, quantity
 from kubepy.api.definitions import Schema
+from kubepy.api.go_values import json_type
 
 _GO_TYPES: Final = {
     "boolean": "bool", "bytes": "[]uint8", "int32": "int32", "int64": "int64", "number": "float64", "string": "string",
@@ -32,16 +33,6 @@ def go_type(schema: Schema) -> str:
     if schema.kind == "map":
         return f"map[string]{go_type(schema.items)}"
     return _GO_TYPES.get(schema.kind, "interface {}")
-
-
-def _json_type(value: Any) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, dict):
-        return "object"
-    return "array" if isinstance(value, list) else "number"
 
 
 def type_fault(schema: Schema, value: Any) -> str | None:
@@ -70,7 +61,7 @@ def _faults(schema: Schema, value: Any, owner: str, path: tuple[str, ...]) -> It
         yield scalar
     accepted = _ACCEPTED.get(kind)
     if accepted and type(value) not in accepted:
-        yield _unmarshal(_json_type(value), owner, path, go_type(schema))
+        yield _unmarshal(json_type(value), owner, path, go_type(schema))
     elif kind == "struct":
         name = schema.name.rpartition(".")[2]
         for field, inner in value.items():
@@ -88,7 +79,7 @@ def _scalar_fault(kind: str, value: Any, owner: str, path: tuple[str, ...]) -> s
         return _quantity_fault(value)
     if kind in ("time", "micro-time"):
         if not isinstance(value, str):
-            return _unmarshal(_json_type(value), "", (), "string")
+            return _unmarshal(json_type(value), "", (), "string")
         return None if instants.parse(value) else instants.parse_fault(value)
     if kind == "int-or-string" and type(value) is not str:
         return _integer_fault("int32", value, "", ())
@@ -101,7 +92,7 @@ def _integer_fault(kind: str, value: Any, owner: str, path: tuple[str, ...]) -> 
     if type(value) is int:
         limit = 1 << _BITS[kind]
         return None if -limit <= value < limit else _unmarshal(f"number {value}", owner, path, kind)
-    shown = f"number {value}" if type(value) is float else _json_type(value)
+    shown = f"number {value}" if type(value) is float else json_type(value)
     return _unmarshal(shown, owner, path, kind)
 
 

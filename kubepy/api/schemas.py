@@ -67,8 +67,9 @@ _TRAPS: Final = (b'\\\\"', b" :", b"\t:", b"\r:", b"\n:")
 def duplicate_fields(raw: bytes, obj: Any) -> list[str]:
     r"""The fields that the JSON text names twice, as `duplicate field "spec.replicas"`.
 
-    `obj` is what the text parsed to, before `decode`. Counting settles nearly every text: a text with as many `":` as the object has keys repeats none (`\":` is inside
-    of a string; where a string ends in a backslash, or a space stands before a colon, counting tells nothing).
+    `obj` is what the text parsed to, before `decode`. Counting settles nearly every text: one with as many `":` as the
+    object has keys repeats none (`\":` is inside of a string; where a string ends in a backslash, or a space stands
+    before a colon, counting tells nothing).
     """
     written = raw.count(b'":') - raw.count(b'\\":')
     if written == _count_keys(obj) and not any(trap in raw for trap in _TRAPS):

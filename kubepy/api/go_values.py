@@ -1,0 +1,34 @@
+"""How Go names and prints values: upstream's messages contain both.
+
+Source: fmt's %v of maps, slices and scalars; encoding/json's names of JSON types.
+"""
+
+from typing import Any
+
+
+def json_type(value: Any) -> str:
+    """What encoding/json calls the value: object, array, string, number, bool."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, dict):
+        return "object"
+    return "array" if isinstance(value, list) else "number"
+
+
+def go_type(value: Any) -> str:
+    """The Go type that the value has after parsing."""
+    names = {dict: "map[string]interface {}", list: "[]interface {}", str: "string", bool: "bool", int: "int64"}
+    return "<nil>" if value is None else names.get(type(value), "float64")
+
+
+def show(value: Any) -> str:
+    """`%v`: map[a:1 b:[x y]], true, <nil>; the keys of maps are sorted."""
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{key}:{show(value[key])}" for key in sorted(value)) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(map(show, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "<nil>" if value is None else str(value)
