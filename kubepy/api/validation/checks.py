@@ -1,15 +1,16 @@
 """Checks that kinds with a spec and a status share: counters, percentages, selectors, references, what never changes.
 
-Single fields (ports, addresses, quantities) are fields.py's; these look at a holder of several fields, or at two objects.
+Single fields (ports, addresses, ...) are fields.py's; these look at a holder of several fields, or at two objects.
 Source: pkg/apis/apps/validation (ValidatePositiveIntOrPercent, ...), apimachinery pkg/api/validation
 (ValidateImmutableField).
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kubepy.api import names, selectors
-from kubepy.api.errors import FieldError, invalid, not_supported, required
+from kubepy.api.errors import FieldError, duplicate, invalid, not_supported, required, too_long
 from kubepy.api.meta import Object
 from kubepy.api.validation.equality import same
 from kubepy.api.validation.meta import IMMUTABLE, NOT_NEGATIVE, NameCheck
@@ -134,3 +135,46 @@ def spec_of(obj: Object) -> Object:
 def status_of(obj: Object) -> Object:
     """The object's status; an empty one where there is none."""
     return obj.get("status") or {}
+
+
+_REASON = re.compile(r"[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?").fullmatch
+_REASON_TEXT = (
+    "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric "
+    "characters or '_,:', and must end with an alphanumeric character or '_' (e.g. 'my_name',  or 'MY_NAME',  or "
+    "'MyName',  or 'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used for validation is "
+    "'[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')"
+)
+_CONDITION_REASON_LIMIT, _CONDITION_MESSAGE_LIMIT = 1024, 32 * 1024
+
+
+def validate_conditions(conditions: Iterable[Object] | None, path: str) -> list[FieldError]:
+    """Faults of a list of metav1.Conditions."""
+    conditions = list(conditions or ())
+    errors: list[FieldError] = []
+    repeated = set(duplicates(condition.get("type") for condition in conditions))
+    for index, condition in enumerate(conditions):
+        at = f"{path}[{index}]"
+        if index in repeated:
+            errors.append(duplicate(f"{at}.type", condition.get("type")))
+        errors += named(condition.get("type"), f"{at}.type", names.is_qualified_name)
+        errors += one_of(condition.get("status"), f"{at}.status", ("False", "True", "Unknown"))
+        errors += nonnegative(condition, at, "observedGeneration")
+        if not condition.get("lastTransitionTime"):
+            errors.append(required(f"{at}.lastTransitionTime", "must be set"))
+        errors += _condition_texts(condition, at)
+    return errors
+
+
+def _condition_texts(condition: Object, path: str) -> list[FieldError]:
+    reason = condition.get("reason") or ""
+    errors: list[FieldError] = []
+    if not reason:
+        errors.append(required(f"{path}.reason", "must be set"))
+    else:
+        if not _REASON(reason):
+            errors.append(invalid(f"{path}.reason", reason, _REASON_TEXT))
+        if len(reason) > _CONDITION_REASON_LIMIT:
+            errors.append(too_long(f"{path}.reason", _CONDITION_REASON_LIMIT))
+    if len(condition.get("message") or "") > _CONDITION_MESSAGE_LIMIT:
+        errors.append(too_long(f"{path}.message", _CONDITION_MESSAGE_LIMIT))
+    return errors

@@ -4,11 +4,38 @@ Every built-in kind that is stored has Rules; a kind of an unknown group (a cust
 Source: the strategies below pkg/registry and pkg/apis/*/validation of Kubernetes.
 """
 
+from kubepy.api.validation import (
+    apiservice,
+    apps,
+    autoscaling,
+    batch,
+    cluster,
+    discovery,
+    events,
+    network,
+    policy,
+    rbac,
+    reviews,
+    storage,
+)
 from kubepy.api.validation.rules import Rules
 
 __all__ = ["Rules", "rules_for"]
 
-_TABLES: tuple[dict[tuple[str, str], Rules], ...] = ()
+_TABLES: tuple[dict[tuple[str, str], Rules], ...] = (
+    apiservice.RULES,
+    apps.RULES,
+    autoscaling.RULES,
+    batch.RULES,
+    cluster.RULES,
+    discovery.RULES,
+    events.RULES,
+    network.RULES,
+    policy.RULES,
+    rbac.RULES,
+    reviews.RULES,
+    storage.RULES,
+)
 
 _RULES: dict[tuple[str, str], Rules] = {key: rules for table in _TABLES for key, rules in table.items()}
 

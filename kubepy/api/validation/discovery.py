@@ -1,0 +1,116 @@
+"""Rules of EndpointSlices.
+
+Source: pkg/apis/discovery/validation/validation.go.
+"""
+
+from kubepy.api import names
+from kubepy.api.errors import FieldError, duplicate, invalid, not_supported, required, too_many
+from kubepy.api.meta import Object
+from kubepy.api.validation.checks import checked, one_of_required, unchanged
+from kubepy.api.validation.fields import ordinary_address
+from kubepy.api.validation.meta import validate_labels, validate_metadata, validate_metadata_update
+from kubepy.api.validation.rules import Rules
+
+_ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
+_PROTOCOLS = ("SCTP", "TCP", "UDP")
+_MOST_ENDPOINTS = 1000
+_MOST_ADDRESSES = 100
+_MOST_PORTS = 20_000
+_MOST_TOPOLOGY = 16
+_MOST_HINTS = 8
+
+
+def _address(address: str, kind: str, path: str) -> list[FieldError]:
+    match kind:
+        case "IPv4":
+            return checked(address, path, names.is_ipv4) or ordinary_address(address, path)
+        case "IPv6":
+            return checked(address, path, names.is_ipv6) or ordinary_address(address, path)
+        case "FQDN":
+            return checked(address, path, names.is_fully_qualified_name)
+    return []
+
+
+def _endpoint(endpoint: Object, kind: str, path: str) -> list[FieldError]:
+    addresses = endpoint.get("addresses") or []
+    errors: list[FieldError] = []
+    if not addresses:
+        errors.append(required(f"{path}.addresses", "must contain at least 1 address"))
+    elif len(addresses) > _MOST_ADDRESSES:
+        errors.append(too_many(f"{path}.addresses", len(addresses), _MOST_ADDRESSES))
+    for index, address in enumerate(addresses):
+        errors += _address(address, kind, f"{path}.addresses[{index}]")
+    if endpoint.get("nodeName") is not None:
+        errors += checked(endpoint["nodeName"], f"{path}.nodeName", names.is_dns1123_subdomain)
+    topology = endpoint.get("deprecatedTopology") or {}
+    if len(topology) > _MOST_TOPOLOGY:
+        errors.append(too_many(f"{path}.deprecatedTopology", len(topology), _MOST_TOPOLOGY))
+    errors += validate_labels(topology, f"{path}.deprecatedTopology")
+    if endpoint.get("hostname") is not None:
+        errors += checked(endpoint["hostname"], f"{path}.hostname", names.is_dns1123_label)
+    return errors + _hints(endpoint.get("hints") or {}, f"{path}.hints")
+
+
+def _hints(hints: Object, path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for field, check in (("forZones", names.is_label_value), ("forNodes", names.is_dns1123_subdomain)):
+        entries = hints.get(field) or []
+        if len(entries) > _MOST_HINTS:
+            return [*errors, too_many(f"{path}.{field}", len(entries), _MOST_HINTS)]
+        seen: set[str] = set()
+        for index, entry in enumerate(entries):
+            at, name = f"{path}.{field}[{index}]", entry.get("name", "")
+            if name in seen:
+                errors.append(duplicate(f"{at}.name", name))
+            seen.add(name)
+            errors += checked(name, f"{at}.name", check)
+    return errors
+
+
+def _ports(ports: list[Object]) -> list[FieldError]:
+    errors = [too_many("ports", len(ports), _MOST_PORTS)] if len(ports) > _MOST_PORTS else []
+    seen: set[str] = set()
+    for index, port in enumerate(ports):
+        at, name = f"ports[{index}]", port.get("name") or ""
+        if name:
+            errors += checked(name, f"{at}.name", names.is_dns1123_label)
+        if name in seen:
+            errors.append(duplicate(f"{at}.name", name))
+        seen.add(name)
+        errors += one_of_required(port.get("protocol"), f"{at}.protocol", _PROTOCOLS)
+        if port.get("appProtocol") is not None:
+            errors += checked(port["appProtocol"], f"{at}.appProtocol", names.is_qualified_name)
+        if port.get("port") is not None:
+            errors += [invalid(f"{at}.port", port["port"], text) for text in names.is_port_number(port["port"])]
+    return errors
+
+
+def _validate_slice(obj: Object) -> list[FieldError]:
+    kind, endpoints = obj.get("addressType") or "", obj.get("endpoints") or []
+    errors: list[FieldError] = []
+    if not kind:
+        errors.append(required("addressType"))
+    elif kind not in _ADDRESS_TYPES:
+        errors.append(not_supported("addressType", kind, _ADDRESS_TYPES))
+    if len(endpoints) > _MOST_ENDPOINTS:
+        errors.append(too_many("endpoints", len(endpoints), _MOST_ENDPOINTS))
+    else:
+        for index, endpoint in enumerate(endpoints):
+            errors += _endpoint(endpoint, kind, f"endpoints[{index}]")
+    return errors + _ports(obj.get("ports") or [])
+
+
+def create_slice(obj: Object) -> list[FieldError]:
+    """Faults of a new EndpointSlice."""
+    return validate_metadata(obj, True, names.is_dns1123_subdomain) + _validate_slice(obj)
+
+
+def update_slice(new: Object, old: Object) -> list[FieldError]:
+    """Faults of a changed EndpointSlice: its address type stays."""
+    errors = validate_metadata_update(new, old) + _validate_slice(new)
+    return errors + unchanged(new.get("addressType"), old.get("addressType"), "addressType")
+
+
+RULES: dict[tuple[str, str], Rules] = {
+    ("discovery.k8s.io", "EndpointSlice"): Rules(create_slice, update_slice),
+}

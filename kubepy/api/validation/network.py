@@ -1,0 +1,340 @@
+"""Rules of NetworkPolicies, Ingresses, IngressClasses, ServiceCIDRs and IPAddresses.
+
+Source: pkg/apis/networking/validation/validation.go.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from kubepy.api import names
+from kubepy.api.errors import FieldError, forbidden, invalid, not_supported, required, too_long
+from kubepy.api.meta import Object
+from kubepy.api.validation.checks import (
+    checked,
+    domain_path,
+    named,
+    one_of,
+    spec_of,
+    status_of,
+    typed_reference,
+    unchanged,
+    validate_conditions,
+)
+from kubepy.api.validation.fields import label_selector, one_per_family, port_number
+from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
+from kubepy.api.validation.rules import Rules
+
+_PROTOCOLS = ("TCP", "UDP", "SCTP")
+_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+_CONTROLLER_LIMIT = 250
+_BAD_SEQUENCES = ("//", "/./", "/../", "%2f", "%2F")
+_BAD_SUFFIXES = ("/..", "/.")
+_PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
+_GROUP = "networking.k8s.io"
+
+
+def _policy_port(port: Object, path: str) -> list[FieldError]:
+    number, end = port.get("port"), port.get("endPort")
+    errors: list[FieldError] = []
+    if port.get("protocol") is not None:
+        errors += one_of(port["protocol"], f"{path}.protocol", _PROTOCOLS)
+    if number is None:
+        if end is not None:
+            errors.append(invalid(f"{path}.endPort", end, "may not be specified when `port` is not specified"))
+    elif isinstance(number, str):
+        if end is not None:
+            errors.append(invalid(f"{path}.endPort", end, "may not be specified when `port` is non-numeric"))
+        errors += checked(number, f"{path}.port", names.is_port_name)
+    else:
+        errors += port_number(number, f"{path}.port")
+        if end is not None:
+            if end < number:
+                errors.append(invalid(f"{path}.endPort", number, "must be greater than or equal to `port`"))
+            errors += port_number(end, f"{path}.endPort")
+    return errors
+
+
+def _policy_peer(peer: Object, path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    selectors = [field for field in ("podSelector", "namespaceSelector") if peer.get(field) is not None]
+    for field in selectors:
+        errors += label_selector(peer[field], f"{path}.{field}")
+    block = peer.get("ipBlock")
+    if block is not None:
+        errors += _ip_block(block, f"{path}.ipBlock")
+        if selectors:
+            errors.append(forbidden(path, "may not specify both ipBlock and another peer"))
+    elif not selectors:
+        errors.append(required(path, "must specify a peer"))
+    return errors
+
+
+def _ip_block(block: Object, path: str) -> list[FieldError]:
+    if not block.get("cidr"):
+        return [required(f"{path}.cidr")]
+    network = names.parse_cidr(block["cidr"])
+    if network is None:
+        return [invalid(f"{path}.cidr", block["cidr"], "not a valid CIDR")]
+    errors: list[FieldError] = []
+    for index, text in enumerate(block.get("except") or ()):
+        inner = names.parse_cidr(text)
+        if inner is None:
+            return [*errors, invalid(f"{path}.except[{index}]", text, "not a valid CIDR")]
+        is_inside = inner.version == network.version and inner.network_address in network
+        if not is_inside or inner.prefixlen <= network.prefixlen:
+            errors.append(invalid(f"{path}.except[{index}]", text, "must be a strict subset of `cidr`"))
+    return errors
+
+
+def _validate_policy(spec: Object) -> list[FieldError]:
+    errors = label_selector(spec.get("podSelector"), "spec.podSelector")
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        for index, rule in enumerate(spec.get(direction) or ()):
+            at = f"spec.{direction}[{index}]"
+            for number, port in enumerate(rule.get("ports") or ()):
+                errors += _policy_port(port, f"{at}.ports[{number}]")
+            for number, peer in enumerate(rule.get(peers) or ()):
+                errors += _policy_peer(peer, f"{at}.{peers}[{number}]")
+    types = spec.get("policyTypes") or []
+    if len(types) > 2:
+        return [*errors, invalid("spec.policyTypes", types, "may not specify more than two policyTypes")]
+    for index, kind in enumerate(types):
+        errors += one_of(kind, f"spec.policyTypes[{index}]", ("Ingress", "Egress"))
+    return errors
+
+
+def create_policy(obj: Object) -> list[FieldError]:
+    """Faults of a new NetworkPolicy."""
+    return validate_metadata(obj, True, names.is_dns1123_subdomain) + _validate_policy(spec_of(obj))
+
+
+def update_policy(new: Object, old: Object) -> list[FieldError]:
+    """Faults of a changed NetworkPolicy."""
+    return validate_metadata_update(new, old) + _validate_policy(spec_of(new))
+
+
+def _host(host: str, path: str) -> list[FieldError]:
+    check = names.is_wildcard_dns1123_subdomain if "*" in host else names.is_dns1123_subdomain
+    return checked(host, path, check)
+
+
+def _backend(backend: Object, path: str) -> list[FieldError]:
+    resource, service = backend.get("resource"), backend.get("service")
+    if resource is not None and service is not None:
+        return [invalid(path, "", "cannot set both resource and service backends")]
+    if resource is not None:
+        return typed_reference(resource, f"{path}.resource")
+    if service is None:
+        return [invalid(path, "", "resource or service backend is required")]
+    errors = named(service.get("name"), f"{path}.service.name", names.is_dns1035_label)
+    port = service.get("port") or {}
+    if port.get("name") and port.get("number"):
+        errors.append(invalid(path, "", "cannot set both port name & port number"))
+    elif port.get("name"):
+        errors += checked(port["name"], f"{path}.service.port.name", names.is_port_name)
+    elif port.get("number"):
+        errors += port_number(port["number"], f"{path}.service.port.number")
+    else:
+        errors.append(required(path, "port name or number is required"))
+    return errors
+
+
+def _http_path(rule: Object, path: str) -> list[FieldError]:
+    kind, text = rule.get("pathType"), rule.get("path") or ""
+    if kind is None:
+        return [required(f"{path}.pathType", "pathType must be specified")]
+    at = f"{path}.path"
+    errors: list[FieldError] = []
+    if kind in ("Exact", "Prefix"):
+        if not text.startswith("/"):
+            errors.append(invalid(at, text, "must be an absolute path"))
+        errors += [invalid(at, text, f"must not contain '{bad}'") for bad in _BAD_SEQUENCES if bad in text]
+        errors += [invalid(at, text, f"cannot end with '{bad}'") for bad in _BAD_SUFFIXES if text.endswith(bad)]
+    elif kind == "ImplementationSpecific":
+        if text and not text.startswith("/"):
+            errors.append(invalid(at, text, "must be an absolute path"))
+    else:
+        errors.append(not_supported(f"{path}.pathType", kind, _PATH_TYPES))
+    return errors + _backend(rule.get("backend") or {}, f"{path}.backend")
+
+
+def _ingress_rule(rule: Object, path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    if host := rule.get("host"):
+        if names.parse_ip(host) is not None:
+            errors.append(invalid(f"{path}.host", host, "must be a DNS name, not an IP address"))
+        errors += _host(host, f"{path}.host")
+    http = rule.get("http")
+    if http is not None:
+        if not http.get("paths"):
+            errors.append(required(f"{path}.http.paths"))
+        for index, inner in enumerate(http.get("paths") or ()):
+            errors += _http_path(inner, f"{path}.http.paths[{index}]")
+    return errors
+
+
+def _ingress_tls(entries: Iterable[Object]) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for index, entry in enumerate(entries):
+        for number, host in enumerate(entry.get("hosts") or ()):
+            errors += _host(host, f"spec.tls[{index}].hosts[{number}]")
+        if secret := entry.get("secretName"):
+            errors += checked(secret, f"spec.tls[{index}].secretName", names.is_dns1123_subdomain)
+    return errors
+
+
+def _validate_ingress(spec: Object) -> list[FieldError]:
+    rules, backend = spec.get("rules") or [], spec.get("defaultBackend")
+    errors: list[FieldError] = []
+    if not rules and backend is None:
+        errors.append(invalid("spec", rules, "either `defaultBackend` or `rules` must be specified"))
+    if backend is not None:
+        errors += _backend(backend, "spec.defaultBackend")
+    for index, rule in enumerate(rules):
+        errors += _ingress_rule(rule, f"spec.rules[{index}]")
+    errors += _ingress_tls(spec.get("tls") or ())
+    if spec.get("ingressClassName") is not None:
+        errors += checked(spec["ingressClassName"], "spec.ingressClassName", names.is_dns1123_subdomain)
+    return errors
+
+
+def create_ingress(obj: Object) -> list[FieldError]:
+    """Faults of a new Ingress; its class is said in one place only."""
+    errors = validate_metadata(obj, True, names.is_dns1123_subdomain) + _validate_ingress(spec_of(obj))
+    annotations = (obj.get("metadata") or {}).get("annotations") or {}
+    if _CLASS_ANNOTATION in annotations and spec_of(obj).get("ingressClassName") is not None:
+        why = "can not be set when the class field is also set"
+        errors.append(invalid(f"annotations.{_CLASS_ANNOTATION}", annotations[_CLASS_ANNOTATION], why))
+    return errors
+
+
+def update_ingress(new: Object, old: Object) -> list[FieldError]:
+    """Faults of a changed Ingress."""
+    return validate_metadata_update(new, old) + _validate_ingress(spec_of(new))
+
+
+def ingress_status(new: Object, old: Object) -> list[FieldError]:
+    """Faults of an Ingress's status."""
+    errors = validate_metadata_update(new, old)
+    points = (status_of(new).get("loadBalancer") or {}).get("ingress") or ()
+    for index, point in enumerate(points):
+        at = f"status.loadBalancer.ingress[{index}]"
+        if address := point.get("ip"):
+            errors += checked(address, f"{at}.ip", names.is_ip)
+        if host := point.get("hostname"):
+            errors += checked(host, f"{at}.hostname", names.is_dns1123_subdomain)
+            if names.parse_ip(host) is not None:
+                errors.append(invalid(f"{at}.hostname", host, "must be a DNS name, not an IP address"))
+    return errors
+
+
+def _class_parameters(parameters: Object, path: str) -> list[FieldError]:
+    errors = typed_reference(parameters, path)
+    scope, namespace = parameters.get("scope"), parameters.get("namespace")
+    if scope is None:
+        return [*errors, required(f"{path}.scope")]
+    if scope not in ("Cluster", "Namespace"):
+        return [*errors, not_supported(f"{path}.scope", scope, ("Cluster", "Namespace"))]
+    if scope == "Cluster" and namespace is not None:
+        errors.append(forbidden(f"{path}.namespace", "`parameters.scope` is set to 'Cluster'"))
+    if scope == "Namespace":
+        if namespace is None:
+            errors.append(required(f"{path}.namespace", "`parameters.scope` is set to 'Namespace'"))
+        else:
+            errors += checked(namespace, f"{path}.namespace", names.is_dns1123_label)
+    return errors
+
+
+def _validate_class(spec: Object) -> list[FieldError]:
+    controller = spec.get("controller") or ""
+    errors = [too_long("spec.controller", _CONTROLLER_LIMIT)] if len(controller) > _CONTROLLER_LIMIT else []
+    errors += domain_path(controller, "spec.controller")
+    if spec.get("parameters") is not None:
+        errors += _class_parameters(spec["parameters"], "spec.parameters")
+    return errors
+
+
+def create_class(obj: Object) -> list[FieldError]:
+    """Faults of a new IngressClass."""
+    return validate_metadata(obj, False, names.is_dns1123_subdomain) + _validate_class(spec_of(obj))
+
+
+def update_class(new: Object, old: Object) -> list[FieldError]:
+    """Faults of a changed IngressClass: its controller stays."""
+    errors = validate_metadata_update(new, old)
+    errors += unchanged(spec_of(new).get("controller"), spec_of(old).get("controller"), "spec.controller")
+    return errors + create_class(new)
+
+
+def _validate_ranges(ranges: list[str]) -> list[FieldError]:
+    if not ranges:
+        return [required("spec.cidrs", "at least one CIDR required")]
+    if len(ranges) > 2:
+        return [invalid("spec", ranges, "may only hold up to 2 values")]
+    errors: list[FieldError] = []
+    for index, text in enumerate(ranges):
+        errors += checked(text, f"spec.cidrs[{index}]", names.is_cidr)
+    return errors or one_per_family(ranges, "spec", ranges)
+
+
+def create_service_cidr(obj: Object) -> list[FieldError]:
+    """Faults of a new ServiceCIDR."""
+    errors = validate_metadata(obj, False, names.is_dns1123_subdomain)
+    return errors + _validate_ranges(spec_of(obj).get("cidrs") or [])
+
+
+def update_service_cidr(new: Object, old: Object) -> list[FieldError]:
+    """Faults of a changed ServiceCIDR: a second family may join, nothing else changes."""
+    now, before = spec_of(new).get("cidrs") or [], spec_of(old).get("cidrs") or []
+    errors = validate_metadata_update(new, old)
+    if len(before) == 1 and len(now) == 2 and now[0] == before[0]:
+        return errors + _validate_ranges(now)
+    return errors + unchanged(now, before, "spec.cidrs")
+
+
+def service_cidr_status(new: Object, old: Object) -> list[FieldError]:
+    """Faults of a ServiceCIDR's status."""
+    return validate_metadata_update(new, old) + validate_conditions(
+        status_of(new).get("conditions"), "status.conditions"
+    )
+
+
+def _is_canonical_ip(name: str) -> list[str]:
+    address = names.parse_ip(name)
+    if address is None:
+        return names.is_ip(name)
+    return [] if str(address) == name else ["must be a canonical format IP address"]
+
+
+def _parent(reference: Any, path: str) -> list[FieldError]:
+    if not reference:
+        return [required(path)]
+    errors: list[FieldError] = []
+    if group := reference.get("group"):
+        errors += checked(group, f"{path}.group", names.is_dns1123_subdomain)
+    for field in ("resource", "name"):
+        errors += named(reference.get(field), f"{path}.{field}", names.is_path_segment_name)
+    if namespace := reference.get("namespace"):
+        errors += checked(namespace, f"{path}.namespace", names.is_path_segment_name)
+    return errors
+
+
+def create_ip_address(obj: Object) -> list[FieldError]:
+    """Faults of a new IPAddress: its name is the address."""
+    errors = validate_metadata(obj, False, _is_canonical_ip)
+    return errors + _parent(spec_of(obj).get("parentRef"), "spec.parentRef")
+
+
+def update_ip_address(new: Object, old: Object) -> list[FieldError]:
+    """Faults of a changed IPAddress: its parent stays."""
+    now, before = spec_of(new).get("parentRef"), spec_of(old).get("parentRef")
+    return validate_metadata_update(new, old) + unchanged(now, before, "spec.parentRef")
+
+
+RULES: dict[tuple[str, str], Rules] = {
+    (_GROUP, "NetworkPolicy"): Rules(create_policy, update_policy),
+    (_GROUP, "Ingress"): Rules(create_ingress, update_ingress, ingress_status),
+    (_GROUP, "IngressClass"): Rules(create_class, update_class),
+    (_GROUP, "ServiceCIDR"): Rules(create_service_cidr, update_service_cidr, service_cidr_status),
+    (_GROUP, "IPAddress"): Rules(create_ip_address, update_ip_address),
+}
