@@ -1,7 +1,7 @@
 """A pod's resolv.conf, /etc/hosts and host name.
 
 Pure: the node's own files come in as text.
-Source: pkg/kubelet/network/dns/dns.go; pkg/kubelet/kubelet_pods.go (hostsEntriesFromHostAliases, GeneratePodHostNameAndDomain).
+Source: pkg/kubelet/network/dns/dns.go; pkg/kubelet/kubelet_pods.go (hostsEntriesFromHostAliases).
 """
 
 from collections.abc import Mapping, Sequence
