@@ -1,0 +1,78 @@
+"""Fixtures that any test may ask for."""
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import which
+
+import pytest
+
+_STARTS_WITHIN_S = 20.0
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@dataclass
+class Etcd:
+    """An etcd process of the tests' own; `kill` and `start` make an outage that keeps the data."""
+
+    directory: Path
+    arguments: tuple[str, ...] = ("--unsafe-no-fsync",)
+    client_port: int = field(default_factory=free_port)
+    peer_port: int = field(default_factory=free_port)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.client_port}"
+
+    def start(self) -> None:
+        """Starts it and waits until it accepts connections."""
+        client, peer = self.endpoint, f"http://127.0.0.1:{self.peer_port}"
+        command = ["etcd", "--data-dir", str(self.directory / "data"), "--logger", "zap", "--log-level", "error"]
+        command += ["--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer]
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen([*command, *self.arguments], stdout=log, stderr=log)
+        until = time.monotonic() + _STARTS_WITHIN_S
+        while not self._listens():
+            if self.process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"etcd does not start: {(self.directory / 'log').read_text()[-2000:]}")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """Ends it at once, as a crash does."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def _listens(self) -> bool:
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", self.client_port)) == 0
+
+
+def new_etcd(directory: Path, *arguments: str) -> Etcd:
+    """A started etcd with its data below `directory`; the caller kills it."""
+    if which("etcd") is None:
+        pytest.fail("these tests need etcd (Debian's etcd-server): `make deps` installs it")
+    etcd = Etcd(directory, ("--unsafe-no-fsync", *arguments))
+    etcd.start()
+    return etcd
+
+
+@pytest.fixture(scope="session")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
+    """One etcd for all tests of the session; each keeps to keys of its own."""
+    running = new_etcd(tmp_path_factory.mktemp("etcd"))
+    yield running
+    running.kill()
