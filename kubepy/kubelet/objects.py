@@ -71,9 +71,8 @@ class ObjectCache:
 
     def _changed(self, entry: _Entry, obj: Object | None) -> None:
         before, entry.value = entry.value, obj
-        if before is not None and obj is not None:
-            if before["metadata"].get("resourceVersion") == obj["metadata"].get("resourceVersion"):
-                return
+        if before is not None and obj is not None and _revision(before) == _revision(obj):
+            return
         for uid in tuple(entry.users):
             self._on_change(uid)
 
@@ -89,3 +88,7 @@ class ObjectCache:
         """Ends all watches."""
         await tasks.cancel(*(entry.task for entry in self._entries.values()))
         self._entries.clear()
+
+
+def _revision(obj: Object) -> str:
+    return str(obj["metadata"].get("resourceVersion", ""))

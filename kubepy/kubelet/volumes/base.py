@@ -42,7 +42,8 @@ class Context:
 
     def path(self, pod: Object, kind: str, name: str) -> Path:
         """Where a volume of that kind lives."""
-        return self.root / "pods" / pod["metadata"]["uid"] / "volumes" / f"kubernetes.io~{kind}" / name
+        uid: str = pod["metadata"]["uid"]
+        return self.root / "pods" / uid / "volumes" / f"kubernetes.io~{kind}" / name
 
 
 class Plugin(Protocol):

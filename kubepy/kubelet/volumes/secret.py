@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kubepy.kubelet.volumes import atomic, linux
-from kubepy.kubelet.volumes.base import Context, fs_group
+from kubepy.kubelet.volumes.base import Context, Files, fs_group
 from kubepy.kubelet.volumes.payload import DEFAULT_MODE, object_files
 
 Object = dict[str, Any]
@@ -33,7 +33,7 @@ class SecretVolume:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def write_in_memory(path: Path, files: atomic.Files, group: int | None) -> None:
+def write_in_memory(path: Path, files: Files, group: int | None) -> None:
     """Writes the files on a tmpfs mounted at `path`. Blocks."""
     linux.mount_tmpfs(path, size_bytes=0)
     atomic.write(path, files, group=group)
