@@ -5,10 +5,10 @@ Both look at all nodes at once. A rule that another writes is a class with these
 configuration. Source: pkg/scheduler/framework/interface.go, schedule_one.go.
 """
 
-import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Protocol
 
 import numpy as np
@@ -64,7 +64,7 @@ class Profile:
     scheduler_name: str
     filters: Sequence[FilterPlugin]
     scores: Sequence[tuple[ScorePlugin, float]]
-    random: random.Random = field(default_factory=random.Random)
+    random: Random = field(default_factory=Random)
 
     def pick(self, snapshot: Snapshot, pod: PodInfo) -> str:
         """The name of the best node; of equals, any. Raises Unschedulable."""

@@ -78,9 +78,8 @@ class SchedulingQueue:
             self._activate(waiting)
             return
         before, waiting.info = waiting.info, info
-        if (info.uid in self._unschedulable and before.pod.get("spec") != info.pod.get("spec")) or (
-            info.uid in self._unschedulable and before.labels != info.labels
-        ):
+        changed = before.pod.get("spec") != info.pod.get("spec") or before.labels != info.labels
+        if info.uid in self._unschedulable and changed:
             self._wake_up(waiting)
         elif info.uid in self._trying:
             waiting.heard = True

@@ -239,7 +239,8 @@ class Snapshot:
         for values in (*self._labels.values(), *self._images.values()):
             values[row] = ABSENT
         for key, value in (node["metadata"].get("labels") or {}).items():
-            self._label_column(key)[row] = self._label_values[key].number(value)
+            labelled = self._label_column(key)
+            labelled[row] = self._label_values[key].number(value)
         self._tainted[row] = False
         for taint in spec.get("taints") or ():
             number = self._taint_column(Taint(taint["key"], taint.get("value", ""), taint["effect"]))
@@ -365,6 +366,7 @@ def _wider(array: Any) -> Any:
 
 def domain_sums(values: Ints, counts: Ints | Floats) -> Floats:
     """The sum of `counts` over the nodes that share a node's value, for each node; 0 where it has no value."""
-    sums: Floats = np.bincount(values, weights=counts.astype(float))
+    sums: Any = np.bincount(values, weights=counts)
     sums[ABSENT] = 0
-    return sums[values]
+    per_node: Floats = sums[values]
+    return per_node
