@@ -6,25 +6,17 @@ Source: pkg/apis/*/*/defaults.go and zz_generated.defaults.go of Kubernetes.
 
 from collections.abc import Callable
 
-from kubepy.api.defaults import apps, autoscaling, batch, cluster, extensions, network, pod
+from kubepy.api.defaults import apps, autoscaling, batch, cluster, core, extensions, network, pod, service
 from kubepy.api.meta import Object
 
 Defaulter = Callable[[Object], None]
 
-_TABLES: tuple[dict[tuple[str, str, str], Defaulter], ...] = (
-    apps.DEFAULTS,
-    autoscaling.DEFAULTS,
-    batch.DEFAULTS,
-    cluster.DEFAULTS,
-    extensions.DEFAULTS,
-    network.DEFAULTS,
-    pod.DEFAULTS,
-)
+_MODULES = (apps, autoscaling, batch, cluster, core, extensions, network, pod, service)
 
 _DEFAULTS: dict[tuple[str, str], Defaulter] = {
     (f"{group}/{version}" if group else version, kind): defaulter
-    for table in _TABLES
-    for (group, version, kind), defaulter in table.items()
+    for module in _MODULES
+    for (group, version, kind), defaulter in module.DEFAULTS.items()
 }
 
 

@@ -19,7 +19,7 @@ NOT_NEGATIVE = "must be greater than or equal to 0"
 ANNOTATION_BYTES_LIMIT = 256 * 1024
 _MANAGER_LIMIT = 128
 _SUBRESOURCE_LIMIT = 256
-_STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
+STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _BANNED_OWNERS = frozenset({("v1", "Event")})
 _NEVER_CHANGES = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
@@ -132,7 +132,7 @@ def _validate_common(meta: Object, path: str, standard_finalizers: bool) -> list
         errors += _validate_managed_fields(managed, f"{path}.managedFields")
     if standard_finalizers:
         for index, finalizer in enumerate(finalizers):
-            if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
                 why = "name is neither a standard finalizer name nor is it fully qualified"
                 errors.append(invalid(f"{path}.finalizers[{index}]", finalizer, why))
     return errors
@@ -180,3 +180,8 @@ def _validate_managed_fields(entries: list[Object], path: str) -> list[FieldErro
         if len(entry.get("subresource") or "") > _SUBRESOURCE_LIMIT:
             errors.append(too_long(f"{at}.subresource", _SUBRESOURCE_LIMIT))
     return errors
+
+
+def together(errors: list[FieldError], more: list[FieldError]) -> list[FieldError]:
+    """Both lists; what both tell is told once (upstream judges metadata twice in many an update)."""
+    return errors + [fault for fault in more if fault not in errors] if errors else more

@@ -9,35 +9,34 @@ from kubepy.api.validation import (
     apps,
     autoscaling,
     batch,
+    claims,
     cluster,
+    config,
+    core,
+    core_events,
     discovery,
     events,
     network,
+    node,
+    persistent_volumes,
+    pod_update,
     policy,
+    quota,
     rbac,
     reviews,
+    service,
     storage,
 )
 from kubepy.api.validation.rules import Rules
 
 __all__ = ["Rules", "rules_for"]
 
-_TABLES: tuple[dict[tuple[str, str], Rules], ...] = (
-    apiservice.RULES,
-    apps.RULES,
-    autoscaling.RULES,
-    batch.RULES,
-    cluster.RULES,
-    discovery.RULES,
-    events.RULES,
-    network.RULES,
-    policy.RULES,
-    rbac.RULES,
-    reviews.RULES,
-    storage.RULES,
-)
+_MODULES = (
+    apiservice, apps, autoscaling, batch, claims, cluster, config, core, core_events, discovery, events, network, node,
+    persistent_volumes, pod_update, policy, quota, rbac, reviews, service, storage,
+)  # fmt: skip
 
-_RULES: dict[tuple[str, str], Rules] = {key: rules for table in _TABLES for key, rules in table.items()}
+_RULES: dict[tuple[str, str], Rules] = {key: rules for module in _MODULES for key, rules in module.RULES.items()}
 
 
 def rules_for(group: str, kind: str) -> Rules:

@@ -1,0 +1,51 @@
+"""The rules of Events of the core group: nearly anything goes, for the sake of old clients.
+
+Events of events.k8s.io, which are the same objects, are judged more strictly (events.py).
+Source: pkg/apis/core/validation/events.go, legacyValidateEvent.
+"""
+
+from kubepy.api.errors import FieldError, invalid, required
+from kubepy.api.meta import Object
+from kubepy.api.validation.fields import dns_subdomain, qualified_name
+from kubepy.api.validation.meta import together, validate_metadata_update
+from kubepy.api.validation.rules import Rules
+
+_TEXT_LIMIT, _NOTE_LIMIT = 128, 1024
+
+
+def validate_event(event: Object) -> list[FieldError]:
+    """Faults in an Event of the core group."""
+    namespace = (event.get("metadata") or {}).get("namespace") or ""
+    involved = (event.get("involvedObject") or {}).get("namespace") or ""
+    at, why = "involvedObject.namespace", "does not match event.namespace"
+    errors: list[FieldError] = []
+    if not event.get("eventTime"):
+        matches = namespace == involved if involved else namespace in ("", "default")
+        errors += [] if matches else [invalid(at, involved, why)]
+    else:
+        if not involved and namespace not in ("default", "kube-system"):
+            errors.append(invalid(at, involved, why))
+        errors += _new_style(event)
+    return errors + dns_subdomain(namespace, "namespace")
+
+
+def _new_style(event: Object) -> list[FieldError]:
+    controller = event.get("reportingComponent") or ""
+    errors = [] if controller else [required("reportingController")]
+    errors += qualified_name(controller, "reportingController")
+    for field in ("reportingInstance", "action", "reason"):
+        text = event.get(field) or ""
+        if not text:
+            errors.append(required(field))
+        if len(text.encode()) > _TEXT_LIMIT:
+            errors.append(invalid(field, "", f"can have at most {_TEXT_LIMIT} characters"))
+    if len((event.get("message") or "").encode()) > _NOTE_LIMIT:
+        errors.append(invalid("message", "", f"can have at most {_NOTE_LIMIT} characters"))
+    return errors
+
+
+def _event_update(new: Object, old: Object) -> list[FieldError]:
+    return together(validate_metadata_update(new, old), validate_event(new))
+
+
+RULES = {("", "Event"): Rules(validate_event, _event_update)}
