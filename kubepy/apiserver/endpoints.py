@@ -1,0 +1,164 @@
+"""The paths that are not resources: version, discovery, OpenAPI, metrics, the index.
+
+Documents are rendered when first asked for and kept as bytes until what is served changes.
+Source: apiserver pkg/endpoints/discovery, pkg/server/routes.
+"""
+
+import hashlib
+from collections.abc import Callable
+
+import orjson
+
+from kubepy.api import discovery
+from kubepy.api.errors import MethodNotAllowed
+from kubepy.api.resources import BUILT_IN, Resource
+from kubepy.apiserver import version
+from kubepy.apiserver.metrics import Metrics
+from kubepy.apiserver.negotiation import negotiate
+from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.rendering import encode_object, respond
+from kubepy.apiserver.routing import Endpoint, Router
+from kubepy.lib.http import Answer, Response
+
+_TEXT = "text/plain; charset=utf-8"
+_AGGREGATED = "as=APIGroupDiscoveryList"
+
+
+def readable(endpoint: Endpoint) -> Endpoint:
+    """An endpoint that is only read."""
+
+    async def answer(ctx: Context) -> Answer:
+        if ctx.request.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        return await endpoint(ctx)
+
+    return answer
+
+
+class Documents:
+    """Discovery and its relatives for the resources that are served at the moment."""
+
+    def __init__(self, router: Router, server_address: Callable[[], str]) -> None:
+        self._router = router
+        self._server_address = server_address
+        self._custom: tuple[Resource, ...] = ()
+        self._paths: set[str] = set()
+        self._kept: dict[str, tuple[bytes, str]] = {}
+        self.on_change: list[Callable[[], None]] = []
+        self.changed()
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """Everything that is served, built in or not."""
+        return BUILT_IN + self._custom
+
+    def set_custom(self, resources: tuple[Resource, ...]) -> None:
+        """Replaces the custom resources."""
+        if resources != self._custom:
+            self._custom = resources
+            self.changed()
+
+    def changed(self) -> None:
+        """Lays the paths anew."""
+        self._kept.clear()
+        for path in self._paths:
+            self._router.paths.pop(path, None)
+        rows = self.resources
+        self._router.group_versions = {(row.group, row.version) for row in rows}
+        endpoints: dict[str, Endpoint] = {
+            "/": self._index,
+            "/api": self._root("/api", core=True),
+            "/apis": self._root("/apis", core=False),
+        }
+        for group, found in sorted(self._router.group_versions):
+            path = f"/apis/{group}/{found}" if group else f"/api/{found}"
+            endpoints[path] = self._kept_document(path, lambda g=group, v=found: discovery.resource_list(rows, g, v))
+            if group:
+                endpoints[f"/apis/{group}"] = self._kept_document(
+                    f"/apis/{group}", lambda g=group: discovery.group(rows, g)
+                )
+        self._paths = set(endpoints)
+        for path, endpoint in endpoints.items():
+            self._router.paths[path] = readable(endpoint)
+        for told in self.on_change:
+            told()
+
+    def _kept_document(self, path: str, make: Callable[[], object]) -> Endpoint:
+        async def answer(ctx: Context) -> Answer:
+            form = negotiate(ctx.request.headers, ctx.params)
+            if not form.is_plain:
+                made = make()
+                assert isinstance(made, dict)
+                return Response(200, encode_object(made, form), form.content_type)
+            body, tag = self._bytes(path, make)
+            return _tagged(ctx, body, tag, "application/json")
+
+        return answer
+
+    def _bytes(self, key: str, make: Callable[[], object]) -> tuple[bytes, str]:
+        kept = self._kept.get(key)
+        if kept is None:
+            body = orjson.dumps(make())
+            kept = self._kept[key] = (body, hashlib.sha512(body).hexdigest().upper())
+        return kept
+
+    def _root(self, path: str, *, core: bool) -> Endpoint:
+        def legacy() -> object:
+            return discovery.api_versions(self._server_address()) if core else discovery.group_list(self.resources)
+
+        plain = self._kept_document(path, legacy)
+
+        async def answer(ctx: Context) -> Answer:
+            wanted = aggregated_version(ctx.request.headers.get("Accept", ""))
+            if wanted is None:
+                return await plain(ctx)
+            body, tag = self._bytes(
+                f"{path} {wanted}", lambda: discovery.aggregated(self.resources, core=core, version=wanted)
+            )
+            return _tagged(ctx, body, tag, discovery.aggregated_content_type(wanted))
+
+        return answer
+
+    async def _index(self, ctx: Context) -> Answer:
+        return respond({"paths": sorted(self._router.paths)}, ctx.form)
+
+
+def aggregated_version(accept: str) -> str | None:
+    """The version of aggregated discovery that is asked for before anything else, or None."""
+    for clause in accept.split(","):
+        if clause.strip().startswith("application/json"):
+            if _AGGREGATED not in clause:
+                return None
+            for found in ("v2", "v2beta1"):
+                if f"v={found};" in clause + ";":
+                    return found
+    return None
+
+
+def _tagged(ctx: Context, body: bytes, tag: str, content_type: str) -> Response:
+    headers = {"ETag": f'"{tag}"', "Vary": "Accept", "Cache-Control": "public"}
+    if ctx.request.headers.get("If-None-Match") in (f'"{tag}"', tag):
+        return Response(304, b"", "", headers)
+    return Response(200, body, content_type, headers)
+
+
+def install(router: Router, metrics: Metrics) -> None:
+    """Adds what never changes."""
+
+    async def show_version(ctx: Context) -> Answer:
+        return Response(200, orjson.dumps(version.INFO, option=orjson.OPT_INDENT_2))
+
+    async def show_metrics(ctx: Context) -> Answer:
+        return Response(200, metrics.render(), "text/plain; version=0.0.4; charset=utf-8")
+
+    async def no_page(ctx: Context) -> Answer:
+        if ctx.request.method not in ("GET", "HEAD") or ctx.info.path.startswith(("/api/", "/apis/")):
+            return Response(404, b"404 page not found\n", _TEXT)
+        index = {"paths": sorted(router.paths)}
+        return Response(404, orjson.dumps(index, option=orjson.OPT_INDENT_2))
+
+    router.paths["/version"] = readable(show_version)
+    router.paths["/metrics"] = readable(show_metrics)
+    router.not_found = no_page
+
+

@@ -1,0 +1,231 @@
+"""The options of the verbs (ListOptions, CreateOptions, DeleteOptions...): parsed from query and body, and checked.
+
+Messages are upstream's. A parameter that is given twice counts once: its first value.
+Source: apimachinery pkg/apis/meta/v1/validation, pkg/apis/meta/internalversion/validation.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kubepy.api import selectors
+from kubepy.api.errors import BadRequest, FieldError, Invalid, forbidden, invalid_object
+from kubepy.api.selectors import EVERY_FIELD, EVERYTHING, FieldSelector, Selector
+from kubepy.apiserver.request_info import is_true
+
+Params = Mapping[str, list[str]]
+_MANAGER_LIMIT = 128
+
+
+def first(params: Params, name: str) -> str:
+    """A parameter's value, or the empty string."""
+    values = params.get(name)
+    return values[0] if values else ""
+
+
+def parse_int(text: str) -> int:
+    """A decimal int64 as Go's ParseInt takes it. Raises BadRequest with its text."""
+    try:
+        if text.strip() == text and "_" not in text:
+            return int(text)
+    except ValueError:
+        pass
+    raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+
+
+@dataclass(slots=True)
+class ListOptions:
+    """How to list or watch. `resource_version` stays text: empty, "0" and a number mean three things."""
+
+    selector: Selector = EVERYTHING
+    fields: FieldSelector = EVERY_FIELD
+    limit: int = 0
+    continue_token: str = ""
+    resource_version: str = ""
+    match: str = ""
+    timeout_s: int | None = None
+    bookmarks: bool = False
+    send_initial_events: bool | None = None
+
+
+_NO_LIST_OPTIONS = ListOptions()
+
+
+def parse_list_options(params: Params, *, watch: bool = False) -> ListOptions:
+    """Raises BadRequest on what cannot be parsed, Invalid on what does not go together."""
+    if not params:
+        return _NO_LIST_OPTIONS
+    options = ListOptions()
+    try:
+        if text := first(params, "labelSelector"):
+            options.selector = selectors.parse_label_selector(text)
+        if text := first(params, "fieldSelector"):
+            options.fields = selectors.parse_field_selector(text)
+    except ValueError as fault:
+        raise BadRequest(str(fault)) from fault
+    if text := first(params, "limit"):
+        options.limit = parse_int(text)
+    if text := first(params, "timeoutSeconds"):
+        options.timeout_s = parse_int(text)
+    options.continue_token = first(params, "continue")
+    options.resource_version = first(params, "resourceVersion")
+    options.match = first(params, "resourceVersionMatch")
+    options.bookmarks = "allowWatchBookmarks" in params and is_true(first(params, "allowWatchBookmarks"))
+    if "sendInitialEvents" in params:
+        options.send_initial_events = is_true(first(params, "sendInitialEvents"))
+    faults = _list_faults(options, watch)
+    if faults:
+        raise invalid_object("meta.k8s.io", "ListOptions", "", faults)
+    return options
+
+
+def _list_faults(options: ListOptions, watch: bool) -> list[FieldError]:
+    faults: list[FieldError] = []
+    match, version = options.match, options.resource_version
+    if options.send_initial_events is not None:
+        if not watch:
+            faults.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+        if match != "NotOlderThan":
+            why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+            faults.append(forbidden("resourceVersionMatch", why))
+        return faults
+    if not match:
+        return faults
+    if watch:
+        faults.append(forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden for watch"))
+    elif not version:
+        why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        faults.append(forbidden("resourceVersionMatch", why))
+    if options.continue_token:
+        why = "resourceVersionMatch is forbidden when continue is provided"
+        faults.append(forbidden("resourceVersionMatch", why))
+    if match not in ("Exact", "NotOlderThan"):
+        text = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan", ""'
+        faults.append(FieldError("resourceVersionMatch", "FieldValueNotSupported", text))
+    if match == "Exact" and version == "0":
+        why = 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"'
+        faults.append(forbidden("resourceVersionMatch", why))
+    return faults
+
+
+@dataclass(slots=True)
+class WriteOptions:
+    """What create, update and patch have in common. `validation` is Strict, Warn or Ignore."""
+
+    dry_run: bool = False
+    validation: str = "Warn"
+    manager: str = ""
+    force: bool | None = None
+
+
+_NO_WRITE_OPTIONS = WriteOptions()
+
+
+def parse_write_options(params: Params, kind: str, *, apply: bool = False) -> WriteOptions:
+    """`kind` is CreateOptions, UpdateOptions or PatchOptions. Raises Invalid."""
+    if not params and not apply:
+        return _NO_WRITE_OPTIONS
+    faults = dry_run_faults(params.get("dryRun") or [])
+    options = WriteOptions(dry_run=bool(params.get("dryRun")), manager=first(params, "fieldManager"))
+    if force := first(params, "force"):
+        options.force = is_true(force)
+        if not apply:
+            faults.append(forbidden("force", "may not be specified for non-apply patch"))
+    if apply and not options.manager:
+        faults.append(FieldError("fieldManager", "FieldValueRequired", "Required value: is required for apply patch"))
+    if len(options.manager) > _MANAGER_LIMIT:
+        text = f"Too long: may not be more than {_MANAGER_LIMIT} bytes"
+        faults.append(FieldError("fieldManager", "FieldValueTooLong", text))
+    options.validation = first(params, "fieldValidation") or "Warn"
+    if options.validation not in ("Strict", "Warn", "Ignore"):
+        shown = f'Unsupported value: "{options.validation}": supported values: "", "Ignore", "Strict", "Warn"'
+        faults.append(FieldError("fieldValidation", "FieldValueNotSupported", shown))
+    if faults:
+        raise invalid_object("meta.k8s.io", kind, "", faults)
+    return options
+
+
+def dry_run_faults(values: list[str]) -> list[FieldError]:
+    """Faults of a dryRun parameter or field: only All is known."""
+    if any(value != "All" for value in values):
+        shown = "[]string{" + ", ".join(f'"{value}"' for value in values) + "}"
+        text = f'Unsupported value: {shown}: supported values: "All"'
+        return [FieldError("dryRun", "FieldValueNotSupported", text)]
+    return []
+
+
+@dataclass(slots=True)
+class DeleteOptions:
+    """How to delete. `propagation` is Orphan, Background, Foreground, or None for the kind's own default."""
+
+    dry_run: bool = False
+    grace_period_s: int | None = None
+    propagation: str | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+    accept_with_202: bool = False
+
+
+def parse_delete_options(params: Params, body: Mapping[str, Any] | None) -> DeleteOptions:
+    """From the body where there is one, else from the query, as upstream. Raises BadRequest, Invalid."""
+    raw: dict[str, Any] = dict(body) if body else _delete_options_of_query(params)
+    faults = dry_run_faults(raw.get("dryRun") or [])
+    orphan, policy = raw.get("orphanDependents"), raw.get("propagationPolicy")
+    if orphan is not None and policy is not None:
+        why = "orphanDependents and deletionPropagation cannot be both set"
+        faults.append(FieldError("propagationPolicy", "FieldValueInvalid", f'Invalid value: "{policy}": {why}'))
+    elif policy is not None and policy not in ("Orphan", "Background", "Foreground"):
+        text = f'Unsupported value: "{policy}": supported values: "Background", "Foreground", "Orphan"'
+        faults.append(FieldError("propagationPolicy", "FieldValueNotSupported", text))
+    if faults:
+        raise invalid_object("meta.k8s.io", "DeleteOptions", "", faults)
+    preconditions = raw.get("preconditions") or {}
+    grace = raw.get("gracePeriodSeconds")
+    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
+        raise BadRequest(
+            'DeleteOptions in version "v1" cannot be handled as a DeleteOptions: json: cannot unmarshal '
+            "into Go struct field DeleteOptions.gracePeriodSeconds of type int64"
+        )
+    if orphan is not None:
+        policy = "Orphan" if orphan else "Background"
+    return DeleteOptions(
+        dry_run=bool(raw.get("dryRun")),
+        grace_period_s=grace,
+        propagation=policy,
+        uid=preconditions.get("uid"),
+        resource_version=preconditions.get("resourceVersion"),
+        accept_with_202=orphan is False,
+    )
+
+
+def _delete_options_of_query(params: Params) -> dict[str, Any]:
+    raw: dict[str, Any] = {}
+    if "dryRun" in params:
+        raw["dryRun"] = params["dryRun"]
+    if text := first(params, "gracePeriodSeconds"):
+        raw["gracePeriodSeconds"] = parse_int(text)
+    if text := first(params, "propagationPolicy"):
+        raw["propagationPolicy"] = text
+    if text := first(params, "orphanDependents"):
+        raw["orphanDependents"] = is_true(text)
+    return raw
+
+
+def require_uint(text: str) -> int:
+    """A resourceVersion as a number; "" and "0" are 0. Raises an Invalid as upstream words it."""
+    if not text:
+        return 0
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise BadResourceVersion(text)
+
+
+class BadResourceVersion(Invalid):
+    """A resourceVersion that is no number: upstream answers 500 without a reason (its storage's InvalidError)."""
+
+    code, reason = 500, ""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        )

@@ -1,0 +1,24 @@
+"""What a request carries through the engine, beside the object it is about."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from kubepy.apiserver.authn.user import UserInfo
+from kubepy.apiserver.negotiation import Form
+from kubepy.apiserver.request_info import RequestInfo
+from kubepy.lib.http import Request
+
+
+@dataclass(slots=True)
+class Context:
+    """One request on its way. `warnings` end up in Warning headers; `now` is the time of all its stamps."""
+
+    request: Request
+    info: RequestInfo
+    params: Mapping[str, list[str]]
+    user: UserInfo
+    form: Form
+    now: datetime
+    warnings: list[str] = field(default_factory=list)
+    dry_run: bool = False

@@ -1,0 +1,214 @@
+"""Delete one object or a collection: grace, finalizers, propagation, preconditions.
+
+An object with finalizers or a grace period is only marked; whoever takes the last finalizer away, or ends the grace
+with a delete of period 0, makes it go (`updating.is_done`).
+Source: apiserver pkg/registry/rest/delete.go, pkg/registry/generic/registry/store.go, endpoints/handlers/delete.go.
+"""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from kubepy.api.errors import MODIFIED, ApiError, NotFound, conflict, object_not_found
+from kubepy.api.meta import Object
+from kubepy.apiserver.options import DeleteOptions, parse_delete_options, parse_list_options
+from kubepy.apiserver.registry.codec import decode_stored, encode, parse_body
+from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.engine import Engine
+from kubepy.apiserver.registry.result import Result
+from kubepy.apiserver.registry.selecting import check_fields
+from kubepy.apiserver.registry.served import Served
+from kubepy.apiserver.registry.updating import LostRace, remove
+from kubepy.lib.clock import parse_rfc3339, rfc3339
+from kubepy.storage.base import Change, KeyMissing, RevisionConflict
+from kubepy.storage.cache import CachedObject
+
+ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+_FINALIZER_OF = {"Orphan": ORPHAN, "Foreground": FOREGROUND}
+_TRIES = 20
+_AT_ONCE = 16
+
+
+async def delete(engine: Engine, served: Served, ctx: Context) -> Result:
+    """Deletes the object that the URL names. Raises ApiError."""
+    options = _options(ctx)
+    ctx.dry_run = options.dry_run
+    result = await delete_object(engine, served, ctx, ctx.info.name, ctx.info.namespace, options)
+    if options.accept_with_202 and result.obj is None:
+        result.status = 202
+    return result
+
+
+async def delete_collection(engine: Engine, served: Served, ctx: Context) -> list[Result]:
+    """Deletes every object that the selectors hit; what was deleted."""
+    options = _options(ctx)
+    ctx.dry_run = options.dry_run
+    listing = parse_list_options(ctx.params)
+    check_fields(served, listing.fields)
+    await served.cache.fresh()
+    selector = None if listing.selector.is_everything else listing.selector
+    fields = None if listing.fields.is_everything else listing.fields
+    found, _ = served.cache.list(ctx.info.namespace or None, selector=selector, fields=fields)
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(entry: CachedObject) -> Result | None:
+        async with limit:
+            its = replace(ctx, info=replace(ctx.info, name=entry.name, namespace=entry.namespace or ""))
+            try:
+                return await delete_object(engine, served, its, entry.name, entry.namespace or "", options)
+            except NotFound:
+                return None
+
+    results = await asyncio.gather(*(one(entry) for entry in found))
+    return [result for result in results if result is not None]
+
+
+def _options(ctx: Context) -> DeleteOptions:
+    body: Object | None = None
+    if ctx.request.body:
+        body = parse_body(ctx, "DeleteOptions")
+    return parse_delete_options(ctx.params, body)
+
+
+async def delete_object(
+    engine: Engine, served: Served, ctx: Context, name: str, namespace: str, options: DeleteOptions
+) -> Result:
+    """Deletes or marks one object; its own admission is run."""
+    key = served.key(namespace, name)
+    row = served.resource
+    is_fresh = False
+    for _ in range(_TRIES):
+        current = served.cache.get(key)
+        try:
+            if current is None:
+                raise object_not_found(row.group, row.plural, name)
+            return await _try_delete(engine, served, ctx, current, options)
+        except LostRace:
+            is_fresh = False
+        except ApiError:
+            if is_fresh:
+                raise
+            await served.cache.fresh()
+            is_fresh = True
+            if served.cache.get(key) is current:
+                raise
+    raise conflict(row.group, row.plural, name, MODIFIED)
+
+
+async def _try_delete(
+    engine: Engine, served: Served, ctx: Context, current: CachedObject, options: DeleteOptions
+) -> Result:
+    obj = decode_stored(current.data)
+    _check_preconditions(served, obj, options)
+    await engine.admit(served, ctx, "DELETE", None, obj)
+    await engine.admit_validating(served, ctx, "DELETE", None, obj)
+    graceful, pending = _begin(served, ctx, obj, options)
+    if pending:
+        return Result(200, data=current.data)
+    waits = _set_finalizers(served, obj, options)
+    waits = served.strategy.begin_delete(obj, ctx) or waits
+    if waits:
+        _mark(obj, ctx)
+    if waits or (graceful and obj["metadata"]["deletionGracePeriodSeconds"] > 0):
+        if ctx.dry_run:
+            return Result(200, obj=obj)
+        return await _store_mark(engine, served, current, obj)
+    if not ctx.dry_run:
+        await remove(engine, served, current, obj, ctx)
+    return Result(200, obj=obj if served.strategy.returns_deleted else deleted_status(served, obj), foreign=
+                  not served.strategy.returns_deleted)
+
+
+def _check_preconditions(served: Served, obj: Object, options: DeleteOptions) -> None:
+    meta, row = obj["metadata"], served.resource
+    if options.uid is not None and options.uid != meta.get("uid"):
+        why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {meta.get('uid')}"
+        raise conflict(row.group, row.plural, meta["name"], why)
+    if options.resource_version is not None and options.resource_version != meta.get("resourceVersion"):
+        why = (
+            f"Precondition failed: ResourceVersion in precondition: {options.resource_version}, "
+            f"ResourceVersion in object meta: {meta.get('resourceVersion')}"
+        )
+        raise conflict(row.group, row.plural, meta["name"], why)
+
+
+def _begin(served: Served, ctx: Context, obj: Object, options: DeleteOptions) -> tuple[bool, bool]:
+    """(the object is given grace, a grace that runs already goes on); sets the times in the object."""
+    meta = obj["metadata"]
+    asked = options.grace_period_s
+    if meta.get("deletionTimestamp"):
+        running = meta.get("deletionGracePeriodSeconds")
+        if running is None:
+            return False, False
+        if asked is None or asked >= running:
+            # Without finalizers and grace nothing is waited for: the object should be gone, so let it go.
+            return False, bool(running or meta.get("finalizers"))
+        asked = 1 if asked < 0 else asked
+        ends = parse_rfc3339(meta["deletionTimestamp"]) - timedelta(seconds=running - asked)
+        meta["deletionTimestamp"], meta["deletionGracePeriodSeconds"] = rfc3339(ends), asked
+        return True, False
+    grace = served.strategy.grace_period_s(obj, asked)
+    if grace is None:
+        return False, False
+    meta["deletionTimestamp"] = rfc3339(ctx.now + timedelta(seconds=grace))
+    meta["deletionGracePeriodSeconds"] = grace
+    if meta.get("generation"):
+        meta["generation"] += 1
+    return True, False
+
+
+def _set_finalizers(served: Served, obj: Object, options: DeleteOptions) -> bool:
+    """Sets or removes the garbage collector's finalizers as asked; whether any finalizer is waited for."""
+    meta = obj["metadata"]
+    before: list[str] = meta.get("finalizers") or []
+    wanted = options.propagation
+    if wanted is None:
+        held = ORPHAN if ORPHAN in before else FOREGROUND if FOREGROUND in before else None
+        if held is None:
+            held = _FINALIZER_OF.get(served.strategy.default_propagation)
+    else:
+        held = _FINALIZER_OF.get(wanted)
+    after = [name for name in before if name not in (ORPHAN, FOREGROUND)]
+    if held is not None:
+        after.append(held)
+    if after:
+        meta["finalizers"] = after
+    else:
+        meta.pop("finalizers", None)
+    return bool(after)
+
+
+def _mark(obj: Object, ctx: Context) -> None:
+    meta = obj["metadata"]
+    if meta.get("deletionGracePeriodSeconds") is None and meta.get("generation"):
+        meta["generation"] += 1
+    if not meta.get("deletionTimestamp"):
+        meta["deletionTimestamp"] = rfc3339(ctx.now)
+    if not meta.get("deletionGracePeriodSeconds"):
+        meta["deletionGracePeriodSeconds"] = 0
+
+
+async def _store_mark(engine: Engine, served: Served, current: CachedObject, obj: Object) -> Result:
+    if obj == decode_stored(current.data):
+        return Result(200, data=current.data)
+    data = encode(obj)
+    try:
+        revision = await engine.store.update(current.key, data, revision=current.revision)
+    except RevisionConflict as lost:
+        served.cache.observe(Change(current.key, lost.current.value, lost.current.revision, None))
+        raise LostRace from lost
+    except KeyMissing as gone:
+        await served.cache.fresh()
+        raise LostRace from gone
+    return Result(200, data=served.cache.observe(Change(current.key, data, revision, current.data), obj).data)
+
+
+def deleted_status(served: Served, obj: Object) -> Object:
+    """The Status that tells of a delete that is done."""
+    meta, row = obj["metadata"], served.resource
+    details: dict[str, Any] = {"name": meta["name"]}
+    if row.group:
+        details["group"] = row.group
+    details |= {"kind": row.plural, "uid": meta["uid"]}
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}

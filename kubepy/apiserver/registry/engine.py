@@ -1,0 +1,150 @@
+"""The engine's state: the store, a cache and a strategy for every resource, and the layers that a write passes.
+
+The verbs are modules beside this one (`creating.py`, `updating.py`, ...); each is a function of an Engine, a Served
+and a Context. Everything that is stored goes through them, whoever asks.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+from kubepy.api.meta import Object
+from kubepy.api.resources import BUILT_IN, Resource
+from kubepy.apiserver.admission.chain import Attributes
+from kubepy.apiserver.registry import strategies_table
+from kubepy.apiserver.registry.codec import decode_stored
+from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.served import Served
+from kubepy.lib.clock import SYSTEM, Clock
+from kubepy.storage.base import Store
+from kubepy.storage.cache import CachedObject, ResourceCache
+
+REGISTRY = "/registry/"
+
+
+class Admission(Protocol):
+    """The admission chain: first what may change an object, later what may only refuse it."""
+
+    async def admit(self, attributes: Attributes) -> None:
+        """Changes `attributes.object` in place. Raises ApiError."""
+
+    async def validate(self, attributes: Attributes) -> None:
+        """Raises ApiError."""
+
+
+class Engine:
+    """See the module's docstring. `clock` stamps objects."""
+
+    def __init__(self, store: Store, *, clock: Clock = SYSTEM) -> None:
+        self.store = store
+        self.clock = clock
+        self.admission: Admission | None = None
+        self._served: dict[tuple[str, str, str], Served] = {}
+        self._caches: dict[str, ResourceCache] = {}
+        self.lookup = CacheLookup(self)
+        for resource in BUILT_IN:
+            if resource.stored_as:
+                self.add(resource)
+
+    def add(self, resource: Resource) -> Served:
+        """Serves a resource; its cache is not started here."""
+        storage = resource
+        if resource.storage_version is not None:
+            storage = next(
+                row
+                for row in BUILT_IN
+                if (row.group, row.version, row.kind)
+                == (resource.storage_group or "", resource.storage_version, resource.kind)
+            )
+        prefix = f"{REGISTRY}{resource.stored_as}/"
+        strategy = next((other.strategy for other in self._served.values() if other.prefix == prefix), None)
+        if strategy is None:
+            strategy = strategies_table.strategy_for(storage)
+        cache = self._caches.get(prefix)
+        if cache is None:
+            cache = self._caches[prefix] = ResourceCache(self.store, prefix, fields=strategy.fields)
+            cache.serves(storage.api_version, storage.kind)
+            strategy.attach(self.lookup, cache)
+        served = Served(resource, storage, strategy, cache, prefix)
+        self._served[resource.group, resource.version, resource.plural] = served
+        return served
+
+    async def start(self) -> None:
+        """Starts every cache; returns when all can be read."""
+        await asyncio.gather(*(cache.start() for cache in self._caches.values()))
+
+    async def stop(self) -> None:
+        """Ends every watch and every cache."""
+        await asyncio.gather(*(cache.stop() for cache in self._caches.values()))
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every cache can be read."""
+        return all(cache.ready for cache in self._caches.values())
+
+    def find(self, group: str, version: str, plural: str) -> Served | None:
+        """The resource at that place in the URL, or None."""
+        return self._served.get((group, version, plural))
+
+    def of(self, resource: Resource) -> Served:
+        """A resource that is known to be served. Raises KeyError."""
+        return self._served[resource.group, resource.version, resource.plural]
+
+    def all_served(self) -> list[Served]:
+        return list(self._served.values())
+
+    async def admit(self, served: Served, ctx: Context, operation: str, obj: Object | None, old: Object | None) -> None:
+        """Runs the admission that may change the object."""
+        if self.admission is not None:
+            await self.admission.admit(attributes_of(served, ctx, operation, obj, old))
+
+    async def admit_validating(
+        self, served: Served, ctx: Context, operation: str, obj: Object | None, old: Object | None
+    ) -> None:
+        """Runs the admission that may only refuse."""
+        if self.admission is not None:
+            await self.admission.validate(attributes_of(served, ctx, operation, obj, old))
+
+
+def attributes_of(served: Served, ctx: Context, operation: str, obj: Object | None, old: Object | None) -> Attributes:
+    """What admission sees of a write."""
+    meta: Mapping[str, str] = (obj or old or {}).get("metadata") or {}
+    return Attributes(
+        operation=operation,
+        resource=served.resource,
+        subresource=ctx.info.subresource,
+        namespace=ctx.info.namespace,
+        name=ctx.info.name or meta.get("name") or "",
+        object=obj,
+        old_object=old,
+        user=ctx.user,
+        dry_run=ctx.dry_run,
+        warnings=ctx.warnings,
+    )
+
+
+class CacheLookup:
+    """`apiserver.lookup.Lookup` over the engine's caches."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
+        served = self._engine.of(resource)
+        found: CachedObject | None = served.cache.get(served.key(namespace or "", name))
+        return decode_stored(found.data) if found is not None else None
+
+    def list(
+        self, resource: Resource, namespace: str | None = None, *, fields: Mapping[str, str] | None = None
+    ) -> "list[Object]":
+        found, _ = self._engine.of(resource).cache.list(namespace)
+        if fields:
+            wanted = fields.items()
+            found = [entry for entry in found if all(entry.fields.get(field) == value for field, value in wanted)]
+        return [decode_stored(entry.data) for entry in found]
+
+    def version(self, resource: Resource) -> int:
+        return self._engine.of(resource).cache.revision
+
+    async def fresh(self, resource: Resource) -> None:
+        await self._engine.of(resource).cache.fresh()

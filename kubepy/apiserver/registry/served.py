@@ -1,0 +1,33 @@
+"""A resource as it is served: its row, how it is stored, its strategy and its cache, in one place.
+
+Rows that share a folder (events, autoscalers) share the cache; only the row at the storage version is stored as is.
+"""
+
+from dataclasses import dataclass
+
+from kubepy.api.printing.columns import Printer
+from kubepy.api.resources import Resource
+from kubepy.apiserver.registry.strategy import Strategy
+from kubepy.storage.cache import ResourceCache
+
+
+@dataclass(slots=True)
+class Served:
+    """`storage` is the row that objects are kept at; `prefix` ends in a slash."""
+
+    resource: Resource
+    storage: Resource
+    strategy: Strategy
+    cache: ResourceCache
+    prefix: str
+    printer: Printer | None = None
+    """The columns of a custom resource; None takes the kind's own."""
+
+    @property
+    def converts(self) -> bool:
+        """Whether stored bytes must be converted to be this resource's."""
+        return self.resource is not self.storage
+
+    def key(self, namespace: str, name: str) -> str:
+        """The storage key of an object."""
+        return f"{self.prefix}{namespace}/{name}" if self.resource.namespaced else self.prefix + name

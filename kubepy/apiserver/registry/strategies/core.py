@@ -1,0 +1,188 @@
+"""The small kinds of the core group: namespaces, nodes, secrets, events, volumes, quotas.
+
+Source: pkg/registry/core/{namespace,node,secret,event,persistentvolume,persistentvolumeclaim,resourcequota}.
+"""
+
+import base64
+from typing import ClassVar
+
+from kubepy.api.meta import Object
+from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.strategy import Strategy, keep
+
+KUBERNETES = "kubernetes"
+
+
+class NamespaceStrategy(Strategy):
+    """A namespace waits in Terminating until its content is gone: `spec.finalizers`, taken away by `finalize`."""
+
+    returns_deleted = True
+    selectable: ClassVar = {"status.phase": ("status", "phase"), "name": ("metadata", "name")}
+
+    def reset_status(self, obj: Object) -> None:
+        obj["status"] = {"phase": "Active"}
+
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_for_create(obj, ctx)
+        spec = obj.get("spec") or {}
+        finalizers = list(spec.get("finalizers") or ())
+        if KUBERNETES not in finalizers:
+            finalizers.append(KUBERNETES)
+        obj["spec"] = {"finalizers": finalizers}
+        labels = {**(obj["metadata"].get("labels") or {}), "kubernetes.io/metadata.name": obj["metadata"]["name"]}
+        obj["metadata"]["labels"] = labels
+
+    def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
+        super().prepare_for_update(new, old, ctx)
+        keep(new, old, "spec")
+        labels = {**(new["metadata"].get("labels") or {}), "kubernetes.io/metadata.name": new["metadata"]["name"]}
+        new["metadata"]["labels"] = labels
+
+    def prepare_for_subresource(self, subresource: str, new: Object, old: Object, ctx: Context) -> None:
+        keep(new, old, "status")  # finalize
+
+    def is_deletable(self, obj: Object) -> bool:
+        return not (obj.get("spec") or {}).get("finalizers")
+
+    def begin_delete(self, obj: Object, ctx: Context) -> bool:
+        if self.is_deletable(obj):
+            return False
+        obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
+        return True
+
+
+class NodeStrategy(Strategy):
+    """Nodes register with their status; a later update of the node itself leaves it alone."""
+
+    selectable: ClassVar = {"spec.unschedulable": ("spec", "unschedulable")}
+
+    def fields(self, obj: Object) -> dict[str, str]:
+        return {"spec.unschedulable": "true" if (obj.get("spec") or {}).get("unschedulable") else "false"}
+
+    def reset_status(self, obj: Object) -> None:
+        if obj.get("status") is None:
+            obj["status"] = {}
+
+
+class SecretStrategy(Strategy):
+    """stringData is written into data, and never stored or answered."""
+
+    selectable: ClassVar = {"type": ("type",)}
+
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_for_create(obj, ctx)
+        _merge_string_data(obj)
+
+    def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
+        super().prepare_for_update(new, old, ctx)
+        _merge_string_data(new)
+        if not new.get("type"):
+            keep(new, old, "type")
+
+
+def _merge_string_data(obj: Object) -> None:
+    plain = obj.pop("stringData", None)
+    if plain:
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
+        obj["data"] = {**(obj.get("data") or {}), **encoded}
+
+
+class EventStrategy(Strategy):
+    """Events go away by themselves after an hour."""
+
+    allows_create_on_update = True
+    ttl_s = 3600
+    selectable: ClassVar = {
+        "involvedObject.kind": ("involvedObject", "kind"),
+        "involvedObject.namespace": ("involvedObject", "namespace"),
+        "involvedObject.name": ("involvedObject", "name"),
+        "involvedObject.uid": ("involvedObject", "uid"),
+        "involvedObject.apiVersion": ("involvedObject", "apiVersion"),
+        "involvedObject.resourceVersion": ("involvedObject", "resourceVersion"),
+        "involvedObject.fieldPath": ("involvedObject", "fieldPath"),
+        "reason": ("reason",),
+        "reportingComponent": ("reportingComponent",),
+        "source": ("source", "component"),
+        "type": ("type",),
+    }
+
+    def fields(self, obj: Object) -> dict[str, str]:
+        fields = super().fields(obj)
+        fields["source"] = fields["source"] or obj.get("reportingComponent") or ""
+        return fields
+
+
+class PersistentVolumeStrategy(Strategy):
+    """Volumes are born Pending; the volume controller takes them on."""
+
+    returns_deleted = True
+
+    def reset_status(self, obj: Object) -> None:
+        obj["status"] = {"phase": "Pending"}
+
+
+class PersistentVolumeClaimStrategy(Strategy):
+    """Claims are born Pending."""
+
+    returns_deleted = True
+
+    def reset_status(self, obj: Object) -> None:
+        obj["status"] = {"phase": "Pending"}
+
+
+class ReturnsDeletedStrategy(Strategy):
+    """A kind whose delete answers the object that is gone."""
+
+    returns_deleted = True
+
+
+class CreatesOnUpdateStrategy(Strategy):
+    """A kind that a PUT may create."""
+
+    allows_create_on_update = True
+
+
+class GenerationStrategy(Strategy):
+    """A kind of which nothing is special but that its generation is counted."""
+
+    tracks_generation = True
+
+
+class GenerationCreatesOnUpdateStrategy(Strategy):
+    """Counted, and a PUT may create it."""
+
+    tracks_generation = True
+    allows_create_on_update = True
+
+
+class ConditionalUpdateStrategy(Strategy):
+    """A kind whose updates must say which version they change."""
+
+    allows_unconditional_update = False
+
+
+class CountedConditionalStrategy(GenerationStrategy):
+    """Counted, and updates must say which version they change."""
+
+    allows_unconditional_update = False
+
+
+class LeaseStrategy(Strategy):
+    """Leases: PUT may create one, and must say which version it changes otherwise."""
+
+    allows_create_on_update = True
+    allows_unconditional_update = False
+
+
+class LoadBalancedStrategy(Strategy):
+    """Ingresses: a status that begins with an empty loadBalancer; a counted spec."""
+
+    tracks_generation = True
+    empty_status: ClassVar = {"loadBalancer": {}}
+
+
+class PodTemplateStrategy(Strategy):
+    """PodTemplates: counted, and answered when deleted."""
+
+    tracks_generation = True
+    returns_deleted = True

@@ -1,0 +1,60 @@
+"""CustomResourceDefinitions and APIServices: what the server itself writes into them.
+
+Source: apiextensions-apiserver pkg/registry/customresourcedefinition/strategy.go.
+"""
+
+from typing import Any, ClassVar
+
+from kubepy.api.meta import Object, add_finalizer
+from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.strategy import Strategy
+from kubepy.lib.clock import rfc3339
+
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+
+
+class CustomResourceDefinitionStrategy(Strategy):
+    """Deleting a definition waits until its objects are gone: the finalizer is added by the delete."""
+
+    tracks_generation = True
+
+    def reset_status(self, obj: Object) -> None:
+        versions = (obj.get("spec") or {}).get("versions") or ()
+        stored = [version.get("name") for version in versions if version.get("storage")]
+        obj["status"] = {
+            "conditions": None,
+            "acceptedNames": {"plural": "", "kind": ""},
+            "storedVersions": stored,
+        }
+
+    def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
+        super().prepare_for_update(new, old, ctx)
+        status: dict[str, Any] = {**(new.get("status") or {})}
+        stored = list(status.get("storedVersions") or ())
+        for version in (new.get("spec") or {}).get("versions") or ():
+            if version.get("storage") and version.get("name") not in stored:
+                status["storedVersions"] = [*stored, version["name"]]
+                new["status"] = status
+
+    def begin_delete(self, obj: Object, ctx: Context) -> bool:
+        if obj["metadata"].get("deletionTimestamp"):
+            return False
+        add_finalizer(obj, CLEANUP)
+        status: dict[str, Any] = {**(obj.get("status") or {})}
+        kept = [c for c in status.get("conditions") or () if c.get("type") != "Terminating"]
+        terminating = {
+            "type": "Terminating",
+            "status": "True",
+            "lastTransitionTime": rfc3339(ctx.now),
+            "reason": "InstanceDeletionPending",
+            "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+        }
+        status["conditions"] = [*kept, terminating]
+        obj["status"] = status
+        return True
+
+
+class APIServiceStrategy(Strategy):
+    """APIServices: a local one is available by itself."""
+
+    empty_status: ClassVar = {}

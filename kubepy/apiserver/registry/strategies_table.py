@@ -1,0 +1,71 @@
+"""Which strategy each kind has: a kind that behaves like all others is not listed.
+
+Source: the strategy.go files of pkg/registry; what they allow is read off AllowCreateOnUpdate and
+AllowUnconditionalUpdate, what a delete answers off ReturnDeletedObject.
+"""
+
+from collections.abc import Mapping
+
+from kubepy.api.resources import Resource
+from kubepy.apiserver.registry.strategies import certificates, core, extensions, jobs, pods, services, workloads
+from kubepy.apiserver.registry.strategy import Strategy
+
+_ADMISSION, _FLOW = "admissionregistration.k8s.io", "flowcontrol.apiserver.k8s.io"
+_NET, _RBAC, _STORAGE = "networking.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io"
+_DRA = "resource.k8s.io"
+
+STRATEGIES: Mapping[tuple[str, str], type[Strategy]] = {
+    ("", "Endpoints"): core.CreatesOnUpdateStrategy,
+    ("", "Event"): core.EventStrategy,
+    ("", "LimitRange"): core.CreatesOnUpdateStrategy,
+    ("", "Namespace"): core.NamespaceStrategy,
+    ("", "Node"): core.NodeStrategy,
+    ("", "PersistentVolume"): core.PersistentVolumeStrategy,
+    ("", "PersistentVolumeClaim"): core.PersistentVolumeClaimStrategy,
+    ("", "Pod"): pods.PodStrategy,
+    ("", "PodTemplate"): core.PodTemplateStrategy,
+    ("", "ReplicationController"): workloads.ReplicationControllerStrategy,
+    ("", "ResourceQuota"): core.ReturnsDeletedStrategy,
+    ("", "Secret"): core.SecretStrategy,
+    ("", "Service"): services.ServiceStrategy,
+    ("", "ServiceAccount"): core.ReturnsDeletedStrategy,
+    (_ADMISSION, "MutatingAdmissionPolicy"): core.CountedConditionalStrategy,
+    (_ADMISSION, "MutatingAdmissionPolicyBinding"): core.CountedConditionalStrategy,
+    (_ADMISSION, "MutatingWebhookConfiguration"): core.CountedConditionalStrategy,
+    (_ADMISSION, "ValidatingAdmissionPolicy"): core.CountedConditionalStrategy,
+    (_ADMISSION, "ValidatingAdmissionPolicyBinding"): core.CountedConditionalStrategy,
+    (_ADMISSION, "ValidatingWebhookConfiguration"): core.CountedConditionalStrategy,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): extensions.CustomResourceDefinitionStrategy,
+    ("apiregistration.k8s.io", "APIService"): extensions.APIServiceStrategy,
+    ("apps", "ControllerRevision"): core.ConditionalUpdateStrategy,
+    ("apps", "DaemonSet"): workloads.DaemonSetStrategy,
+    ("apps", "Deployment"): workloads.DeploymentStrategy,
+    ("apps", "ReplicaSet"): workloads.ReplicaSetStrategy,
+    ("apps", "StatefulSet"): workloads.StatefulSetStrategy,
+    ("autoscaling", "HorizontalPodAutoscaler"): workloads.AutoscalerStrategy,
+    ("batch", "CronJob"): jobs.CronJobStrategy,
+    ("batch", "Job"): jobs.JobStrategy,
+    ("certificates.k8s.io", "CertificateSigningRequest"): certificates.CertificateSigningRequestStrategy,
+    ("coordination.k8s.io", "Lease"): core.LeaseStrategy,
+    ("discovery.k8s.io", "EndpointSlice"): core.GenerationStrategy,
+    (_FLOW, "FlowSchema"): core.CountedConditionalStrategy,
+    (_FLOW, "PriorityLevelConfiguration"): core.CountedConditionalStrategy,
+    (_NET, "Ingress"): core.LoadBalancedStrategy,
+    (_NET, "IngressClass"): core.GenerationStrategy,
+    (_NET, "NetworkPolicy"): core.GenerationStrategy,
+    ("policy", "PodDisruptionBudget"): workloads.PodDisruptionBudgetStrategy,
+    (_RBAC, "ClusterRole"): core.CreatesOnUpdateStrategy,
+    (_RBAC, "ClusterRoleBinding"): core.CreatesOnUpdateStrategy,
+    (_RBAC, "Role"): core.CreatesOnUpdateStrategy,
+    (_RBAC, "RoleBinding"): core.CreatesOnUpdateStrategy,
+    (_DRA, "DeviceClass"): core.GenerationStrategy,
+    (_DRA, "ResourceSlice"): core.GenerationStrategy,
+    ("scheduling.k8s.io", "PriorityClass"): core.GenerationStrategy,
+    (_STORAGE, "CSIDriver"): core.GenerationStrategy,
+    (_STORAGE, "StorageClass"): core.ReturnsDeletedStrategy,
+}
+
+
+def strategy_for(resource: Resource) -> Strategy:
+    """A new strategy for the resource that its objects are stored as."""
+    return STRATEGIES.get((resource.group, resource.kind), Strategy)(resource)

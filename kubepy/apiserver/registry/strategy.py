@@ -1,0 +1,135 @@
+"""What is special about a kind, as hooks of one class: the engine calls them in one fixed order for every kind.
+
+A strategy changes only the object it is given, never reads a clock or a store: what it needs is in the Context.
+Validation and defaults are not here but in api/; a strategy says what is reset, kept and counted.
+Source: apiserver pkg/registry/rest (RESTCreateStrategy, RESTUpdateStrategy, RESTDeleteStrategy) and
+pkg/registry/*/*/strategy.go of Kubernetes.
+"""
+
+import copy
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from kubepy.api.meta import Object
+from kubepy.api.resources import Resource
+from kubepy.apiserver.lookup import Lookup
+from kubepy.apiserver.registry.context import Context
+from kubepy.storage.cache import ResourceCache
+
+_NOT_SPEC = frozenset(("apiVersion", "kind", "metadata", "status"))
+
+
+class Strategy:
+    """The behaviour of a kind without peculiarities; subclasses override what theirs are."""
+
+    tracks_generation: ClassVar[bool] = False
+    """Whether metadata.generation counts the changes of the spec."""
+    allows_create_on_update: ClassVar[bool] = False
+    allows_unconditional_update: ClassVar[bool] = True
+    returns_deleted: ClassVar[bool] = False
+    """Whether a delete answers the object that is gone, not a Status."""
+    default_propagation: ClassVar[str] = "Background"
+    empty_status: ClassVar[Mapping[str, Any] | None] = None
+    """The status of a new object (with a status subresource, {} if None); the client's is dropped."""
+    selectable: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Field selectors beyond metadata.name and metadata.namespace: their paths."""
+    ttl_s: ClassVar[int] = 0
+    """Seconds until objects go away by themselves; 0 is never."""
+
+    def __init__(self, resource: Resource) -> None:
+        self.resource = resource
+        self.has_status = resource.subresource("status") is not None
+
+    def attach(self, lookup: Lookup, cache: ResourceCache) -> None:
+        """Hands over what a strategy may look at: called once, before anything else."""
+
+    def fields(self, obj: Object) -> dict[str, str]:
+        """What field selectors are matched against, beside name and namespace."""
+        return {label: _text_at(obj, path) for label, path in self.selectable.items()}
+
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        """Resets what a client may not say of a new object."""
+        if self.has_status:
+            self.reset_status(obj)
+        if self.tracks_generation:
+            obj["metadata"]["generation"] = 1
+
+    def reset_status(self, obj: Object) -> None:
+        """The status of an object as it begins."""
+        obj["status"] = copy.deepcopy(dict(self.empty_status)) if self.empty_status else {}
+
+    def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """Keeps what the main resource may not change; counts the generation."""
+        if self.has_status:
+            keep(new, old, "status")
+        if self.tracks_generation:
+            self.count_generation(new, old)
+
+    def count_generation(self, new: Object, old: Object) -> None:
+        """Bumps metadata.generation if the spec (whatever is neither metadata nor status) differs."""
+        if self.is_spec_changed(new, old):
+            new["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
+
+    def is_spec_changed(self, new: Object, old: Object) -> bool:
+        return any(
+            new.get(field) != old.get(field) for field in (new.keys() | old.keys()) if field not in _NOT_SPEC
+        )
+
+    def prepare_for_status_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """Keeps all but the status; of metadata only what bookkeeping needs may change."""
+        for field in (new.keys() | old.keys()) - {"apiVersion", "kind", "metadata", "status"}:
+            keep(new, old, field)
+        keep(new["metadata"], old["metadata"], "deletionTimestamp")
+
+    def prepare_for_subresource(self, subresource: str, new: Object, old: Object, ctx: Context) -> None:
+        """As prepare_for_update, for another subresource that takes the whole object."""
+
+    def after_create(self, obj: Object, ctx: Context) -> None:
+        """What follows a create that was stored."""
+
+    def after_delete(self, obj: Object, ctx: Context) -> None:
+        """What follows the end of an object."""
+
+    def begin_write(self, obj: Object, old: Object | None, ctx: Context) -> None:
+        """Reserves what the write needs (addresses, ports), right before validation. Raises ApiError."""
+
+    def end_write(self, obj: Object, old: Object | None, ctx: Context, *, stored: bool) -> None:
+        """Gives back or makes final what `begin_write` reserved."""
+
+    def grace_period_s(self, obj: Object, asked: int | None) -> int | None:
+        """Seconds that a delete leaves the object, or None where deletes are at once."""
+        return None
+
+    def warnings(self, obj: Object, old: Object | None) -> list[str]:
+        """What to tell the client about an object that is accepted."""
+        return []
+
+    def finalizers_on_create(self, obj: Object) -> None:
+        """Adds the finalizers that this kind is born with."""
+
+    def is_deletable(self, obj: Object) -> bool:
+        """Whether an object without metadata.finalizers may go (namespaces have spec.finalizers too)."""
+        return True
+
+    def begin_delete(self, obj: Object, ctx: Context) -> bool:
+        """Changes the object for a delete that must wait; True if it waits though it has no finalizer yet."""
+        return False
+
+
+def keep(new: Object, old: Object, field: str) -> None:
+    """`new[field]` becomes what it is in `old`, absence included."""
+    if field in old:
+        new[field] = old[field]
+    else:
+        new.pop(field, None)
+
+
+def _text_at(obj: Object, path: tuple[str, ...]) -> str:
+    value: Any = obj
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

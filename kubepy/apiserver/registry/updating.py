@@ -1,0 +1,237 @@
+"""Change an object: PUT, and the loop that PATCH and the subresources share.
+
+Optimistic: the change is made to the cached object and stored by comparing revisions; whoever lost the race starts
+again from what won. A fault found on an object that may be stale is only believed once the cache is known to be fresh.
+A change that changes nothing writes nothing.
+Source: apiserver pkg/endpoints/handlers/update.go, pkg/registry/rest/update.go, registry/generic/registry/store.go.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from kubepy.api import errors
+from kubepy.api.defaults.registry import apply_defaults
+from kubepy.api.errors import MODIFIED, ApiError, BadRequest, conflict, object_not_found
+from kubepy.api.meta import Object
+from kubepy.apiserver.options import parse_write_options
+from kubepy.apiserver.registry import conversion, validating
+from kubepy.apiserver.registry.codec import check_kind, decode_object, decode_stored, encode, parse_body
+from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.creating import create_object
+from kubepy.apiserver.registry.engine import Engine
+from kubepy.apiserver.registry.result import Result
+from kubepy.apiserver.registry.served import Served
+from kubepy.storage.base import Change, KeyMissing, RevisionConflict
+from kubepy.storage.cache import CachedObject
+
+Transform = Callable[[Object], Object | Awaitable[Object]]
+_TRIES = 20
+_KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "namespace")
+
+
+async def update(engine: Engine, served: Served, ctx: Context) -> Result:
+    """Replaces the object by the one in the request's body. Raises ApiError."""
+    resource, info = served.resource, ctx.info
+    options = parse_write_options(ctx.params, "UpdateOptions")
+    ctx.dry_run = options.dry_run
+    sent = parse_body(ctx, resource.kind)
+    check_kind(sent, resource, kind=resource.kind, api_version=resource.api_version)
+    decode_object(sent, ctx, options.validation)
+    check_name(sent, info.name, info.namespace)
+    apply_defaults(resource.api_version, resource.kind, sent)
+    sent = conversion.to_storage(served, sent)
+    body = encode_whole(sent)
+    strategy = served.strategy
+    if strategy.allows_create_on_update and not info.subresource and not sent["metadata"].get("resourceVersion"):
+        key = served.key(info.namespace, info.name)
+        if served.cache.get(key) is None:
+            await served.cache.fresh()
+            if served.cache.get(key) is None:
+                return await create_object(engine, served, ctx, sent)
+    return await change(engine, served, ctx, lambda current: decode_stored(body), is_put=True)
+
+
+def encode_whole(obj: Object) -> bytes:
+    """An object as bytes with its resourceVersion, to start over from in each try."""
+    version = obj["metadata"].get("resourceVersion")
+    data = encode(obj)
+    if version is None:
+        return data
+    at = data.index(b'"metadata":{') + len(b'"metadata":{')
+    comma = b"" if data[at : at + 1] == b"}" else b","
+    return data[:at] + b'"resourceVersion":"' + str(version).encode() + b'"' + comma + data[at:]
+
+
+def check_name(obj: Object, name: str, namespace: str) -> None:
+    """Raises BadRequest unless the object is the one that the URL names; a namespace is filled in."""
+    meta: Object | None = obj.get("metadata")
+    if meta is None:
+        meta = obj["metadata"] = {}
+    found = meta.get("name")
+    if not found:
+        raise BadRequest(
+            f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )
+    if found != name:
+        raise BadRequest(f"the name of the object ({found}) does not match the name on the URL ({name})")
+    if namespace and meta.get("namespace") not in (None, "", namespace):
+        raise BadRequest(
+            f"the namespace of the object ({meta['namespace']}) does not match the namespace on the URL ({namespace})"
+        )
+
+
+async def change(
+    engine: Engine, served: Served, ctx: Context, transform: Transform, *, is_put: bool = False, retries: bool = True
+) -> Result:
+    """Stores what `transform` makes of the current object (which it may change). Raises ApiError.
+
+    `transform` is called anew in each try. With `is_put` the new object stands for itself: its uid is a precondition.
+    """
+    info = ctx.info
+    key = served.key(info.namespace, info.name)
+    is_fresh = False
+    for _ in range(_TRIES):
+        current = served.cache.get(key)
+        try:
+            if current is None:
+                raise object_not_found(served.resource.group, served.resource.plural, info.name)
+            return await _try_change(engine, served, ctx, current, transform, is_put=is_put)
+        except LostRace:
+            is_fresh = False
+            if not retries:
+                raise conflict(served.resource.group, served.resource.plural, info.name, MODIFIED) from None
+        except ApiError:
+            if is_fresh:
+                raise
+            await served.cache.fresh()
+            is_fresh = True
+            if served.cache.get(key) is current:
+                raise
+    raise conflict(served.resource.group, served.resource.plural, info.name, MODIFIED)
+
+
+class LostRace(Exception):
+    """Another write came first: start over."""
+
+
+async def _try_change(
+    engine: Engine, served: Served, ctx: Context, current: CachedObject, transform: Transform, *, is_put: bool
+) -> Result:
+    old = decode_stored(current.data)
+    changed = transform(decode_stored(current.data))
+    new: Object = changed if isinstance(changed, dict) else await changed
+    _carry_over(served, ctx, new, old, is_put=is_put)
+    await engine.admit(served, ctx, "UPDATE", new, old)
+    subresource = ctx.info.subresource
+    _prepare(served, ctx, subresource, new, old)
+    strategy = served.strategy
+    if not subresource:
+        strategy.begin_write(new, old, ctx)
+    stored = False
+    try:
+        validating.check_update(served, new, old, subresource)
+        if not subresource:
+            ctx.warnings.extend(strategy.warnings(new, old))
+        await engine.admit_validating(served, ctx, "UPDATE", new, old)
+        result = await _store(engine, served, ctx, current, new, old)
+        stored = not ctx.dry_run
+    finally:
+        if not subresource:
+            strategy.end_write(new, old, ctx, stored=stored)
+    return result
+
+
+def _prepare(served: Served, ctx: Context, subresource: str, new: Object, old: Object) -> None:
+    strategy = served.strategy
+    if subresource in ("", "scale"):
+        strategy.prepare_for_update(new, old, ctx)
+    elif subresource == "status":
+        strategy.prepare_for_status_update(new, old, ctx)
+    else:
+        strategy.prepare_for_subresource(subresource, new, old, ctx)
+
+
+def _carry_over(served: Served, ctx: Context, new: Object, old: Object, *, is_put: bool) -> None:
+    """Fills in what the server owns of metadata. Raises Conflict on a stale version or another uid."""
+    meta, before = new["metadata"], old["metadata"]
+    row = served.resource
+    version = meta.get("resourceVersion")
+    if version and version != "0":
+        if version != before["resourceVersion"]:
+            raise conflict(row.group, row.plural, ctx.info.name, MODIFIED)
+    elif is_put and not served.strategy.allows_unconditional_update:
+        fault = errors.FieldError(
+            "metadata.resourceVersion",
+            "FieldValueInvalid",
+            'Invalid value: "": must be specified for an update' if version is None else
+            f'Invalid value: "{version}": must be specified for an update',
+        )
+        raise errors.invalid_object(row.group, row.kind, ctx.info.name, [fault])
+    uid = meta.get("uid")
+    if uid and uid != before.get("uid"):
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before.get('uid')}"
+        raise conflict(row.group, row.plural, ctx.info.name, why)
+    meta["resourceVersion"] = before["resourceVersion"]
+    for field in _KEPT:
+        if field == "generation" or field not in meta or meta[field] is None:
+            if field in before:
+                meta[field] = before[field]
+            else:
+                meta.pop(field, None)
+
+
+async def _store(
+    engine: Engine, served: Served, ctx: Context, current: CachedObject, new: Object, old: Object
+) -> Result:
+    if new == old:
+        if is_done(new) and served.strategy.is_deletable(new):
+            return await _remove(engine, served, ctx, current, new)
+        return Result(200, data=current.data)
+    if ctx.dry_run:
+        return Result(200, obj=new)
+    if is_done(new) and old["metadata"].get("deletionTimestamp") and served.strategy.is_deletable(new):
+        return await _remove(engine, served, ctx, current, new)
+    data = encode(new)
+    try:
+        revision = await engine.store.update(
+            current.key, data, revision=current.revision, ttl_s=served.strategy.ttl_s
+        )
+    except RevisionConflict as lost:
+        served.cache.observe(Change(current.key, lost.current.value, lost.current.revision, None))
+        raise LostRace from lost
+    except KeyMissing as gone:
+        await served.cache.fresh()
+        raise LostRace from gone
+    return Result(200, data=served.cache.observe(Change(current.key, data, revision, current.data), new).data)
+
+
+def is_done(obj: Object) -> bool:
+    """Whether an object that is being deleted has nothing left to wait for."""
+    meta = obj["metadata"]
+    return bool(
+        meta.get("deletionTimestamp")
+        and not meta.get("finalizers")
+        and not meta.get("deletionGracePeriodSeconds")
+    )
+
+
+async def _remove(engine: Engine, served: Served, ctx: Context, current: CachedObject, new: Object) -> Result:
+    """The last finalizer went: the object goes."""
+    if not ctx.dry_run:
+        await remove(engine, served, current, new, ctx)
+    return Result(200, obj=new)
+
+
+async def remove(engine: Engine, served: Served, current: CachedObject, obj: Object, ctx: Context) -> None:
+    """Deletes at the revision of `current`. Raises LostRace, which `change` and `delete` answer by starting over."""
+    try:
+        revision = await engine.store.delete(current.key, revision=current.revision)
+    except RevisionConflict as lost:
+        served.cache.observe(Change(current.key, lost.current.value, lost.current.revision, None))
+        raise LostRace from lost
+    except KeyMissing as gone:
+        await served.cache.fresh()
+        raise LostRace from gone
+    served.cache.observe(Change(current.key, None, revision, current.data))
+    served.strategy.after_delete(obj, ctx)
+
+

@@ -1,0 +1,39 @@
+"""Runs a kind's validation rules and turns what they find into upstream's 422.
+
+Source: apiserver pkg/registry/rest/{create,update}.go.
+"""
+
+from kubepy.api import errors
+from kubepy.api.errors import FieldError
+from kubepy.api.meta import Object, name_of
+from kubepy.api.validation.registry import Rules, rules_for
+from kubepy.apiserver.registry.served import Served
+
+
+def rules_of(served: Served) -> Rules:
+    """The rules of the kind as it is stored."""
+    return rules_for(served.storage.group, served.storage.kind)
+
+
+def check_create(served: Served, obj: Object) -> None:
+    """Raises Invalid."""
+    _raise_for(served, obj, rules_of(served).create(obj))
+
+
+def check_update(served: Served, new: Object, old: Object, subresource: str) -> None:
+    """Raises Invalid."""
+    rules = rules_of(served)
+    if subresource == "":
+        faults = rules.update(new, old)
+    elif subresource == "status":
+        faults = rules.status(new, old) if rules.status else []
+    elif subresource in rules.subresources:
+        faults = rules.subresources[subresource](new, old)
+    else:
+        faults = rules.update(new, old)
+    _raise_for(served, new, faults)
+
+
+def _raise_for(served: Served, obj: Object, faults: list[FieldError]) -> None:
+    if faults:
+        raise errors.invalid_object(served.storage.group, served.storage.kind, name_of(obj), faults)

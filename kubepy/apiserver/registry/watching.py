@@ -1,0 +1,123 @@
+"""Watch: a stream of events; for plain JSON the cache's own bytes, for another form made event by event.
+
+Source: apiserver pkg/endpoints/handlers/{watch,get}.go, pkg/storage/cacher/cacher.go.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import cast
+
+import orjson
+
+from kubepy.api.errors import ApiError, Expired
+from kubepy.api.meta import Object
+from kubepy.apiserver.options import ListOptions, parse_list_options, require_uint
+from kubepy.apiserver.registry.codec import decode_stored
+from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.selecting import check_fields
+from kubepy.apiserver.registry.served import Served
+from kubepy.lib.http import Stream
+from kubepy.storage.cache import ByteWatcher, EventWatcher, WatchEvent
+
+MIN_TIMEOUT_S = 1800
+"""Seconds that a watch lasts which does not say how long; up to twice as much, at random (--min-request-timeout)."""
+Render = Callable[[Object, bool], Object]
+CONTENT_TYPE = "application/json"
+
+
+async def watch(served: Served, ctx: Context, render: Render | None) -> Stream:
+    """The events from where the options say; `render` makes the form that was asked for, if it is not plain.
+
+    `render` is given an object and whether it is the first one. Raises ApiError before anything is sent.
+    """
+    options = parse_list_options(ctx.params, watch=True)
+    check_fields(served, options.fields)
+    timeout_s = options.timeout_s or int(MIN_TIMEOUT_S * (1 + random.random()))
+    version = require_uint(options.resource_version)
+    try:
+        watcher = await _open(served, ctx, options, version, plain=render is None)
+    except Expired as gone:
+        return Stream(_once(_error_line(gone)), content_type=CONTENT_TYPE)
+    if render is None:
+        return Stream(_Timed(watcher, timeout_s), content_type=CONTENT_TYPE)
+    return Stream(_Rendered(cast(EventWatcher, watcher), timeout_s, render), content_type=CONTENT_TYPE)
+
+
+async def _open(
+    served: Served, ctx: Context, options: ListOptions, version: int, *, plain: bool
+) -> "ByteWatcher | EventWatcher":
+    cache = served.cache
+    initial = options.send_initial_events
+    if initial is None:
+        initial = version == 0
+    if options.resource_version == "":
+        await cache.fresh()
+    elif version and initial:
+        await cache.wait_revision(version)
+    name = ctx.info.name or None
+    open_watch = cache.watch if plain else cache.watch_events
+    return open_watch(
+        None if initial or not version else version,
+        ctx.info.namespace or None,
+        name,
+        None if options.selector.is_everything else options.selector,
+        None if options.fields.is_everything else options.fields,
+        bookmarks=options.bookmarks,
+        initial_events=initial,
+        end_bookmark=bool(options.send_initial_events) and options.bookmarks,
+    )
+
+
+class _Timed:
+    """A watcher's batches until its time is over; then the stream ends as if there were no more to say.
+
+    A class, not a generator: what was never iterated must be closed as well.
+    """
+
+    def __init__(self, watcher: "ByteWatcher | EventWatcher", timeout_s: float) -> None:
+        self._watcher = watcher
+        self._timer = asyncio.get_running_loop().call_later(timeout_s, watcher.end)
+
+    def __aiter__(self) -> "_Timed":
+        return self
+
+    async def __anext__(self) -> bytes:
+        batch = await self._watcher.__anext__()
+        assert isinstance(batch, bytes)
+        return batch
+
+    async def aclose(self) -> None:
+        """The consumer is done."""
+        self._timer.cancel()
+        await self._watcher.aclose()
+
+
+class _Rendered(_Timed):
+    """The same in another form than the stored one."""
+
+    def __init__(self, watcher: EventWatcher, timeout_s: float, render: Render) -> None:
+        super().__init__(watcher, timeout_s)
+        self._events = watcher
+        self._render = render
+        self._is_first = True
+
+    async def __anext__(self) -> bytes:
+        lines = []
+        for event in await self._events.__anext__():
+            lines.append(_line(event, self._render, is_first=self._is_first))
+            self._is_first = False
+        return b"".join(lines)
+
+
+def _line(event: WatchEvent, render: Render, *, is_first: bool) -> bytes:
+    shown = render(decode_stored(event.object.data), is_first)
+    return orjson.dumps({"type": event.type, "object": shown}) + b"\n"
+
+
+def _error_line(error: ApiError) -> bytes:
+    return orjson.dumps({"type": "ERROR", "object": error.status()}) + b"\n"
+
+
+async def _once(line: bytes) -> AsyncIterator[bytes]:
+    yield line

@@ -1,0 +1,187 @@
+"""From what a request is about to the function that answers it: two dictionary look-ups, no patterns.
+
+What is not a resource's path is found whole in `paths`, or below one of `trees`.
+Source: apiserver pkg/endpoints/installer.go for which methods exist where, pkg/server/routes for the rest.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from kubepy.api import resources
+from kubepy.api.errors import MethodNotAllowed, NotFound
+from kubepy.api.meta import Object
+from kubepy.apiserver import rendering
+from kubepy.apiserver.registry import (
+    binding,
+    creating,
+    deleting,
+    evicting,
+    patching,
+    reading,
+    scaling,
+    updating,
+    watching,
+)
+from kubepy.apiserver.registry.codec import check_kind, decode_object, decode_stored, parse_body
+from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.engine import Engine
+from kubepy.apiserver.registry.result import Result
+from kubepy.apiserver.registry.served import Served
+from kubepy.lib.http import Answer, Response
+
+Endpoint = Callable[[Context], Awaitable[Answer]]
+Review = Callable[[Context, Object], Awaitable[Object]]
+"""Answers an object that is not stored: access reviews, token reviews and requests."""
+Verb = Callable[[Engine, Served, Context], Awaitable[Result]]
+
+_WHOLE_OBJECT = frozenset(("status", "ephemeralcontainers", "resize", "approval", "finalize"))
+_SPECIAL: Mapping[tuple[str, str], Verb] = {
+    ("scale", "get"): scaling.get_scale,
+    ("scale", "update"): scaling.update_scale,
+    ("scale", "patch"): scaling.patch_scale,
+    ("binding", "create"): binding.bind,
+    ("eviction", "create"): evicting.evict,
+}
+_CHANGES: Mapping[str, Verb] = {"update": updating.update, "patch": patching.patch}
+
+
+class Router:
+    """Owns the tables that others fill in: `paths`, `trees`, `reviews`, `streams`, `virtual`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.paths: dict[str, Endpoint] = {}
+        self.trees: list[tuple[str, Endpoint]] = []
+        self.reviews: dict[tuple[str, str, str], Review] = {}
+        """(group, plural, subresource): what a create there answers."""
+        self.streams: dict[tuple[str, str], Endpoint] = {}
+        """(plural, subresource) in the core group: log, exec, attach, portforward, proxy."""
+        self.virtual: dict[tuple[str, str], Endpoint] = {}
+        """(group, plural): resources that are computed and only read."""
+        self.group_versions: set[tuple[str, str]] = {(row.group, row.version) for row in resources.BUILT_IN}
+        self.not_found: Endpoint = _page_not_found
+
+    async def route(self, ctx: Context) -> Answer:
+        """The answer. Raises ApiError."""
+        info = ctx.info
+        if not info.is_resource:
+            return await self._non_resource(ctx)
+        served = self._engine.find(info.group, info.version, info.resource)
+        if served is None:
+            return await self._unstored(ctx)
+        if info.subresource:
+            return await self._subresource(served, ctx)
+        if info.verb == "get":
+            return rendering.respond_cached(served, ctx, await reading.get(served, ctx))
+        if info.verb not in served.resource.verbs or (
+            served.resource.namespaced and not info.namespace and info.verb not in ("list", "watch")
+        ):
+            raise _method_not_allowed()
+        return await self._verb(served, ctx)
+
+    async def _verb(self, served: Served, ctx: Context) -> Answer:
+        engine, verb = self._engine, ctx.info.verb
+        if verb == "list":
+            return rendering.respond_list(served, ctx, await reading.list_page(served, ctx))
+        if verb == "watch":
+            return await watching.watch(served, ctx, _renderer(served, ctx))
+        if verb == "create":
+            if ctx.info.name:
+                raise _method_not_allowed()
+            return rendering.respond_result(served, ctx, await creating.create(engine, served, ctx))
+        if verb == "deletecollection":
+            results = await deleting.delete_collection(engine, served, ctx)
+            gone = [
+                decode_stored(result.data) if result.data is not None else result.obj
+                for result in results
+                if not result.foreign
+            ]
+            return rendering.respond_objects(served, ctx, [obj for obj in gone if obj], served.cache.revision)
+        if verb == "delete":
+            return rendering.respond_result(served, ctx, await deleting.delete(engine, served, ctx))
+        return rendering.respond_result(served, ctx, await _CHANGES[verb](engine, served, ctx))
+
+    async def _subresource(self, served: Served, ctx: Context) -> Answer:
+        info = ctx.info
+        row = served.resource
+        found = row.subresource(info.subresource)
+        if found is None:
+            raise _no_such_resource()
+        if not row.group and (endpoint := self.streams.get((row.plural, info.subresource))):
+            return await endpoint(ctx)
+        if info.verb not in found.verbs or info.rest:
+            raise _method_not_allowed()
+        if special := _SPECIAL.get((info.subresource, info.verb)):
+            return rendering.respond_result(served, ctx, await special(self._engine, served, ctx))
+        if info.subresource in _WHOLE_OBJECT:
+            if info.verb == "get":
+                return rendering.respond_cached(served, ctx, await reading.get(served, ctx))
+            return rendering.respond_result(served, ctx, await _CHANGES[info.verb](self._engine, served, ctx))
+        if review := self.reviews.get((row.group, row.plural, info.subresource)):
+            assert found.group is not None
+            version = f"{found.group}/{found.version}"
+            return await self._review(ctx, review, served.resource, kind=found.kind, api_version=version)
+        raise _no_such_resource()
+
+    async def _unstored(self, ctx: Context) -> Answer:
+        info = ctx.info
+        row = resources.by_plural(info.group, info.version, info.resource)
+        if row is None:
+            if (info.group, info.version) in self.group_versions:
+                raise _no_such_resource()
+            return await _page_not_found(ctx)
+        if endpoint := self.virtual.get((row.group, row.plural)):
+            if info.verb not in row.verbs:
+                raise _method_not_allowed()
+            return await endpoint(ctx)
+        if row.namespaced and not info.namespace:
+            raise _no_such_resource()
+        if info.verb != "create":
+            raise _method_not_allowed()
+        if row.kind == "Binding":
+            pods = self._engine.of(resources.named("pods"))
+            return rendering.respond_result(pods, ctx, await binding.bind(self._engine, pods, ctx))
+        if review := self.reviews.get((row.group, row.plural, "")):
+            return await self._review(ctx, review, row, kind=row.kind, api_version=row.api_version)
+        raise _no_such_resource()
+
+    async def _review(
+        self, ctx: Context, review: Review, row: resources.Resource, *, kind: str, api_version: str
+    ) -> Answer:
+        obj = parse_body(ctx, kind)
+        check_kind(obj, row, kind=kind, api_version=api_version)
+        decode_object(obj, ctx, "Warn")
+        return rendering.respond(await review(ctx, obj), ctx.form, 201, ctx.warnings)
+
+    async def _non_resource(self, ctx: Context) -> Answer:
+        path = ctx.info.path
+        endpoint = self.paths.get(path)
+        if endpoint is None and len(path) > 1 and path.endswith("/"):
+            endpoint = self.paths.get(path.rstrip("/"))
+        if endpoint is None:
+            endpoint = next((found for tree, found in self.trees if path.startswith(tree)), self.not_found)
+        return await endpoint(ctx)
+
+
+def _renderer(served: Served, ctx: Context) -> watching.Render | None:
+    if not ctx.form.shape and not served.converts:
+        return None
+    if ctx.form.shape == "Table":
+        rendering.include_of(ctx)
+
+    def render(obj: Object, is_first: bool) -> Object:
+        from_store = rendering.conversion.from_storage(served, obj)
+        return rendering.shaped(served, ctx, from_store, headers=is_first)
+
+    return render
+
+
+def _method_not_allowed() -> MethodNotAllowed:
+    return MethodNotAllowed("the server does not allow this method on the requested resource")
+
+
+def _no_such_resource() -> NotFound:
+    return NotFound("the server could not find the requested resource")
+
+
+async def _page_not_found(ctx: Context) -> Answer:
+    return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")

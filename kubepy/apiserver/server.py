@@ -1,0 +1,151 @@
+"""The API server as one object: everything below composed, started in order and stopped in reverse.
+
+`handler` answers requests from wherever they come: sockets (`listen`) or the same process (`Client.direct`).
+Security is plugged in by a function of this server's look-up, so that a test may leave it out.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubepy.api.errors import RequestEntityTooLarge
+from kubepy.apiserver import bootstrap, endpoints
+from kubepy.apiserver.authn.chain import Authenticator as AuthnChain
+from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization
+from kubepy.apiserver.config import ApiServerConfig
+from kubepy.apiserver.endpoints import Documents
+from kubepy.apiserver.handler import Authenticator, Authorizer, Chain
+from kubepy.apiserver.health import Check, Health
+from kubepy.apiserver.lookup import Lookup
+from kubepy.apiserver.metrics import Metrics
+from kubepy.apiserver.registry.engine import Admission, Engine
+from kubepy.apiserver.rendering import respond_error
+from kubepy.apiserver.routing import Review, Router
+from kubepy.client.client import Client
+from kubepy.lib import http_server, log, tasks
+from kubepy.lib.clock import SYSTEM, Clock
+from kubepy.lib.http import Handler, Response
+from kubepy.storage.base import Store, Unavailable
+
+_log = log.get(__name__)
+SYSTEM_USER = "system:apiserver"
+
+
+@dataclass(slots=True)
+class Security:
+    """Who asks and what they may; `reviews` answer objects that are not stored, by (group, plural, subresource)."""
+
+    authenticator: Authenticator = field(default_factory=AuthnChain)
+    authorizer: Authorizer = field(default_factory=lambda: Authorization([AlwaysAllow()]))
+    admission: Admission | None = None
+    reviews: dict[tuple[str, str, str], Review] = field(default_factory=dict)
+    documents: dict[str, bytes] = field(default_factory=dict)
+    """Bodies of further paths, JSON: OpenID discovery."""
+    reconcile: Callable[[Client], Any] | None = None
+    """Writes the bootstrap policy through a client, when the server has started."""
+
+
+MakeSecurity = Callable[["ApiServer"], Security]
+
+
+class ApiServer:
+    """See the module's docstring. The store is the caller's to close."""
+
+    def __init__(
+        self,
+        config: ApiServerConfig,
+        store: Store,
+        *,
+        secure: MakeSecurity | None = None,
+        clock: Clock = SYSTEM,
+    ) -> None:
+        self.config = config
+        self.store = store
+        self.engine = Engine(store, clock=clock)
+        self.lookup: Lookup = self.engine.lookup
+        self.metrics = Metrics()
+        self.router = Router(self.engine)
+        self.security = secure(self) if secure is not None else Security()
+        self.engine.admission = self.security.admission
+        self.router.reviews.update(self.security.reviews)
+        self._chain = Chain(
+            self.security.authenticator, self.security.authorizer, self.router.route, clock, self.metrics
+        )
+        self.handler: Handler = self._chain.handle
+        self.client = Client.direct(self.handler, bootstrap.SYSTEM)
+        self._hooks_done = False
+        self._scope = tasks.Scope()
+        self._servers: list[http_server.Server] = []
+        self.documents = Documents(self.router, self._address)
+        self._install()
+
+    def _install(self) -> None:
+        endpoints.install(self.router, self.metrics)
+        Health(
+            [
+                Check("ping", _fine),
+                Check("log", _fine, ("healthz", "livez")),
+                Check("etcd", self._ask_store),
+                Check("informer-sync", self._ask_caches, ("readyz",)),
+                Check("poststarthook/bootstrap", self._ask_hooks),
+            ]
+        ).install(self.router)
+
+    async def start(self) -> None:
+        """Returns when the caches can be read; what is bootstrapped may still be under way (see /readyz)."""
+        await self.engine.start()
+        self._scope.start(self._run_hooks(), name="post-start hooks")
+
+    async def _run_hooks(self) -> None:
+        await bootstrap.run(self)
+        self._hooks_done = True
+        _log.info("ready")
+
+    async def wait_ready(self) -> None:
+        """Returns when everything that the server makes at its start is there."""
+        while not self._hooks_done:
+            await asyncio.sleep(0.005)
+
+    async def listen(
+        self, host: str | None, port: int, *, tls: ssl.SSLContext | None, handler: Handler | None = None
+    ) -> http_server.Server:
+        """Serves on a socket too; closed by `stop`."""
+        server = await http_server.serve(
+            handler or self.handler, host=host, port=port, tls=tls, too_large=_too_large
+        )
+        self._servers.append(server)
+        return server
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """Stops accepting, ends watches, lets requests in flight finish, then lets go of the caches."""
+        await asyncio.gather(*(server.close(grace_s) for server in self._servers))
+        await self._scope.close()
+        await self.engine.stop()
+
+    def _address(self) -> str:
+        host = self.config.advertise_address or self.config.bind_address
+        return f"{host}:{self._servers[0].port if self._servers else self.config.secure_port}"
+
+    async def _ask_store(self) -> str:
+        try:
+            async with asyncio.timeout(2):
+                await self.store.ping()
+        except (Unavailable, TimeoutError) as fault:
+            return f"etcd failed: {fault}"
+        return ""
+
+    async def _ask_caches(self) -> str:
+        return "" if self.engine.is_ready else "caches are not synced"
+
+    async def _ask_hooks(self) -> str:
+        return "" if self._hooks_done else "not finished"
+
+
+async def _fine() -> str:
+    return ""
+
+
+def _too_large(limit: int) -> Response:
+    return respond_error(RequestEntityTooLarge(f"Request entity too large: limit is {limit}"))
