@@ -1,0 +1,114 @@
+"""Which admission plug-ins there are, in upstream's order, which are on by default, and how each is made.
+
+Source: pkg/kubeapiserver/options/plugins.go.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from kubepy.apiserver.admission.certificates import (
+    CertificateApproval,
+    CertificateSigning,
+    CertificateSubjectRestriction,
+    ClusterTrustBundleAttest,
+)
+from kubepy.apiserver.admission.default_classes import DefaultIngressClass, DefaultStorageClass
+from kubepy.apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
+from kubepy.apiserver.admission.limit_ranger import LimitRanger
+from kubepy.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from kubepy.apiserver.admission.node_restriction import NodeRestriction
+from kubepy.apiserver.admission.plugin import Plugin
+from kubepy.apiserver.admission.pod_security import PodSecurity
+from kubepy.apiserver.admission.priority import Priority
+from kubepy.apiserver.admission.rbac_escalation import RbacEscalation
+from kubepy.apiserver.admission.resource_quota import QuotaWriter, ResourceQuota
+from kubepy.apiserver.admission.runtime_class import RuntimeClass
+from kubepy.apiserver.admission.service_account import ServiceAccount
+from kubepy.apiserver.admission.simple import (
+    AlwaysAdmit,
+    AlwaysDeny,
+    AlwaysPullImages,
+    DenyServiceExternalIPs,
+    PrivilegedContainers,
+)
+from kubepy.apiserver.admission.storage_protection import PersistentVolumeClaimResize, StorageObjectInUseProtection
+from kubepy.apiserver.admission.taint_nodes_by_condition import TaintNodesByCondition
+from kubepy.apiserver.authz.chain import Authorization
+from kubepy.apiserver.lookup import Lookup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What plug-ins are made with."""
+
+    lookup: Lookup
+    authorization: Authorization
+    quota_writer: QuotaWriter
+    not_ready_s: int = 300
+    unreachable_s: int = 300
+    allow_privileged: bool = True
+
+
+Maker = Callable[[Tools], Plugin]
+
+MAKERS: dict[str, Maker] = {
+    "AlwaysAdmit": lambda tools: AlwaysAdmit(),
+    "NamespaceLifecycle": lambda tools: NamespaceLifecycle(tools.lookup),
+    "LimitRanger": lambda tools: LimitRanger(tools.lookup),
+    "ServiceAccount": lambda tools: ServiceAccount(tools.lookup),
+    "NodeRestriction": lambda tools: NodeRestriction(tools.lookup),
+    "TaintNodesByCondition": lambda tools: TaintNodesByCondition(),
+    "AlwaysPullImages": lambda tools: AlwaysPullImages(),
+    "PodSecurity": lambda tools: PodSecurity(tools.lookup),
+    "Priority": lambda tools: Priority(tools.lookup),
+    "DefaultTolerationSeconds": lambda tools: DefaultTolerationSeconds(tools.not_ready_s, tools.unreachable_s),
+    "DefaultStorageClass": lambda tools: DefaultStorageClass(tools.lookup),
+    "StorageObjectInUseProtection": lambda tools: StorageObjectInUseProtection(),
+    "PersistentVolumeClaimResize": lambda tools: PersistentVolumeClaimResize(tools.lookup),
+    "RuntimeClass": lambda tools: RuntimeClass(tools.lookup),
+    "CertificateApproval": lambda tools: CertificateApproval(tools.authorization),
+    "CertificateSigning": lambda tools: CertificateSigning(tools.authorization),
+    "ClusterTrustBundleAttest": lambda tools: ClusterTrustBundleAttest(tools.authorization),
+    "CertificateSubjectRestriction": lambda tools: CertificateSubjectRestriction(),
+    "DefaultIngressClass": lambda tools: DefaultIngressClass(tools.lookup),
+    "DenyServiceExternalIPs": lambda tools: DenyServiceExternalIPs(),
+    "ResourceQuota": lambda tools: ResourceQuota(tools.lookup, tools.quota_writer),
+    "AlwaysDeny": lambda tools: AlwaysDeny(),
+}
+"""Every plug-in in the order in which they are asked."""
+
+OFF_BY_DEFAULT = frozenset(
+    ("AlwaysAdmit", "AlwaysDeny", "AlwaysPullImages", "DenyServiceExternalIPs", "NodeRestriction")
+)
+
+BUILT_IN_ELSEWHERE = frozenset(
+    (
+        "MutatingAdmissionPolicy",
+        "MutatingAdmissionWebhook",
+        "PodTopologyLabels",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionWebhook",
+    )
+)
+"""Upstream's defaults that are no plug-ins of this table: naming them is no fault."""
+
+
+def selection_faults(enabled: Sequence[str], disabled: Sequence[str]) -> Iterator[str]:
+    """What is wrong with the flags that choose plug-ins, in upstream's words."""
+    for flag, names in (("enable-admission-plugins", enabled), ("disable-admission-plugins", disabled)):
+        for name in names:
+            if name not in MAKERS and name not in BUILT_IN_ELSEWHERE:
+                yield f'{flag} plugin "{name}" is unknown'
+    for name in sorted(set(enabled) & set(disabled)):
+        yield f"[{name}] in enable-admission-plugins and disable-admission-plugins overlapped"
+
+
+def build_plugins(enabled: Sequence[str], disabled: Sequence[str], tools: Tools) -> list[Plugin]:
+    """The plug-ins that are on, in order; after them the guards that no flag turns off by name."""
+    chosen = [name for name in MAKERS if name not in disabled and (name in enabled or name not in OFF_BY_DEFAULT)]
+    made = [MAKERS[name](tools) for name in chosen]
+    if not tools.allow_privileged:
+        made.append(PrivilegedContainers())
+    if tools.authorization.rbac is not None:
+        made.append(RbacEscalation(tools.authorization))
+    return made

@@ -1,0 +1,83 @@
+"""Nobody grants what he does not have: roles and bindings are checked against the rules of who writes them.
+
+Always on with RBAC. The verb `escalate` on a role, or `bind` on the role that a binding refers to, lifts it.
+Source: pkg/registry/rbac/{role,clusterrole,rolebinding,clusterrolebinding}/policybased; validation/rule.go.
+"""
+
+from kubepy.apiserver.admission.attributes import Attributes, forbid
+from kubepy.apiserver.admission.plugin import Plugin
+from kubepy.apiserver.authn.user import PRIVILEGED_GROUP, UserInfo
+from kubepy.apiserver.authz.chain import Authorization
+from kubepy.apiserver.authz.rbac_index import GROUP, RbacIndex
+from kubepy.apiserver.authz.rules import Rule, quote, render_rule, uncovered
+from kubepy.apiserver.request_info import RequestInfo
+
+_ROLES = ("clusterroles", "roles")
+_ALL = [
+    {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
+    {"verbs": ["*"], "nonResourceURLs": ["*"]},
+]
+
+
+class RbacEscalation(Plugin):
+    """See the module's docstring."""
+
+    name = "RBACEscalation"
+    targets = frozenset((GROUP, plural) for plural in (*_ROLES, "clusterrolebindings", "rolebindings"))
+
+    def __init__(self, authorization: Authorization) -> None:
+        self._authorization = authorization
+
+    async def validate(self, attributes: Attributes) -> None:
+        """Raises Forbidden."""
+        if PRIVILEGED_GROUP in attributes.user.groups or self._authorization.rbac is None:
+            return
+        index = self._authorization.rbac.index
+        if attributes.resource.plural in _ROLES:
+            await self._check_role(attributes, index)
+        else:
+            await self._check_binding(attributes, index)
+
+    async def _check_role(self, attributes: Attributes, index: RbacIndex) -> None:
+        new, old = attributes.new, attributes.old_object or {}
+        aggregates = bool((new.get("aggregationRule") or {}).get("clusterRoleSelectors"))
+        same = new.get("rules") == old.get("rules") and new.get("aggregationRule") == old.get("aggregationRule")
+        if (old and same) or await self._may(attributes, "escalate", attributes.resource.plural, attributes.name):
+            return
+        if aggregates and uncovered(index.rules_for(attributes.user, ""), _ALL):
+            raise forbid(attributes, "must have cluster-admin privileges to use the aggregationRule")
+        missing = uncovered(index.rules_for(attributes.user, attributes.namespace), new.get("rules") or [])
+        if missing:
+            raise forbid(attributes, describe_missing(attributes.user, missing))
+
+    async def _check_binding(self, attributes: Attributes, index: RbacIndex) -> None:
+        new, old = attributes.new, attributes.old_object
+        if old and old.get("subjects") == new.get("subjects") and old.get("roleRef") == new.get("roleRef"):
+            return
+        ref = new["roleRef"]
+        plural = "clusterroles" if ref.get("kind") == "ClusterRole" else "roles"
+        if await self._may(attributes, "bind", plural, ref.get("name", "")):
+            return
+        rules = index.rules_of(ref, attributes.namespace)
+        if rules is None:
+            kind = str(ref.get("kind")).lower()
+            raise forbid(attributes, f"{kind}.{GROUP} {quote(ref.get('name', ''))} not found")
+        missing = uncovered(index.rules_for(attributes.user, attributes.namespace), rules)
+        if missing:
+            raise forbid(attributes, describe_missing(attributes.user, missing))
+
+    async def _may(self, attributes: Attributes, verb: str, plural: str, name: str) -> bool:
+        info = RequestInfo(verb, "", True, GROUP, "v1", plural, "", attributes.namespace, name)
+        return (await self._authorization.authorize(attributes.user, info)).allowed
+
+
+def describe_missing(user: UserInfo, missing: list[Rule]) -> str:
+    """The sentence of upstream that lists what may not be granted; verbs of one thing share a line."""
+    merged: dict[str, Rule] = {}
+    for part in missing:
+        key = render_rule({**part, "verbs": []})
+        merged.setdefault(key, {**part, "verbs": []})["verbs"] += part["verbs"]
+    groups = " ".join(quote(group) for group in user.groups)
+    lines = "\n".join(sorted(render_rule(rule) for rule in merged.values()))
+    who = f"user {quote(user.name)} (groups=[{groups}])"
+    return f"{who} is attempting to grant RBAC permissions not currently held:\n{lines}"
