@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,14 +38,14 @@ class Etcd:
         return f"http://127.0.0.1:{self.client_port}"
 
     def start(self) -> None:
-        """Starts it and waits until it accepts connections."""
+        """Starts it and waits until it serves."""
         client, peer = self.endpoint, f"http://127.0.0.1:{self.peer_port}"
         command = ["etcd", "--data-dir", str(self.directory / "data"), "--logger", "zap", "--log-level", "error"]
         command += ["--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer]
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen([*command, *self.arguments], stdout=log, stderr=log)
         until = time.monotonic() + _STARTS_WITHIN_S
-        while not self._listens():
+        while not self._serves():
             if self.process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"etcd does not start: {(self.directory / 'log').read_text()[-2000:]}")
             time.sleep(0.02)
@@ -56,9 +57,12 @@ class Etcd:
             self.process.wait()
             self.process = None
 
-    def _listens(self) -> bool:
-        with socket.socket() as sock:
-            return sock.connect_ex(("127.0.0.1", self.client_port)) == 0
+    def _serves(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.endpoint}/health", timeout=2) as answer:
+                return b'"true"' in answer.read()
+        except OSError:
+            return False
 
 
 def new_etcd(directory: Path, *arguments: str) -> Etcd:

@@ -14,6 +14,9 @@ from kubepy.storage.base import Change, Compacted, Entry, KeyMissing, StoreError
 FIRST_REVISION = 1
 """The revision of an empty store, as etcd counts."""
 
+_LOCK_WAIT_S = 1.0
+"""How long a process that is just ending may still hold the file."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS log (
     revision INTEGER PRIMARY KEY, key TEXT NOT NULL, value BLOB, replaced INTEGER NOT NULL, expires REAL);
@@ -64,7 +67,7 @@ class SqliteLog:
     """See the module's docstring; `path` may be ":memory:"."""
 
     def __init__(self, path: str, *, synced: bool) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
         try:
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode=WAL")
