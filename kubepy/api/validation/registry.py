@@ -5,17 +5,24 @@ Source: the strategies below pkg/registry and pkg/apis/*/validation of Kubernete
 """
 
 from kubepy.api.validation import (
+    admission,
+    admission_policies,
     apiservice,
     apps,
     autoscaling,
     batch,
+    certificates,
     claims,
     cluster,
     config,
     core,
     core_events,
+    crd,
+    devices,
     discovery,
     events,
+    flowcontrol,
+    migrations,
     network,
     node,
     persistent_volumes,
@@ -32,8 +39,9 @@ from kubepy.api.validation.rules import Rules
 __all__ = ["Rules", "rules_for"]
 
 _MODULES = (
-    apiservice, apps, autoscaling, batch, claims, cluster, config, core, core_events, discovery, events, network, node,
-    persistent_volumes, pod_update, policy, quota, rbac, reviews, service, storage,
+    admission, admission_policies, apiservice, apps, autoscaling, batch, certificates, claims, cluster, config, core,
+    core_events, crd, devices, discovery, events, flowcontrol, migrations, network, node, persistent_volumes,
+    pod_update, policy, quota, rbac, reviews, service, storage,
 )  # fmt: skip
 
 _RULES: dict[tuple[str, str], Rules] = {key: rules for module in _MODULES for key, rules in module.RULES.items()}
