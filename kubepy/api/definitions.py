@@ -152,9 +152,14 @@ def _slices() -> dict[str, msgspec.Raw]:
     return msgspec.json.decode(definitions_bytes(), type=_File).defs
 
 
+def raw_definition(name: str) -> dict[str, Any]:
+    """One definition as shipped, prose and all; parsed anew at each call. Raises KeyError."""
+    return msgspec.json.decode(_slices()[name])  # type: ignore[no-any-return]
+
+
 def _parsed(name: str) -> dict[str, Any]:
     """One definition without its prose, which would be most of what is kept in memory."""
-    parsed: dict[str, Any] = msgspec.json.decode(_slices()[name])
+    parsed = raw_definition(name)
     for field in parsed.get("properties", {}).values():
         field.pop("description", None)
     parsed.pop("description", None)
