@@ -32,11 +32,15 @@ class AlwaysDeny:
 
 
 class Authorization:
-    """All authorizers as one; `rbac` is the one that reviews of rules and grants of permissions ask, if any."""
+    """All authorizers as one; `rbac` is the one that reviews of rules and grants of permissions ask, if any.
+
+    `resolves_rules` tells whether the rules of RBAC are all that there is to list.
+    """
 
     def __init__(self, authorizers: Sequence[Authorizer]) -> None:
         self._authorizers = tuple(authorizers)
         self.rbac = next((one for one in authorizers if isinstance(one, Rbac)), None)
+        self.resolves_rules = not any(isinstance(one, NodeAuthorizer) for one in authorizers)
 
     def decide(self, user: UserInfo, info: RequestInfo) -> Decision:
         """The first opinion, or a refusal with the reasons of all."""

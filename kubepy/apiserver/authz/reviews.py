@@ -1,0 +1,115 @@
+"""Reviews of access: may this user, or I, do that; and what may I do at all in a namespace.
+
+Nothing is stored: an object comes in, the same object with a status goes out.
+Source: pkg/registry/authorization.
+"""
+
+from typing import Any
+
+from kubepy.api.errors import BadRequest, invalid_object
+from kubepy.api.validation.registry import rules_for
+from kubepy.apiserver.authn.user import PRIVILEGED_GROUP, UserInfo
+from kubepy.apiserver.authz.chain import Authorization
+from kubepy.apiserver.authz.decision import Decision
+from kubepy.apiserver.authz.rules import Rule
+from kubepy.apiserver.lookup import Object
+from kubepy.apiserver.request_info import RequestInfo
+
+GROUP = "authorization.k8s.io"
+_ALL_RESOURCES = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+_ALL_URLS = {"verbs": ["*"], "nonResourceURLs": ["*"]}
+
+
+async def review_subject_access(authorization: Authorization, review: Object) -> Object:
+    """A SubjectAccessReview with its answer. Raises Invalid."""
+    _check(review)
+    return await _answer(authorization, user_of(review["spec"]), review)
+
+
+async def review_local_access(authorization: Authorization, review: Object, namespace: str) -> Object:
+    """A LocalSubjectAccessReview of `namespace` with its answer. Raises Invalid, BadRequest."""
+    review.setdefault("metadata", {})["namespace"] = namespace
+    _check(review)
+    attributes = review["spec"].get("resourceAttributes") or {}
+    if attributes.get("namespace") != namespace:
+        raise BadRequest(f"spec.resourceAttributes.namespace must match namespace: {namespace}")
+    return await _answer(authorization, user_of(review["spec"]), review)
+
+
+async def review_self_access(authorization: Authorization, user: UserInfo, review: Object) -> Object:
+    """A SelfSubjectAccessReview of `user` with its answer. Raises Invalid."""
+    _check(review)
+    return await _answer(authorization, user, review)
+
+
+async def review_self_rules(authorization: Authorization, user: UserInfo, review: Object) -> Object:
+    """A SelfSubjectRulesReview of `user` with all rules. Raises BadRequest without a namespace."""
+    namespace = (review.get("spec") or {}).get("namespace") or ""
+    if not namespace:
+        raise BadRequest("no namespace on request")
+    rules = [_ALL_RESOURCES, _ALL_URLS] if PRIVILEGED_GROUP in user.groups else []
+    if authorization.rbac is not None:
+        rules += authorization.rbac.index.rules_for(user, namespace)
+    status: Object = {
+        "resourceRules": [
+            _pick(rule, "verbs", "apiGroups", "resources", "resourceNames") for rule in _of_resources(rules)
+        ],
+        "nonResourceRules": [_pick(rule, "verbs", "nonResourceURLs") for rule in rules if rule.get("nonResourceURLs")],
+        "incomplete": authorization.resolves_rules is False,
+    }
+    if status["incomplete"]:
+        status["evaluationError"] = "node authorizer does not support user rule resolution"
+    return {**review, "status": status}
+
+
+def user_of(spec: Object) -> UserInfo:
+    """The user that a review asks about."""
+    extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
+    return UserInfo(spec.get("user") or "", spec.get("uid") or "", tuple(spec.get("groups") or ()), extra)
+
+
+def request_of(spec: Object) -> RequestInfo:
+    """The request that a review asks about."""
+    if (attributes := spec.get("nonResourceAttributes")) is not None:
+        return RequestInfo(attributes.get("verb", ""), attributes.get("path", ""))
+    asked: dict[str, Any] = spec["resourceAttributes"]
+    return RequestInfo(
+        verb=asked.get("verb", ""),
+        path="",
+        is_resource=True,
+        group=asked.get("group", ""),
+        version=asked.get("version", ""),
+        resource=asked.get("resource", ""),
+        subresource=asked.get("subresource", ""),
+        namespace=asked.get("namespace", ""),
+        name=asked.get("name", ""),
+    )
+
+
+def status_of(decision: Decision) -> Object:
+    """The status of an access review."""
+    status: Object = {"allowed": decision.allowed}
+    if decision.denied:
+        status["denied"] = True
+    if decision.reason:
+        status["reason"] = decision.reason
+    return status
+
+
+async def _answer(authorization: Authorization, user: UserInfo, review: Object) -> Object:
+    decision = await authorization.authorize(user, request_of(review["spec"]))
+    return {**review, "status": status_of(decision)}
+
+
+def _check(review: Object) -> None:
+    kind = review["kind"]
+    if faults := rules_for(GROUP, kind).create(review):
+        raise invalid_object(GROUP, kind, (review.get("metadata") or {}).get("name", ""), faults)
+
+
+def _of_resources(rules: list[Rule]) -> list[Rule]:
+    return [rule for rule in rules if rule.get("resources")]
+
+
+def _pick(rule: Rule, *keys: str) -> Rule:
+    return {key: rule[key] for key in keys if rule.get(key)}

@@ -1,0 +1,93 @@
+"""The process `kube-apiserver`: flags, a store, the server, its sockets.
+
+Start: caches first, then sockets; the objects that a cluster has from its first moment follow while it already serves
+(see /readyz). Stop: sockets, then watches, then the store. A store that is away is waited for, never a reason to end.
+"""
+
+import asyncio
+import ssl
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, PRIVILEGED_GROUP, UserInfo
+from kubepy.apiserver.config import FLAGS, ApiServerConfig, read
+from kubepy.apiserver.securing import secure
+from kubepy.apiserver.server import ApiServer
+from kubepy.cli.daemon import start
+from kubepy.lib import daemon, log
+from kubepy.lib.http import Answer, Handler, Request
+from kubepy.lib.http_server import server_tls
+from kubepy.lib.tls import self_signed
+from kubepy.storage.base import Store
+from kubepy.storage.embedded import EmbeddedStore
+from kubepy.storage.etcd import EtcdStore
+
+_ABOUT = "Validates and configures data for the API objects, and serves them: the front of the cluster's shared state."
+_UNSECURED = UserInfo("system:unsecured", groups=(PRIVILEGED_GROUP, ALL_AUTHENTICATED))
+_log = log.get(__name__)
+
+
+async def run(config: ApiServerConfig) -> None:
+    """The daemon; returns only when cancelled."""
+    store = open_store(config)
+    server = ApiServer(config, store, secure=secure)
+    try:
+        await server.start()
+        if config.secure_port:
+            await server.listen(config.bind_address, config.secure_port, tls=serving_tls(config))
+        if config.insecure_port:
+            handler = unsecured(server.handler)
+            await server.listen(config.insecure_bind_address, config.insecure_port, tls=None, handler=handler)
+        _log.info("serving", address=config.bind_address, port=config.secure_port or config.insecure_port)
+        daemon.notify_ready()
+        await asyncio.Event().wait()
+    finally:
+        await server.stop()
+        await store.close()
+
+
+def open_store(config: ApiServerConfig) -> Store:
+    """The store that the flags name; nothing is connected yet."""
+    if config.storage_backend == "embedded":
+        if not config.data_dir:
+            return EmbeddedStore()
+        folder = Path(config.data_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        return EmbeddedStore(str(folder / "state.db"))
+    return EtcdStore(
+        list(config.etcd_servers), ca=config.etcd_cafile, cert=config.etcd_certfile, key=config.etcd_keyfile
+    )
+
+
+def serving_tls(config: ApiServerConfig) -> ssl.SSLContext:
+    """TLS for the secure port: a client may show a certificate; which authority it must be of, authentication knows."""
+    if config.tls_cert_file:
+        context = server_tls(config.tls_cert_file, config.tls_private_key_file)
+    else:
+        context = self_signed("kube-apiserver", tuple({"127.0.0.1", config.advertise_address or "127.0.0.1"}))
+    authorities = [path for path in (config.client_ca_file, config.requestheader_client_ca_file) if path]
+    for path in authorities:
+        context.load_verify_locations(path)
+    if authorities:
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+def unsecured(handler: Handler) -> Handler:
+    """The handler of the insecure port: whoever reaches it may do everything, as in the days of old."""
+
+    async def handle(request: Request) -> Answer:
+        request.context["user"] = _UNSECURED
+        return await handler(request)
+
+    return handle
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script."""
+    return start("kube-apiserver", _ABOUT, FLAGS, argv, read=read, run=run, verbosity=lambda config: config.v)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
