@@ -157,7 +157,8 @@ def _refuse_root(pod: Object, container: Object, user: int | None, image: ImageI
         raise ConfigFault(f"container has runAsNonRoot and image will run as root {where}")
     if not name.isdigit():
         raise ConfigFault(
-            f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root {where}"
+            f"container has runAsNonRoot and image has non-numeric user ({name}), "
+            f"cannot verify user is non-root {where}"
         )
 
 

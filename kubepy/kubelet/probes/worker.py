@@ -2,8 +2,8 @@
 
 Invariants: liveness and readiness wait for the startup probe; a result changes only after successThreshold or
 failureThreshold outcomes in a row; a container that has ended is probed no more. The first attempt comes as soon as
-initialDelaySeconds allow. Until a readiness probe has succeeded once it is repeated faster than its period (from
-0.1 s, doubling), because a pod that is just opening its port should not wait ten seconds to be found.
+initialDelaySeconds allow. Until a readiness or startup probe has succeeded once it is repeated faster than its
+period (from 0.1 s, doubling; such failures do not count), because a pod that is just opening its port should not wait ten seconds to be found.
 Source: pkg/kubelet/prober/worker.go.
 """
 
@@ -65,22 +65,22 @@ class PodProbes:
         await self._initial_delay(spec, status)
         period_s = float(spec.get("periodSeconds") or 10)
         eager_s = _EAGER_FIRST_S
-        streak, last = 0, None
+        streak = 0
+        last: bool | None = None
         while True:
             if kind != "startup" and not self._is_started(target, status.id):
                 await self._clock.sleep(min(period_s, 0.1))
                 continue
             outcome = await self._prober.attempt(spec, target, float(spec.get("timeoutSeconds") or 1))
+            if not outcome.ok and kind != "liveness" and status.id not in self.results[kind] and eager_s < period_s:
+                await self._clock.sleep(eager_s)  # a hasty attempt that fails does not count
+                eager_s *= 2
+                continue
             streak = streak + 1 if outcome.ok == last else 1
             last = outcome.ok
             self._note(kind, spec, target, (status.id, outcome, streak))
             if kind == "startup" and self.results["startup"].get(status.id) is True:
                 return
-            if kind in ("readiness", "startup") and status.id not in self.results[kind] and eager_s < period_s:
-                await self._clock.sleep(eager_s)
-                eager_s *= 2
-                streak = 0 if not outcome.ok else streak  # hasty failures do not count
-                continue
             await self._clock.sleep(period_s)
 
     async def _initial_delay(self, spec: Object, status: ContainerStatus) -> None:
