@@ -15,7 +15,7 @@ from kubepy.apiserver.admission import plugins
 from kubepy.apiserver.authn.token_file import parse_token_file
 from kubepy.apiserver.authz.chain import MODES
 from kubepy.lib import pki
-from kubepy.lib.flags import Flag, FlagError, Kind, parse
+from kubepy.lib.flags import Flag, FlagError, Kind, parse_known
 
 _HIGHEST_PORT = 65535
 _SHORTEST_TOKEN_S, _LONGEST_TOKEN_S = 3600.0, 2.0**32
@@ -211,10 +211,10 @@ _FIELDS = {one.metadata["flag"].name: one.name for one in fields(ApiServerConfig
 
 def read(argv: Sequence[str]) -> ApiServerConfig:
     """The checked configuration of a command line. Raises FlagError with every fault."""
+    given, faults = parse_known(FLAGS, argv)
     values: dict[str, Any] = {
-        _FIELDS[name]: tuple(value) if isinstance(value, list) else value for name, value in parse(FLAGS, argv).items()
+        _FIELDS[name]: tuple(value) if isinstance(value, list) else value for name, value in given.items()
     }
-    faults: list[str] = []
     try:
         values["service_node_port_range"] = parse_port_range(values["service_node_port_range"])
     except ValueError as error:

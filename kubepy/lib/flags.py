@@ -81,6 +81,14 @@ _READ: Mapping[Kind, Callable[[str], Any]] = {
 
 def parse(flags: Sequence[Flag], argv: Sequence[str]) -> dict[str, Any]:
     """Every flag's value by name, its default where it was not given. Raises FlagError."""
+    values, faults = parse_known(flags, argv)
+    if faults:
+        raise FlagError(faults)
+    return values
+
+
+def parse_known(flags: Sequence[Flag], argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """As `parse`, but what is wrong comes back beside the values, for a caller that has more faults to tell."""
     known = {flag.name: flag for flag in flags}
     given: dict[str, Any] = {}
     faults: list[str] = []
@@ -110,9 +118,7 @@ def parse(flags: Sequence[Flag], argv: Sequence[str]) -> dict[str, Any]:
             faults.append(f'invalid argument "{text}" for "--{name}" flag: {error}')
             continue
         given[name] = _merge(flag.kind, given.get(name), value)
-    if faults:
-        raise FlagError(faults)
-    return {flag.name: given.get(flag.name, flag.default) for flag in flags}
+    return {flag.name: given.get(flag.name, flag.default) for flag in flags}, faults
 
 
 def _merge(kind: Kind, before: Any, value: Any) -> Any:
