@@ -292,6 +292,8 @@ class Supervisor:
         elif action == "remove":
             os.unlink(self.file)
             self.control("update", self.name)
+            if not os.listdir(PROGRAMS):
+                self.control("shutdown")  # it ran the last one
         elif action == "write":
             write(self.file, self.wanted)
             self.ensure_supervisord()
