@@ -1,0 +1,32 @@
+"""Programs of the machine, run without holding the loop: nft, ip, conntrack."""
+
+import asyncio
+
+_TIMEOUT_S = 60.0
+
+
+class CommandError(Exception):
+    """A command failed; the message is what it said."""
+
+
+async def run_command(*command: str, text: str = "", check: bool = True) -> str:
+    """The command's output. Raises CommandError on another exit code than 0 (with `check`), or when it takes too long."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as error:
+        raise CommandError(f"{command[0]}: {error.strerror}") from error
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            out, err = await process.communicate(text.encode())
+    except TimeoutError as error:
+        process.kill()
+        await process.wait()
+        raise CommandError(f"{command[0]}: no answer for {_TIMEOUT_S:.0f} s") from error
+    if check and process.returncode:
+        raise CommandError(f"{' '.join(command)}: {err.decode(errors='replace').strip()[:2000]}")
+    return out.decode(errors="replace")
