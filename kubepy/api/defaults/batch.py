@@ -55,16 +55,20 @@ def default_cron_job(obj: Object) -> None:
 def generate_selector(obj: Object) -> None:
     """Gives a new Job the labels and the selector by which it knows its pods; needs the Job's uid.
 
-    A Job with `manualSelector` keeps its own. Existing labels of the template are not overwritten but by upstream's
-    rule: the selector is replaced only where there was none.
+    A Job with `manualSelector` keeps its own. A Job that took its labels over from its template gets the generated
+    ones too: upstream's two maps are one.
     """
     spec = child(obj, "spec")
     if spec.get("manualSelector"):
         return
     labels = child(child(child(spec, "template"), "metadata"), "labels")
+    own = (obj.get("metadata") or {}).get("labels")
+    is_taken_over = bool(own) and own == labels
     for names, value in ((_UID_LABELS, uid_of(obj)), (_NAME_LABELS, name_of(obj))):
         for name in names:
             labels.setdefault(name, value)
+    if is_taken_over:
+        obj["metadata"]["labels"] = dict(labels)
     selected = child(child(spec, "selector"), "matchLabels")
     selected.setdefault(_UID_LABELS[0], uid_of(obj))
 
