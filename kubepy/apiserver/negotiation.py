@@ -1,7 +1,7 @@
 """Which form an answer takes (JSON or YAML; whole, Table or metadata only) and which form a body came in.
 
 Pure. The first media type of Accept that can be served wins; protobuf is never among them, so clients that offer JSON
-beside it get JSON.
+beside it get JSON. Bodies may be protobuf (see `protobuf.py`).
 Source: apiserver pkg/endpoints/handlers/negotiation; responsewriters/writers.go for what is pretty by itself.
 """
 
@@ -13,6 +13,7 @@ from kubepy.api.errors import NotAcceptable, UnsupportedMediaType
 from kubepy.apiserver.request_info import is_true
 
 JSON, YAML = "application/json", "application/yaml"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 ACCEPTED = f"{JSON}, {YAML}"
 _YAML_NAMES = frozenset((YAML, "application/x-yaml", "text/yaml"))
 _SHAPES = frozenset(("Table", "PartialObjectMetadata", "PartialObjectMetadataList"))
@@ -74,13 +75,15 @@ def negotiate(headers: Mapping[str, str], params: Mapping[str, list[str]]) -> Fo
     return replace(form, pretty=True) if wanted else form
 
 
-def is_yaml_body(headers: Mapping[str, str]) -> bool:
-    """Whether a body is YAML; without a Content-Type it is JSON. Raises UnsupportedMediaType."""
+def body_type(headers: Mapping[str, str]) -> str:
+    """JSON, YAML or PROTOBUF; without a Content-Type it is JSON. Raises UnsupportedMediaType."""
     media = headers.get("Content-Type", "").partition(";")[0].strip()
     if media in ("", JSON):
-        return False
+        return JSON
     if media in _YAML_NAMES:
-        return True
+        return YAML
+    if media == PROTOBUF:
+        return PROTOBUF
     raise UnsupportedMediaType(
-        f"the body of the request was in an unknown format - accepted media types include: {ACCEPTED}"
+        f"the body of the request was in an unknown format - accepted media types include: {ACCEPTED}, {PROTOBUF}"
     )

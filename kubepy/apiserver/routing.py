@@ -33,6 +33,7 @@ Review = Callable[[Context, Object], Awaitable[Object]]
 """Answers an object that is not stored: access reviews, token reviews and requests."""
 Verb = Callable[[Engine, Served, Context], Awaitable[Result]]
 
+_ON_ONE = frozenset(("update", "patch", "delete"))
 _WHOLE_OBJECT = frozenset(("status", "ephemeralcontainers", "resize", "approval", "finalize"))
 _SPECIAL: Mapping[tuple[str, str], Verb] = {
     ("scale", "get"): scaling.get_scale,
@@ -76,6 +77,8 @@ class Router:
             served.resource.namespaced and not info.namespace and info.verb not in ("list", "watch")
         ):
             raise _method_not_allowed()
+        if bool(info.name) != (info.verb in _ON_ONE) and info.verb in _ON_ONE | {"create"}:
+            raise _method_not_allowed()
         return await self._verb(served, ctx)
 
     async def _verb(self, served: Served, ctx: Context) -> Answer:
@@ -83,10 +86,8 @@ class Router:
         if verb == "list":
             return rendering.respond_list(served, ctx, await reading.list_page(served, ctx))
         if verb == "watch":
-            return await watching.watch(served, ctx, _renderer(served, ctx))
+            return await watching.watch(served, ctx, _renderer(served, ctx), engine.min_request_timeout_s)
         if verb == "create":
-            if ctx.info.name:
-                raise _method_not_allowed()
             return rendering.respond_result(served, ctx, await creating.create(engine, served, ctx))
         if verb == "deletecollection":
             results = await deleting.delete_collection(engine, served, ctx)

@@ -10,17 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from kubepy.api import resources
 from kubepy.api.errors import RequestEntityTooLarge
 from kubepy.apiserver import bootstrap, endpoints
 from kubepy.apiserver.authn.chain import Authenticator as AuthnChain
 from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization
-from kubepy.apiserver.config import ApiServerConfig
+from kubepy.apiserver.config import ApiServerConfig, parse_port_range
 from kubepy.apiserver.endpoints import Documents
 from kubepy.apiserver.handler import Authenticator, Authorizer, Chain
 from kubepy.apiserver.health import Check, Health
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.metrics import Metrics
+from kubepy.apiserver.registry.allocating import AddressAllocator, PortAllocator
 from kubepy.apiserver.registry.engine import Admission, Engine
+from kubepy.apiserver.registry.strategies.services import Ranges, ServiceStrategy
 from kubepy.apiserver.rendering import respond_error
 from kubepy.apiserver.routing import Review, Router
 from kubepy.client.client import Client
@@ -64,6 +67,7 @@ class ApiServer:
         self.config = config
         self.store = store
         self.engine = Engine(store, clock=clock)
+        self._configure()
         self.lookup: Lookup = self.engine.lookup
         self.metrics = Metrics()
         self.router = Router(self.engine)
@@ -80,6 +84,16 @@ class ApiServer:
         self._servers: list[http_server.Server] = []
         self.documents = Documents(self.router, self._address)
         self._install()
+
+    def _configure(self) -> None:
+        config = self.config
+        services = self.engine.of(resources.named("services")).strategy
+        assert isinstance(services, ServiceStrategy)
+        self.ranges: Ranges = services.ranges
+        self.ranges.addresses = AddressAllocator(config.service_cluster_ip_range[0])
+        self.ranges.ports = PortAllocator(*_port_range(config.service_node_port_range))
+        self.engine.of(resources.named("events")).strategy.ttl_s = int(config.event_ttl_s)
+        self.engine.min_request_timeout_s = config.min_request_timeout
 
     def _install(self) -> None:
         endpoints.install(self.router, self.metrics)
@@ -141,6 +155,11 @@ class ApiServer:
 
     async def _ask_hooks(self) -> str:
         return "" if self._hooks_done else "not finished"
+
+
+def _port_range(found: object) -> tuple[int, int]:
+    # The field's default is the flag's text; a configuration that was read has numbers.
+    return parse_port_range(found) if isinstance(found, str) else found  # type: ignore[return-value]
 
 
 async def _fine() -> str:

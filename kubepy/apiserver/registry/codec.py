@@ -4,6 +4,7 @@ What is stored has apiVersion, kind and metadata first, and no resourceVersion: 
 Messages are upstream's (apimachinery pkg/runtime/serializer, apiserver pkg/endpoints/handlers/rest.go).
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -13,7 +14,8 @@ from kubepy.api import resources, schemas
 from kubepy.api.errors import BadRequest
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
-from kubepy.apiserver.negotiation import is_yaml_body
+from kubepy.apiserver.negotiation import JSON, PROTOBUF, YAML, body_type
+from kubepy.apiserver.protobuf import parse_protobuf
 from kubepy.apiserver.registry.context import Context
 
 _HEX_SHOWN = 30
@@ -40,9 +42,9 @@ def parse_yaml(text: bytes) -> Any:
 def parse_body(ctx: Context, kind: str) -> Object:
     """The body as a plain dict that should be a `kind`. Raises BadRequest, UnsupportedMediaType."""
     body = ctx.request.body
-    is_yaml = is_yaml_body(ctx.request.headers)
+    media = body_type(ctx.request.headers)
     try:
-        obj = parse_yaml(body) if is_yaml else schemas.parse_json(body)
+        obj = _PARSERS[media](body)
     except ValueError as fault:
         raise _unrecognized(kind, f"json parse error: {fault}", body) from fault
     if not isinstance(obj, dict):
@@ -50,6 +52,13 @@ def parse_body(ctx: Context, kind: str) -> Object:
         why = f"json parse error: json: cannot unmarshal {found} into Go value of type struct"
         raise _unrecognized(kind, why, body)
     return obj
+
+
+_PARSERS: Mapping[str, Callable[[bytes], Any]] = {
+    JSON: schemas.parse_json,
+    YAML: parse_yaml,
+    PROTOBUF: parse_protobuf,
+}
 
 
 def _unrecognized(kind: str, why: str, body: bytes) -> BadRequest:
@@ -91,7 +100,8 @@ def decode_object(obj: Object, ctx: Context, validation: str, *, raw: bool = Tru
     if validation == "Ignore":
         schemas.decode_kind(api_version, kind, obj)
         return
-    repeated = schemas.duplicate_fields(ctx.request.body, obj) if raw else []
+    is_json = raw and ctx.request.body[:1] == b"{"
+    repeated = schemas.duplicate_fields(ctx.request.body, obj) if is_json else []
     faults = repeated + schemas.decode_kind(api_version, kind, obj)
     if not faults:
         return

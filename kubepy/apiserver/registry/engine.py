@@ -42,6 +42,8 @@ class Engine:
         self._served: dict[tuple[str, str, str], Served] = {}
         self._caches: dict[str, ResourceCache] = {}
         self.lookup = CacheLookup(self)
+        self.min_request_timeout_s = 1800
+        """Seconds that a watch lasts which does not say how long; up to twice as much, at random."""
         for resource in BUILT_IN:
             if resource.stored_as:
                 self.add(resource)

@@ -33,7 +33,7 @@ class Strategy:
     """The status of a new object (with a status subresource, {} if None); the client's is dropped."""
     selectable: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Field selectors beyond metadata.name and metadata.namespace: their paths."""
-    ttl_s: ClassVar[int] = 0
+    ttl_s: int = 0
     """Seconds until objects go away by themselves; 0 is never."""
 
     def __init__(self, resource: Resource) -> None:

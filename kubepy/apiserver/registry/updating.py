@@ -167,7 +167,7 @@ def _carry_over(served: Served, ctx: Context, new: Object, old: Object, *, is_pu
         )
         raise errors.invalid_object(row.group, row.kind, ctx.info.name, [fault])
     uid = meta.get("uid")
-    if uid and uid != before.get("uid"):
+    if is_put and uid and uid != before.get("uid"):
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before.get('uid')}"
         raise conflict(row.group, row.plural, ctx.info.name, why)
     meta["resourceVersion"] = before["resourceVersion"]

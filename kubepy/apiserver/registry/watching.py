@@ -20,20 +20,18 @@ from kubepy.apiserver.registry.served import Served
 from kubepy.lib.http import Stream
 from kubepy.storage.cache import ByteWatcher, EventWatcher, WatchEvent
 
-MIN_TIMEOUT_S = 1800
-"""Seconds that a watch lasts which does not say how long; up to twice as much, at random (--min-request-timeout)."""
 Render = Callable[[Object, bool], Object]
 CONTENT_TYPE = "application/json"
 
 
-async def watch(served: Served, ctx: Context, render: Render | None) -> Stream:
+async def watch(served: Served, ctx: Context, render: Render | None, min_timeout_s: int) -> Stream:
     """The events from where the options say; `render` makes the form that was asked for, if it is not plain.
 
     `render` is given an object and whether it is the first one. Raises ApiError before anything is sent.
     """
     options = parse_list_options(ctx.params, watch=True)
     check_fields(served, options.fields)
-    timeout_s = options.timeout_s or int(MIN_TIMEOUT_S * (1 + random.random()))
+    timeout_s = options.timeout_s or int(min_timeout_s * (1 + random.random()))
     version = require_uint(options.resource_version)
     try:
         watcher = await _open(served, ctx, options, version, plain=render is None)

@@ -44,6 +44,9 @@ def _generate_selector(obj: Object, spec: Object) -> None:
     labels = {**(template_meta.get("labels") or {})}
     for label, field in (*_OWN_LABELS, *_OLD_LABELS):
         labels.setdefault(label, meta[field])
+    if meta.get("labels") in (None, {}, template_meta.get("labels")):
+        # Upstream's Job shares its labels with its template where it has none of its own.
+        meta["labels"] = dict(labels)
     template["metadata"] = {**template_meta, "labels": labels}
     selector = {**(spec.get("selector") or {})}
     if "controller-uid" not in (selector.get("matchLabels") or {}):

@@ -103,8 +103,9 @@ class ServiceStrategy(Strategy):
             text = '[]string{"' + '", "'.join(shown) + '"}'
             message = f"Invalid value: {text}: failed to allocate IP {wanted}: {why}"
             return [FieldError("spec.clusterIPs", "FieldValueInvalid", message)]
-        except ValueError:
-            return []  # no address at all: validation tells
+        except ValueError:  # no address at all: validation tells
+            spec["clusterIPs"] = spec.get("clusterIPs") or [wanted]
+            return []
         undo.append(partial(addresses.settle, wanted))
         spec["clusterIP"], spec["clusterIPs"] = wanted, [wanted]
         return []
@@ -149,6 +150,18 @@ class ServiceStrategy(Strategy):
         return []
 
 
+def _drop_of_other_types(spec: Object, before: Object, kind: str, was: str) -> None:
+    """What only the old type had, and the update left as it was, goes."""
+    gone: list[str] = []
+    if was in _WITH_PORTS and kind not in _WITH_PORTS:
+        gone += ["externalTrafficPolicy", "healthCheckNodePort"]
+    if was == "LoadBalancer" and kind != was:
+        gone += ["allocateLoadBalancerNodePorts", "loadBalancerClass"]
+    for name in gone:
+        if name in spec and spec[name] == before.get(name):
+            del spec[name]
+
+
 def _carry_over(spec: Object, before: Object) -> None:
     """An update that leaves out what was allocated keeps it; one that changes the type drops what the new lacks."""
     kind, was = spec.get("type", "ClusterIP"), before.get("type", "ClusterIP")
@@ -163,6 +176,7 @@ def _carry_over(spec: Object, before: Object) -> None:
         for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
             if spec.get(name) == before.get(name):
                 spec.pop(name, None)
+    _drop_of_other_types(spec, before, kind, was)
     old_ports = {(port.get("port"), port.get("protocol", "TCP")): port for port in before.get("ports") or ()}
     for port in spec.get("ports") or ():
         twin = old_ports.get((port.get("port"), port.get("protocol", "TCP")))
