@@ -10,7 +10,7 @@ class CommandError(Exception):
 
 
 async def run_command(*command: str, text: str = "", check: bool = True) -> str:
-    """The command's output. Raises CommandError on another exit code than 0 (with `check`), or when it takes too long."""
+    """The output. Raises CommandError on another exit code than 0 (with `check`), or when it takes too long."""
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
