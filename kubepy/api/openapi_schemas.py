@@ -3,7 +3,7 @@
 Source: kube-openapi; the shapes of Quantity and IntOrString differ between OpenAPI v2 and v3.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from kubepy.api import definitions
@@ -76,3 +76,12 @@ def reachable(roots: Iterable[str]) -> list[str]:
             found.add(name)
             pending += references(definitions.raw_definition(name))
     return sorted(found)
+
+
+def defined(roots: Collection[str], custom: Mapping[str, Document], prefix: str) -> dict[str, Document]:
+    """The definitions that a document with these roots needs, by name; `custom` are those that are not built in."""
+    mine = {name: schema for name, schema in custom.items() if name in roots}
+    needed = {name for name in roots if name not in custom}.union(*map(references, mine.values()))
+    found = {name: definition(name, prefix) for name in reachable(needed)}
+    found |= {name: openapi_schema(schema, prefix) for name, schema in mine.items()}
+    return dict(sorted(found.items()))

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from kubepy.api.definitions import definition_name
 from kubepy.api.openapi_operations import ApiKind, Operation, Parameter, Path, paths_of
-from kubepy.api.openapi_schemas import V2_PREFIX, Document, definition, openapi_schema, reachable
+from kubepy.api.openapi_schemas import V2_PREFIX, Document, defined
 from kubepy.api.resources import Resource
 
 CODES: Final = {"200": "OK", "201": "Created", "202": "Accepted", "401": "Unauthorized"}
@@ -20,14 +20,12 @@ def document(resources: Iterable[Resource], custom: Mapping[str, Document], name
     roots: set[str] = set()
     for path in paths_of(resources):
         paths[path.path] = _path_item(path, names, roots)
-    built_in = reachable(name for name in roots if name not in custom)
-    found = {name: definition(name, V2_PREFIX) for name in built_in}
-    found |= {name: openapi_schema(schema, V2_PREFIX) for name, schema in custom.items()}
+    found = defined(roots, custom, V2_PREFIX)
     return {
         "swagger": "2.0",
         "info": {"title": "Kubernetes", "version": "v1.37.0"},
         "paths": dict(sorted(paths.items())),
-        "definitions": dict(sorted(found.items())),
+        "definitions": found,
         "securityDefinitions": {
             "BearerToken": {
                 "type": "apiKey",

@@ -6,7 +6,7 @@ Source: /openapi/v3/apis/GROUP/VERSION of kube-apiserver.
 from collections.abc import Iterable, Mapping
 
 from kubepy.api.openapi_operations import ApiKind, Operation, Parameter, Path, paths_of
-from kubepy.api.openapi_schemas import V3_PREFIX, Document, definition, openapi_schema, reachable
+from kubepy.api.openapi_schemas import V3_PREFIX, Document, defined
 from kubepy.api.openapi_v2 import CODES, reference
 from kubepy.api.resources import Resource
 
@@ -17,15 +17,12 @@ def document(resources: Iterable[Resource], custom: Mapping[str, Document], name
     roots: set[str] = set()
     for path in paths_of(resources):
         paths[path.path] = _path_item(path, names, roots)
-    built_in = reachable(name for name in roots if name not in custom)
-    found = {name: definition(name, V3_PREFIX) for name in built_in}
-    found |= {name: openapi_schema(schema, V3_PREFIX) for name, schema in custom.items() if name in roots}
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": "v1.37.0"},
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": dict(sorted(found.items())),
+            "schemas": defined(roots, custom, V3_PREFIX),
             "securitySchemes": {
                 "BearerToken": {
                     "type": "apiKey",

@@ -1,0 +1,133 @@
+"""Strategic merge: lists merge by key, directives steer and do not stay."""
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubepy.api import schemas
+from kubepy.api.errors import BadRequest
+from kubepy.api.strategic_merge import PatchFailed, strategic_merge
+
+SCHEMA = schemas.schema_of("v1", "Pod")
+assert SCHEMA
+
+
+def merge(spec: dict[str, Any], patch: dict[str, Any]) -> Any:
+    assert SCHEMA
+    document, change = {"spec": spec}, {"spec": patch}
+    before = copy.deepcopy((document, change))
+    merged = strategic_merge(document, change, SCHEMA)
+    assert (document, change) == before
+    return merged["spec"]
+
+
+def names(entries: list[dict[str, Any]]) -> list[str]:
+    return [entry["name"] for entry in entries]
+
+
+def test_containers_merge_by_name_and_new_ones_come_last() -> None:
+    spec = {"containers": [{"name": "a", "image": "1"}, {"name": "b", "image": "1"}]}
+    merged = merge(spec, {"containers": [{"name": "b", "image": "2"}, {"name": "c", "image": "3"}]})
+    assert merged["containers"] == [
+        {"name": "a", "image": "1"}, {"name": "b", "image": "2"}, {"name": "c", "image": "3"},
+    ]  # fmt: skip
+
+
+def test_lists_without_a_merge_key_are_replaced() -> None:
+    assert merge({"tolerations": [{"key": "a"}]}, {"tolerations": [{"key": "b"}]}) == {"tolerations": [{"key": "b"}]}
+
+
+def test_null_removes_and_leaves_no_null_behind() -> None:
+    merged = merge({"nodeName": "n", "priority": 1}, {"nodeName": None, "affinity": {"podAffinity": None}})
+    assert merged == {"priority": 1, "affinity": {}}
+
+
+def test_an_entry_is_deleted_by_its_key() -> None:
+    spec = {"containers": [{"name": "a"}, {"name": "b"}]}
+    assert names(merge(spec, {"containers": [{"name": "a", "$patch": "delete"}]})["containers"]) == ["b"]
+    assert names(merge({}, {"containers": [{"name": "a", "$patch": "delete"}, {"name": "c"}]})["containers"]) == ["c"]
+
+
+def test_a_list_is_replaced_by_a_marker_in_it() -> None:
+    spec = {"containers": [{"name": "a"}, {"name": "b"}]}
+    assert names(merge(spec, {"containers": [{"$patch": "replace"}, {"name": "c"}]})["containers"]) == ["c"]
+
+
+def test_a_map_is_replaced_or_emptied_by_a_marker() -> None:
+    spec = {"nodeSelector": {"a": "1"}}
+    assert merge(spec, {"nodeSelector": {"$patch": "replace", "b": "2"}}) == {"nodeSelector": {"b": "2"}}
+    assert merge(spec, {"nodeSelector": {"$patch": "delete"}}) == {"nodeSelector": {}}
+
+
+def test_retained_keys_drop_the_others() -> None:
+    spec = {"volumes": [{"name": "v", "emptyDir": {}}]}
+    patch = {"volumes": [{"name": "v", "$retainKeys": ["name", "hostPath"], "hostPath": {"path": "/p"}}]}
+    assert merge(spec, patch)["volumes"] == [{"name": "v", "hostPath": {"path": "/p"}}]
+    bad = {"volumes": [{"name": "v", "$retainKeys": ["name"], "hostPath": {"path": "/p"}}]}
+    with pytest.raises(BadRequest, match="invalid patch format of retainKeys"):
+        merge(spec, bad)
+
+
+def test_primitives_merge_without_repetition_and_are_deleted_by_a_parallel_list() -> None:
+    assert SCHEMA
+    live = {"metadata": {"finalizers": ["a/1", "a/2"]}}
+    patch = {"metadata": {"finalizers": ["a/2", "a/3"], "$deleteFromPrimitiveList/finalizers": ["a/1"]}}
+    assert strategic_merge(live, patch, SCHEMA) == {"metadata": {"finalizers": ["a/2", "a/3"]}}
+
+
+def test_the_order_of_a_list_can_be_set() -> None:
+    spec = {"containers": [{"name": "a"}, {"name": "b"}, {"name": "c"}]}
+    order = [{"name": "c"}, {"name": "a"}]
+    merged = merge(spec, {"$setElementOrder/containers": order, "containers": [{"name": "c", "image": "i"}]})
+    assert names(merged["containers"]) in (["b", "c", "a"], ["c", "a", "b"])
+    assert names(merge(spec, {"$setElementOrder/containers": order})["containers"])[-1] in ("a", "b")
+    with pytest.raises(PatchFailed, match="doesn't match"):
+        merge(spec, {"$setElementOrder/containers": [{"name": "a"}], "containers": [{"name": "b"}]})
+
+
+def test_directives_in_what_is_new_do_not_stay() -> None:
+    patch = {
+        "volumes": [{"name": "v", "$retainKeys": ["name", "emptyDir"], "emptyDir": {"medium": None}}],
+        "$setElementOrder/volumes": [{"name": "v"}],
+        "securityContext": {"$patch": "replace", "runAsUser": 1},
+    }
+    assert merge({}, patch) == {
+        "volumes": [{"name": "v", "emptyDir": {}}],
+        "securityContext": {"runAsUser": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("patch", "why"),
+    [
+        ({"containers": [{"image": "x"}]}, r"map: map\[image:x\] does not contain declared merge key: name"),
+        ({"$patch": "wrong"}, r"unknown patch type: wrong in map: map\[\$patch:wrong\]"),
+        ({"containers": [{"$patch": "merge"}]}, "merging lists cannot yet be specified in the patch"),
+        ({"containers": [{"$patch": "x", "name": "a"}]}, "unknown patch type: x in map"),
+        ({"$setElementOrder/containers": "x"}, "but received a string"),
+    ],
+)
+def test_patches_that_upstream_fails_on_are_errors_without_a_reason(patch: dict[str, Any], why: str) -> None:
+    with pytest.raises(PatchFailed, match=why) as raised:
+        merge({"containers": [{"name": "a"}]}, patch)
+    assert "reason" not in raised.value.status()
+    assert raised.value.code == 500
+
+
+container = st.fixed_dictionaries(
+    {"name": st.sampled_from("abcd")}, optional={"image": st.sampled_from("xyz"), "tty": st.booleans()}
+)
+containers = st.lists(container, max_size=4, unique_by=lambda entry: entry["name"])
+
+
+@given(containers, containers)
+def test_merging_twice_is_merging_once(live: list[dict[str, Any]], patch: list[dict[str, Any]]) -> None:
+    once = merge({"containers": live}, {"containers": patch})
+    again = merge(once, {"containers": patch})
+    assert {entry["name"]: entry for entry in once["containers"]} == {e["name"]: e for e in again["containers"]}
+    assert set(names(once["containers"])) == set(names(live)) | set(names(patch))
+    order = [name for name in names(once["containers"]) if name in names(patch)]
+    assert order == names(patch)
