@@ -1,8 +1,7 @@
 """The kubelet's settings: flags and a KubeletConfiguration file, checked whole, as one frozen object.
 
 A flag goes before the file, as in upstream. All faults are told together, each with its path; an unknown flag or field
-is a fault. Fields of KubeletConfiguration that this kubelet has no use for are accepted only at their defaults' meaning:
-they are listed in IGNORED, and setting one is logged.
+is a fault. Fields of KubeletConfiguration that have no effect here are listed in IGNORED; one that is set is logged.
 Source: kubelet.config.k8s.io/v1beta1; cmd/kubelet/app/options.
 """
 
@@ -83,7 +82,10 @@ class KubeletConfig:
     kube_reserved: Mapping[str, str] = field(default_factory=dict)
     eviction_hard: Mapping[str, str] = field(
         default_factory=lambda: {
-            "memory.available": "100Mi", "nodefs.available": "10%", "nodefs.inodesFree": "5%", "imagefs.available": "15%"
+            "memory.available": "100Mi",
+            "nodefs.available": "10%",
+            "nodefs.inodesFree": "5%",
+            "imagefs.available": "15%",
         }
     )  # fmt: skip
     allowed_sysctls: tuple[str, ...] = ()
@@ -288,10 +290,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--check-config", metavar="FILE", help="check a KubeletConfiguration file and exit")
     made.add_argument("--version", action="store_true", help="print the version and exit")
     for flag, (setting, convert) in FLAGS.items():
-        constant = {"nargs": "?", "const": "true"} if convert is parse_bool else {}
-        made.add_argument(
-            f"--{flag}", dest=f"flag:{flag}", default=None, help=_HELP.get(flag, setting.replace("_", " ")), **constant
-        )  # type: ignore[arg-type]  # the stub wants each keyword spelled
+        text = _HELP.get(flag, setting.replace("_", " "))
+        if convert is parse_bool:  # as pflag has it: --x is --x=true
+            made.add_argument(f"--{flag}", dest=f"flag:{flag}", nargs="?", const="true", help=text)
+        else:
+            made.add_argument(f"--{flag}", dest=f"flag:{flag}", help=text)
     return made
 
 

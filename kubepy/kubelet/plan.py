@@ -18,7 +18,6 @@ from kubepy.kubelet.podspec import (
     container_named,
     ephemeral_containers,
     full_name,
-    grace_period_s,
     init_containers,
     is_sidecar,
     main_containers,
@@ -78,6 +77,8 @@ class Known:
     startup: Mapping[str, bool] = field(default_factory=dict)
     delays: Mapping[str, Delay] = field(default_factory=dict)
     busy: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
+    """Containers whose last start failed for a reason that may pass; not to be started now."""
     ready: bool = True
     """Volumes are mounted: containers may start."""
 
@@ -136,11 +137,11 @@ def sync(pod: Object, observed: Observed, known: Known, now: datetime) -> list[A
         actions += _ephemeral(pod, observed, known)
     if not initialized:
         if _init_failed(pod, observed, sandbox):
-            return actions + terminate(pod, observed, known, why="Init container failed")
+            return actions + terminate(pod, observed, known)
         return actions
     main_actions, alive = _main(pod, observed, known, now, sandbox)
     if not alive:
-        return terminate(pod, observed, known, why="All containers are done")
+        return terminate(pod, observed, known)
     return actions + main_actions
 
 
@@ -299,7 +300,7 @@ def _probe_grace(container: Object, probe: str) -> int | None:
 def _start(pod: Object, container: Object, observed: Observed, known: Known, now: datetime) -> list[Action]:
     """Start a container, or hold it until its restart delay is over."""
     name = container["name"]
-    if name in known.busy or not known.ready:
+    if name in known.busy or name in known.held or not known.ready:
         return []
     status = observed.newest(name)
     attempt = status.attempt + 1 if status else 0
@@ -335,7 +336,7 @@ def _ephemeral(pod: Object, observed: Observed, known: Known) -> list[Action]:
     ]
 
 
-def terminate(pod: Object, observed: Observed, known: Known, *, why: str, grace_s: int | None = None) -> list[Action]:
+def terminate(pod: Object, observed: Observed, known: Known) -> list[Action]:
     """Stop everything: the main containers together, then sidecars from the last to the first, then the sandbox."""
     running = observed.running()
     sidecars = [c["name"] for c in init_containers(pod) if is_sidecar(c)]
@@ -344,13 +345,7 @@ def terminate(pod: Object, observed: Observed, known: Known, *, why: str, grace_
         last = [c for name in reversed(sidecars) for c in running if c.name == name]
         first = last[:1]
     if first:
-        return [
-            Kill(
-                c.id, c.name, f"Stopping container {c.name}: {why}" if why else f"Stopping container {c.name}", grace_s
-            )
-            for c in first
-            if c.id not in known.busy
-        ]
+        return [Kill(c.id, c.name, f"Stopping container {c.name}") for c in first if c.id not in known.busy]
     if known.busy:
         return []
     return [StopSandbox(s.id) for s in observed.sandboxes if s.ready]
@@ -365,10 +360,6 @@ def deadline(pod: Object, started: datetime | None) -> datetime | None:
     """When activeDeadlineSeconds ends the pod; None: never."""
     seconds = pod["spec"].get("activeDeadlineSeconds")
     return started + timedelta(seconds=int(seconds)) if seconds is not None and started else None
-
-
-def termination_grace_s(pod: Object, override: int | None) -> int:
-    return grace_period_s(pod) if override is None else override
 
 
 def surplus(observed: Observed, keep_dead: int = 1) -> list[str]:

@@ -182,7 +182,7 @@ class PodWorker:
         self._check_deadline(now)
         if self.is_ending:
             await self._interrupt()
-            actions = plan.terminate(self.pod, self.observed, self._known(), grace_s=None)
+            actions = plan.terminate(self.pod, self.observed, self._known())
             self._hurry_kills()
         else:
             self._keep_volumes(now)

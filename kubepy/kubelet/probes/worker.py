@@ -2,8 +2,9 @@
 
 Invariants: liveness and readiness wait for the startup probe; a result changes only after successThreshold or
 failureThreshold outcomes in a row; a container that has ended is probed no more. The first attempt comes as soon as
-initialDelaySeconds allow. Until a readiness or startup probe has succeeded once it is repeated faster than its
-period (from 0.1 s, doubling; such failures do not count), because a pod that is just opening its port should not wait ten seconds to be found.
+initialDelaySeconds allow. Until a readiness or startup probe has succeeded once it is repeated faster than its period
+(from 0.1 s, doubling; such failures do not count), because a pod that is just opening its port should not wait ten
+seconds to be found.
 Source: pkg/kubelet/prober/worker.go.
 """
 
