@@ -7,7 +7,7 @@ Security is plugged in by a function of this server's look-up, so that a test ma
 import asyncio
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kubepy.api import resources
@@ -15,21 +15,24 @@ from kubepy.api.errors import RequestEntityTooLarge
 from kubepy.apiserver import bootstrap, endpoints
 from kubepy.apiserver.authn.chain import Authenticator as AuthnChain
 from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization
+from kubepy.apiserver.component_status import component_statuses
 from kubepy.apiserver.config import ApiServerConfig, parse_port_range
 from kubepy.apiserver.endpoints import Documents
 from kubepy.apiserver.handler import Authenticator, Authorizer, Chain
 from kubepy.apiserver.health import Check, Health
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.metrics import Metrics
+from kubepy.apiserver.openapi_endpoints import OpenApiEndpoints
 from kubepy.apiserver.registry.allocating import AddressAllocator, PortAllocator
+from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Admission, Engine
 from kubepy.apiserver.registry.strategies.services import Ranges, ServiceStrategy
 from kubepy.apiserver.rendering import respond_error
-from kubepy.apiserver.routing import Review, Router
+from kubepy.apiserver.routing import Endpoint, Review, Router
 from kubepy.client.client import Client
 from kubepy.lib import http_server, log, tasks
 from kubepy.lib.clock import SYSTEM, Clock
-from kubepy.lib.http import Handler, Response
+from kubepy.lib.http import Answer, Handler, Response
 from kubepy.storage.base import Store, Unavailable
 
 _log = log.get(__name__)
@@ -44,8 +47,8 @@ class Security:
     authorizer: Authorizer = field(default_factory=lambda: Authorization([AlwaysAllow()]))
     admission: Admission | None = None
     reviews: dict[tuple[str, str, str], Review] = field(default_factory=dict)
-    documents: dict[str, bytes] = field(default_factory=dict)
-    """Bodies of further paths, JSON: OpenID discovery."""
+    documents: dict[str, Response] = field(default_factory=dict)
+    """Answers of further paths: OpenID discovery."""
     reconcile: Callable[[Client], Any] | None = None
     """Writes the bootstrap policy through a client, when the server has started."""
 
@@ -83,6 +86,7 @@ class ApiServer:
         self._scope = tasks.Scope()
         self._servers: list[http_server.Server] = []
         self.documents = Documents(self.router, self._address)
+        self.openapi = OpenApiEndpoints(self.documents)
         self._install()
 
     def _configure(self) -> None:
@@ -97,6 +101,12 @@ class ApiServer:
 
     def _install(self) -> None:
         endpoints.install(self.router, self.metrics)
+        self.openapi.install(self.router)
+        for path, body in self.security.documents.items():
+            self.router.paths[path] = endpoints.fixed(body)
+        self.router.virtual["", "componentstatuses"] = component_statuses(self)
+        for path, document in self.security.documents.items():
+            self.router.paths[path] = endpoints.readable(_fixed(document))
         Health(
             [
                 Check("ping", _fine),
@@ -160,6 +170,13 @@ class ApiServer:
 def _port_range(found: object) -> tuple[int, int]:
     # The field's default is the flag's text; a configuration that was read has numbers.
     return parse_port_range(found) if isinstance(found, str) else found  # type: ignore[return-value]
+
+
+def _fixed(document: Response) -> Endpoint:
+    async def answer(ctx: Context) -> Answer:
+        return replace(document)
+
+    return answer
 
 
 async def _fine() -> str:

@@ -92,7 +92,8 @@ class NodeAuthorizer:
         if info.verb == "create" and not info.subresource:
             return ALLOWED
         if info.verb in _READS and not info.subresource and info.name != node:
-            return Decision(False, f"node {node!r} cannot read {info.name or 'all nodes'!r}, only its own Node object")
+            which = repr(info.name) if info.name else "all nodes"
+            return Decision(False, f"node {node!r} cannot read {which}, only its own Node object")
         return by_rules(info)
 
     def _service_account(self, node: str, info: RequestInfo) -> Decision:
