@@ -35,6 +35,15 @@ def readable(endpoint: Endpoint) -> Endpoint:
     return answer
 
 
+def fixed(body: bytes) -> Endpoint:
+    """An endpoint that always answers the same JSON."""
+
+    async def answer(ctx: Context) -> Answer:
+        return Response(200, body, "application/json", {"Cache-Control": "public, max-age=3600"})
+
+    return readable(answer)
+
+
 class Documents:
     """Discovery and its relatives for the resources that are served at the moment."""
 

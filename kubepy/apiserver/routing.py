@@ -59,7 +59,7 @@ class Router:
         self.virtual: dict[tuple[str, str], Endpoint] = {}
         """(group, plural): resources that are computed and only read."""
         self.group_versions: set[tuple[str, str]] = {(row.group, row.version) for row in resources.BUILT_IN}
-        self.not_found: Endpoint = _page_not_found
+        self.not_found: Endpoint = page_not_found
 
     async def route(self, ctx: Context) -> Answer:
         """The answer. Raises ApiError."""
@@ -129,7 +129,7 @@ class Router:
         if row is None:
             if (info.group, info.version) in self.group_versions:
                 raise _no_such_resource()
-            return await _page_not_found(ctx)
+            return await page_not_found(ctx)
         if endpoint := self.virtual.get((row.group, row.plural)):
             if info.verb not in row.verbs:
                 raise _method_not_allowed()
@@ -184,5 +184,6 @@ def _no_such_resource() -> NotFound:
     return NotFound("the server could not find the requested resource")
 
 
-async def _page_not_found(ctx: Context) -> Answer:
+async def page_not_found(ctx: Context) -> Answer:
+    """404 as upstream answers paths that nothing serves."""
     return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
