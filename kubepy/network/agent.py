@@ -110,7 +110,7 @@ class NetworkAgent:
         cidrs = {peer.pod_cidr for peer in wanted}
         for route in found:
             if route["dst"] not in cidrs:
-                await run_command("ip", "route", "del", route["dst"], *ours)
+                await run_command("ip", "route", "del", route["dst"], "proto", str(routes.ROUTE_PROTOCOL))
 
 
 async def _segments() -> list[str]:

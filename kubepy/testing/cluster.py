@@ -1,0 +1,167 @@
+"""A cluster in one process: API server on the embedded store, control loops, scheduler and hollow nodes.
+
+The parts are the real ones, joined by direct calls instead of sockets; only the nodes' machines are not there.
+`kubepy dev` serves it over HTTPS to kubectl, the pytest plug-in gives it to tests.
+"""
+
+import dataclasses
+import os
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubepy.apiserver import bootstrap
+from kubepy.apiserver.config import ApiServerConfig
+from kubepy.apiserver.securing import secure
+from kubepy.apiserver.server import ApiServer
+from kubepy.client.client import Client
+from kubepy.controllers.config import FLAGS as MANAGER_FLAGS
+from kubepy.controllers.manager import run_controllers
+from kubepy.kubelet.hollow import Fleet, HollowNode
+from kubepy.lib import kubeconfig, log, pki, tasks
+from kubepy.lib.http_server import server_tls
+from kubepy.lib.kubeconfig import RestConfig
+from kubepy.scheduler.scheduler import Scheduler
+from kubepy.scheduler.settings import SchedulerConfiguration
+from kubepy.storage.embedded import EmbeddedStore
+
+_log = log.get(__name__)
+_LOOPBACK = "127.0.0.1"
+_SERVICE_NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What a cluster keeps in its folder."""
+
+    folder: Path
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.folder / "kubeconfig"
+
+    @property
+    def pki(self) -> Path:
+        return self.folder / "pki"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state.db"
+
+
+@dataclass(frozen=True, slots=True)
+class DevCluster:
+    """A running cluster. `client` is an administrator's; `url` is where kubectl finds it."""
+
+    files: Files
+    server: ApiServer
+    client: Client
+    url: str
+
+
+@asynccontextmanager
+async def dev_cluster(
+    folder: str | Path, *, port: int = 0, nodes: int = 1, host: str = _LOOPBACK
+) -> AsyncIterator[DevCluster]:
+    """Runs a cluster on `folder`, which keeps its state and certificates; the hollow nodes are Ready in the block."""
+    files = Files(Path(folder))
+    files.folder.mkdir(parents=True, exist_ok=True)
+    authority = ensure_pki(files.pki, host)
+    config = server_config(files, host)
+    store = EmbeddedStore(str(files.state))
+    server = ApiServer(config, store, secure=secure)
+    scope = tasks.Scope()
+    try:
+        await server.start()
+        listening = await server.listen(host, port, tls=serving_tls(files.pki))
+        url = f"https://{host}:{listening.port}"
+        write_kubeconfig(files, authority, url)
+        client = Client.direct(server.handler, bootstrap.SYSTEM)
+        await server.wait_ready()
+        fleet = Fleet(client, [HollowNode(name=f"node-{number}") for number in range(nodes)])
+        scope.start(run_controllers(client, manager_settings(files)), name="controllers")
+        scope.start(Scheduler(client, SchedulerConfiguration()).run(), name="scheduler")
+        scope.start(fleet.run(), name="hollow nodes")
+        await fleet.registered.wait()
+        yield DevCluster(files, server, client, url)
+    finally:
+        await scope.close()
+        await server.stop()
+        await store.close()
+
+
+def ensure_pki(folder: Path, host: str) -> pki.Identity:
+    """The cluster's authority; it, the server's certificate and the token key are made where they are missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cert, key = folder / "ca.crt", folder / "ca.key"
+    if cert.exists() and key.exists():
+        authority = pki.load_identity(cert.read_bytes(), key.read_bytes())
+    else:
+        authority = pki.new_ca("kubernetes")
+        _write(key, authority.key_pem)
+        _write(cert, authority.certificate_pem)
+    serving = pki.issue(
+        authority, "kube-apiserver", dns=("localhost", *_SERVICE_NAMES), ips=tuple({host, _LOOPBACK, "10.96.0.1"}),
+        client=False, server=True,
+    )  # fmt: skip
+    _write(folder / "apiserver.crt", serving.certificate_pem)
+    _write(folder / "apiserver.key", serving.key_pem)
+    if not (folder / "sa.key").exists():
+        token_key = pki.new_key()
+        _write(folder / "sa.key", pki.key_pem(token_key))
+    return authority
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Whole or not at all, and for the owner only."""
+    part = path.with_suffix(".part")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+    part.replace(path)
+
+
+def server_config(files: Files, host: str) -> ApiServerConfig:
+    """The API server's settings: as upstream's defaults, on the embedded store, with this folder's keys."""
+    token_key = str(files.pki / "sa.key")
+    return dataclasses.replace(
+        ApiServerConfig(),
+        storage_backend="embedded",
+        advertise_address=host,
+        client_ca_file=str(files.pki / "ca.crt"),
+        service_account_key_file=(token_key,),
+        service_account_signing_key_file=token_key,
+        service_account_issuer=("https://kubernetes.default.svc.cluster.local",),
+        authorization_mode=("Node", "RBAC"),
+    )
+
+
+def serving_tls(folder: Path) -> ssl.SSLContext:
+    """TLS that asks clients for a certificate of the cluster's authority, and serves those without one too."""
+    return server_tls(str(folder / "apiserver.crt"), str(folder / "apiserver.key"), str(folder / "ca.crt"))
+
+
+def write_kubeconfig(files: Files, authority: pki.Identity, url: str) -> None:
+    """An administrator's kubeconfig, valid for a year, made anew at each start."""
+    admin = pki.issue(authority, "kubernetes-admin", organizations=("system:masters",))
+    config = RestConfig(
+        server=url,
+        ca=authority.certificate_pem,
+        client_certificate=admin.certificate_pem,
+        client_key=admin.key_pem,
+    )
+    _write(files.kubeconfig, kubeconfig.render(config, cluster="kubepy-dev", user="kubernetes-admin").encode())
+
+
+def manager_settings(files: Files) -> dict[str, Any]:
+    """The controller manager's flags, as its command line would have them."""
+    values = {flag.name: flag.default for flag in MANAGER_FLAGS}
+    return values | {
+        "root-ca-file": str(files.pki / "ca.crt"),
+        "cluster-signing-cert-file": str(files.pki / "ca.crt"),
+        "cluster-signing-key-file": str(files.pki / "ca.key"),
+        "cluster-cidr": "10.244.0.0/16",
+        "allocate-node-cidrs": True,
+    }
