@@ -43,15 +43,17 @@ def _term(term: Object, labels: Mapping[str, str], name: str) -> bool:
 
 
 def _rule(rule: Object, value: str | None) -> bool:
-    operator, values = rule["operator"], rule.get("values") or []
+    operator: str = rule["operator"]
+    values: list[str] = rule.get("values") or []
     if operator in ("Exists", "DoesNotExist"):
         return (value is not None) == (operator == "Exists")
     if operator in ("In", "NotIn"):
         return (value in values) == (operator == "In")
     try:
-        return value is not None and (int(value) > int(values[0]) if operator == "Gt" else int(value) < int(values[0]))
+        number, bound = int(value or ""), int(values[0])
     except (ValueError, IndexError):
         return False
+    return number > bound if operator == "Gt" else number < bound
 
 
 def _os(pod: Object, others: Sequence[Object], node: Object) -> tuple[str, str] | None:

@@ -81,7 +81,8 @@ class Kubelet:
             tokens=tokens,
             images=ImageManager(self.runtime, self._clock),
             prober=Prober(self.runtime),
-            statuses=StatusManager(self.client, lambda uid: self.manager.api_pod(uid)),
+            # the manager is made from these services: it is looked up when it is there
+            statuses=StatusManager(self.client, lambda uid: self.manager.api_pod(uid)),  # noqa: PLW0108
             recorder=self.recorder,
             clock=self._clock,
             services=self._service_informer.items,

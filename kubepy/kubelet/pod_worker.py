@@ -201,15 +201,15 @@ class PodWorker:
         """New snapshots of what changed."""
         dirty, self._dirty = self._dirty, set()
         found = await asyncio.gather(*(self._services.runtime.inspect(i) for i in dirty), return_exceptions=True)
+        faults: list[BaseException] = []
         for container_id, status in zip(dirty, found, strict=True):
             if isinstance(status, BaseException):
                 self._dirty.add(container_id)
-                if not isinstance(status, RuntimeFault):
-                    raise status
+                faults.append(status)
                 continue
             await self._note(container_id, status)
-        if self._dirty:
-            raise RuntimeFault("some containers could not be inspected")
+        if faults:
+            raise faults[0]
 
     async def _note(self, container_id: str, status: ContainerStatus | SandboxStatus | None) -> None:
         if status is None:

@@ -91,7 +91,7 @@ class StaticPods:
         loop = asyncio.get_running_loop()
         watch = _watch(self._folder)
         if watch is not None:
-            loop.add_reader(watch, lambda: (_drain(watch), changed.set()))
+            loop.add_reader(watch, _drain, watch, changed)
         try:
             while True:
                 changed.clear()
@@ -117,7 +117,8 @@ def _watch(folder: Path) -> int | None:
     return watch
 
 
-def _drain(watch: int) -> None:
+def _drain(watch: int, changed: asyncio.Event) -> None:
+    changed.set()
     with suppress(BlockingIOError):
         while os.read(watch, 64 * 1024):
             continue

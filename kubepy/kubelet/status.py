@@ -383,7 +383,12 @@ def status_patch(new: Object, old: Object) -> Object:
     for key, value in new.items():
         if key == "conditions":
             before = {c.get("type"): c for c in old.get("conditions") or []}
-            if changed := [c for c in value if _squeezed(before.get(c["type"], {})) != _squeezed(c)]:
+            changed = [
+                {**dict.fromkeys(before.get(c["type"], {}).keys() - c.keys()), **c}  # null takes an old reason away
+                for c in value
+                if _squeezed(before.get(c["type"], {})) != _squeezed(c)
+            ]
+            if changed:
                 patch[key] = changed
         elif _squeezed(old.get(key)) != _squeezed(value):
             # addresses are merged by address: without this an old one would stay
