@@ -34,7 +34,6 @@ from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.routing import Review
 from kubepy.apiserver.server import ApiServer, Security
 from kubepy.lib import pki
-from kubepy.lib.http import Response
 
 AUTHN, AUTHZ = "authentication.k8s.io", "authorization.k8s.io"
 _ACCOUNTS = resources.named("serviceaccounts")
@@ -166,18 +165,14 @@ def _token_requests(config: ApiServerConfig, lookup: Lookup, admission: Admissio
     return request_token
 
 
-def _documents(config: ApiServerConfig, verifier: Verifier) -> dict[str, Response]:
+def _documents(config: ApiServerConfig, verifier: Verifier) -> dict[str, bytes]:
     if not config.issuer.startswith("https://") or not verifier.keys:
         return {}
     address = config.external_hostname or config.advertise_address or "kubernetes.default.svc"
     uri = config.service_account_jwks_uri or f"https://{address}:{config.secure_port}/openid/v1/jwks"
     return {
-        "/.well-known/openid-configuration": Response(
-            body=orjson.dumps(discovery_document(config.issuer, uri, verifier.keys))
-        ),
-        "/openid/v1/jwks": Response(
-            body=orjson.dumps(jwks_document(verifier.keys)), content_type="application/jwk-set+json"
-        ),
+        "/.well-known/openid-configuration": orjson.dumps(discovery_document(config.issuer, uri, verifier.keys)),
+        "/openid/v1/jwks": orjson.dumps(jwks_document(verifier.keys)),
     }
 
 

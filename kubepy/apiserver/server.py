@@ -7,7 +7,7 @@ Security is plugged in by a function of this server's look-up, so that a test ma
 import asyncio
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from kubepy.api import resources
@@ -24,15 +24,14 @@ from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.metrics import Metrics
 from kubepy.apiserver.openapi_endpoints import OpenApiEndpoints
 from kubepy.apiserver.registry.allocating import AddressAllocator, PortAllocator
-from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Admission, Engine
 from kubepy.apiserver.registry.strategies.services import Ranges, ServiceStrategy
 from kubepy.apiserver.rendering import respond_error
-from kubepy.apiserver.routing import Endpoint, Review, Router
+from kubepy.apiserver.routing import Review, Router
 from kubepy.client.client import Client
 from kubepy.lib import http_server, log, tasks
 from kubepy.lib.clock import SYSTEM, Clock
-from kubepy.lib.http import Answer, Handler, Response
+from kubepy.lib.http import Handler, Response
 from kubepy.storage.base import Store, Unavailable
 
 _log = log.get(__name__)
@@ -47,8 +46,8 @@ class Security:
     authorizer: Authorizer = field(default_factory=lambda: Authorization([AlwaysAllow()]))
     admission: Admission | None = None
     reviews: dict[tuple[str, str, str], Review] = field(default_factory=dict)
-    documents: dict[str, Response] = field(default_factory=dict)
-    """Answers of further paths: OpenID discovery."""
+    documents: dict[str, bytes] = field(default_factory=dict)
+    """Bodies of further paths, JSON: OpenID discovery."""
     reconcile: Callable[[Client], Any] | None = None
     """Writes the bootstrap policy through a client, when the server has started."""
 
@@ -105,8 +104,6 @@ class ApiServer:
         for path, body in self.security.documents.items():
             self.router.paths[path] = endpoints.fixed(body)
         self.router.virtual["", "componentstatuses"] = component_statuses(self)
-        for path, document in self.security.documents.items():
-            self.router.paths[path] = endpoints.readable(_fixed(document))
         Health(
             [
                 Check("ping", _fine),
@@ -170,13 +167,6 @@ class ApiServer:
 def _port_range(found: object) -> tuple[int, int]:
     # The field's default is the flag's text; a configuration that was read has numbers.
     return parse_port_range(found) if isinstance(found, str) else found  # type: ignore[return-value]
-
-
-def _fixed(document: Response) -> Endpoint:
-    async def answer(ctx: Context) -> Answer:
-        return replace(document)
-
-    return answer
 
 
 async def _fine() -> str:

@@ -3,7 +3,7 @@
 Invariant: of writes that race for the last of something, one wins. Within this server a namespace's bookings follow
 one another; against other servers the status is replaced only at the revision it was read at.
 Before a write is refused, what is really there is counted again, so that a stale status refuses nothing; what was
-booked a moment ago and is not to be seen yet counts as well.
+booked a moment ago and is not to be seen yet counts as well, unless its object was deleted meanwhile.
 Source: apiserver pkg/admission/plugin/resourcequota/controller.go.
 """
 
@@ -19,7 +19,7 @@ from kubepy.api import quantity, resources
 from kubepy.api.errors import Conflict, InternalError
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes, forbid
-from kubepy.apiserver.admission.plugin import CREATE, UPDATE, Plugin
+from kubepy.apiserver.admission.plugin import CREATE, DELETE, UPDATE, Plugin
 from kubepy.apiserver.admission.pod_amounts import Amounts, add, subtract
 from kubepy.apiserver.admission.quota_usage import is_in_scopes, unset_faults, usage_of
 from kubepy.apiserver.lookup import Lookup, Object
@@ -51,7 +51,7 @@ class ResourceQuota(Plugin):
     """See the module's docstring."""
 
     name = "ResourceQuota"
-    operations = frozenset((CREATE, UPDATE))
+    operations = frozenset((CREATE, UPDATE, DELETE))
 
     def __init__(self, lookup: Lookup, writer: QuotaWriter) -> None:
         self._lookup = lookup
@@ -61,6 +61,9 @@ class ResourceQuota(Plugin):
 
     async def validate(self, attributes: Attributes) -> None:
         """Books what the write adds. Raises Forbidden when a quota has no room for it."""
+        if attributes.operation == DELETE:
+            self._forget(attributes)
+            return
         if not attributes.namespace or not self._quotas(attributes.namespace):
             return
         resource = attributes.resource
@@ -135,6 +138,12 @@ class ResourceQuota(Plugin):
         alive = [booking for booking in self._booked.get(namespace, ()) if booking.until_s > now_s]
         self._booked[namespace] = alive
         return alive
+
+    def _forget(self, attributes: Attributes) -> None:
+        """An object that is there to be deleted is not in flight."""
+        if bookings := self._booked.get(attributes.namespace):
+            what = (attributes.resource, attributes.name)
+            self._booked[attributes.namespace] = [one for one in bookings if (one.resource, one.name) != what]
 
     def _remember(self, attributes: Attributes, usage: Amounts) -> None:
         if attributes.operation == CREATE and not attributes.dry_run:
