@@ -82,6 +82,13 @@ def aggregate(spec: Object, kind: str, allocated: Mapping[str, Amounts] | None =
     return total
 
 
+def as_quantity(name: str, amount: Amount) -> str:
+    """An amount as upstream would write it: sizes in powers of 1024 where they divide it."""
+    if isinstance(amount, int):
+        return quantity.from_value(amount, binary=name != "cpu")
+    return quantity.canonical(str(amount))
+
+
 def is_ready(pod: Object) -> bool:
     """Whether the pod's Ready condition is True."""
     return is_condition_true(pod, "Ready")

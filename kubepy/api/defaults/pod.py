@@ -7,11 +7,12 @@ Source: pkg/apis/core/v1/defaults.go, SetDefaults_Pod and SetDefaults_PodSpec; c
 
 from collections.abc import Callable
 
-from kubepy.api import quantity
+from kubepy.api import pods, quantity
 from kubepy.api.defaults.images import default_pull_policy
 from kubepy.api.defaults.volumes import default_field_ref, default_volumes
 from kubepy.api.meta import Object
 
+_POD_RESOURCES: tuple[str, ...] = ("cpu", "memory")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
@@ -24,7 +25,11 @@ def default_pod(pod: Object) -> None:
             _requests_from_limits(container["resources"])
             if spec.get("hostNetwork"):
                 _host_ports(container)
+    if spec.get("resources"):
+        _pod_level_resources(spec)
     spec.setdefault("enableServiceLinks", True)
+    if status := pod.get("status"):
+        _addresses(status)
 
 
 def default_pod_template(template: Object) -> None:
@@ -120,6 +125,47 @@ def _requests_from_limits(resources: Object) -> None:
     limits = resources.get("limits")
     if limits:
         resources["requests"] = {**limits, **(resources.get("requests") or {})}
+
+
+def _pod_level_resources(spec: Object) -> None:
+    """Requests and limits of the pod itself, where it names one of them: from its containers, else from its limits."""
+    own = spec["resources"]
+    requests, limits = dict(own.get("requests") or {}), dict(own.get("limits") or {})
+    if not requests and not limits:
+        return
+    asked, allowed = pods.aggregate(spec, "requests"), pods.aggregate(spec, "limits")
+    pages = {name: allowed[name] for name in allowed.keys() - requests.keys() if name.startswith("hugepages-")}
+    limits = {**_written(pages), **limits}
+    if limits:
+        overcommitted = {name: asked[name] for name in _POD_RESOURCES if name in asked}
+        fitting = {name: limit for name, limit in limits.items() if name not in overcommitted and _is_of_pods(name)}
+        requests = {**fitting, **_written(overcommitted), **requests}
+    else:
+        limits = _written({name: allowed[name] for name in _POD_RESOURCES if _all_limit(spec, name)})
+    own.update({"requests": requests} if requests else {})
+    own.update({"limits": limits} if limits else {})
+
+
+def _is_of_pods(name: str) -> bool:
+    return name in _POD_RESOURCES or name.startswith("hugepages-")
+
+
+def _all_limit(spec: Object, name: str) -> bool:
+    containers = list(pods.containers_of(spec))
+    return bool(containers) and all(name in ((c.get("resources") or {}).get("limits") or {}) for c in containers)
+
+
+def _written(amounts: pods.Amounts) -> Object:
+    return {name: pods.as_quantity(name, amount) for name, amount in amounts.items()}
+
+
+def _addresses(status: Object) -> None:
+    """The pod's first address stands alone and in the list; older kubelets know the single field only."""
+    address, addresses = status.get("podIP"), status.get("podIPs")
+    if address and (not addresses or addresses[0].get("ip") != address):
+        status["podIPs"] = [{"ip": address}]
+    elif addresses and not address:
+        status["podIP"] = addresses[0].get("ip")
 
 
 def _host_ports(container: Object) -> None:

@@ -275,7 +275,7 @@ def _pod_resources(spec: Object, around: Surroundings, path: str) -> list[FieldE
     for name, needed in pods.aggregate(spec, "requests").items():
         given = requests.get(name, 0)
         if needed > quantity.parse(given):
-            shown = quantity.canonical(str(needed))
+            shown = pods.as_quantity(name, needed)
             why = f"must be greater than or equal to aggregate container requests of {shown}"
             errors.append(invalid(f"{path}.requests[{name}]", quantity.canonical(given), why))
     for index, container in enumerate(spec.get("containers") or ()):

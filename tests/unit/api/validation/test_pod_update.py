@@ -1,0 +1,235 @@
+"""What may change of a Pod, and what may not."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kubepy.api.defaults.registry import apply_defaults
+from kubepy.api.validation.registry import rules_for
+
+RULES = rules_for("", "Pod")
+Change = Callable[[Any], None]
+
+
+def pod(**spec: Any) -> Any:
+    made = {
+        "metadata": {"name": "p", "namespace": "ns", "uid": "1"},
+        "spec": {"containers": [{"name": "c", "image": "x:1"}], **spec},
+        "status": {"phase": "Running", "qosClass": "BestEffort"},
+    }
+    apply_defaults("v1", "Pod", made)
+    return made
+
+
+def faults(rule: Any, change: Change, old: Any) -> list[str]:
+    new = copy.deepcopy(old)
+    change(new)
+    apply_defaults("v1", "Pod", new)
+    return [str(fault).partition("\n")[0] for fault in rule(new, old)]
+
+
+def updated(change: Change, **spec: Any) -> list[str]:
+    return faults(RULES.update, change, pod(**spec))
+
+
+OTHER = (
+    "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
+    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
+    "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+
+
+def test_images_deadlines_labels_and_more_tolerations_may_change() -> None:
+    def change(new: Any) -> None:
+        new["spec"]["containers"][0]["image"] = "x:2"
+        new["spec"]["activeDeadlineSeconds"] = 10
+        new["spec"]["tolerations"].append({"key": "b", "operator": "Exists"})
+        new["spec"]["tolerations"][0]["tolerationSeconds"] = 5
+        new["metadata"]["labels"] = {"a": "b"}
+
+    assert updated(change, tolerations=[{"key": "a", "operator": "Exists", "effect": "NoExecute"}]) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda new: new["spec"]["containers"][0].update(name="z"),
+        lambda new: new["spec"]["containers"][0].update(command=["a"]),
+        lambda new: new["spec"].update(nodeName="n"),
+        lambda new: new["spec"].update(hostNetwork=True),
+        lambda new: new["spec"]["securityContext"].update(runAsUser=0),
+        lambda new: new["spec"].update(automountServiceAccountToken=False),
+        lambda new: new["spec"]["containers"][0]["resources"].update(requests={"cpu": "1"}),
+        lambda new: new["spec"].update(nodeSelector={"a": "b"}),
+    ],
+)
+def test_nothing_else_of_the_spec_may_change(change: Change) -> None:
+    assert OTHER in updated(change)
+
+
+def test_what_go_would_have_left_out_is_no_change() -> None:
+    def change(new: Any) -> None:
+        new["spec"].update(hostNetwork=False, nodeName="", volumes=[], nodeSelector={})
+        new["spec"]["containers"][0].update(stdin=False, args=[], workingDir="")
+
+    assert updated(change) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "spec", "expected"),
+    [
+        (lambda new: new["spec"]["containers"].append({"name": "d", "image": "x"}), {},
+         "spec.containers: Forbidden: pod updates may not add or remove containers"),
+        (lambda new: new["spec"].update(activeDeadlineSeconds=20), {"activeDeadlineSeconds": 10},
+         "spec.activeDeadlineSeconds: Invalid value: 20: must be less than or equal to previous value"),
+        (lambda new: new["spec"].pop("activeDeadlineSeconds"), {"activeDeadlineSeconds": 10},
+         "spec.activeDeadlineSeconds: Invalid value: null: must not update from a positive integer to nil value"),
+        (lambda new: new["spec"].update(tolerations=[]), {"tolerations": [{"key": "a", "operator": "Exists"}]},
+         "spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds"),
+        (lambda new: new["spec"].update(schedulingGates=[{"name": "b"}]), {"schedulingGates": [{"name": "a"}]},
+         "spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'b'"),
+        (lambda new: new["metadata"].update(uid="2"), {}, 'metadata.uid: Invalid value: "2": field is immutable'),
+        (lambda new: new["metadata"].update(annotations={"kubernetes.io/config.mirror": "x"}), {"nodeName": "n"},
+         "metadata.annotations[kubernetes.io/config.mirror]: Forbidden: may not add mirror pod annotation"),
+    ],
+)  # fmt: skip
+def test_a_change_is_refused(change: Change, spec: Any, expected: str) -> None:
+    assert updated(change, **spec) == [expected]
+
+
+def test_a_gated_pod_may_be_narrowed_only() -> None:
+    gated: Any = {"schedulingGates": [{"name": "g"}], "nodeSelector": {"a": "1"}}
+    assert updated(lambda new: new["spec"]["nodeSelector"].update(b="2"), **gated) == []
+    assert updated(lambda new: new["spec"]["nodeSelector"].update(a="2"), **gated) == [
+        'spec.nodeSelector: Invalid value: {"a":"2"}: only additions to spec.nodeSelector are allowed (no mutations or '
+        "deletions)"
+    ]
+    term = {"matchExpressions": [{"key": "a", "operator": "Exists"}]}
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    wanted = {"nodeAffinity": {required: {"nodeSelectorTerms": [term]}}}
+    assert updated(lambda new: new["spec"].update(affinity=wanted), **gated) == []
+
+    def another_term(new: Any) -> None:
+        new["spec"]["affinity"]["nodeAffinity"][required]["nodeSelectorTerms"].append(term)
+
+    (fault,) = updated(another_term, **gated, affinity=wanted)
+    assert "no additions/deletions to non-empty NodeSelectorTerms list are allowed" in fault
+
+
+def test_gates_may_go_one_by_one() -> None:
+    gates = [{"name": "a"}, {"name": "b"}]
+    assert updated(lambda new: new["spec"]["schedulingGates"].pop(), schedulingGates=gates) == []
+
+
+def ephemeral(change: Change, **spec: Any) -> list[str]:
+    return faults(RULES.subresources["ephemeralcontainers"], change, pod(**spec))
+
+
+DEBUGGER = {"name": "e", "image": "busybox"}
+
+
+@pytest.mark.parametrize(
+    ("added", "expected"),
+    [
+        ({}, []),
+        ({"name": "c"}, ['spec.ephemeralContainers[0].name: Duplicate value: "c"']),
+        ({"targetContainerName": "z"}, ['spec.ephemeralContainers[0].targetContainerName: Not found: "z"']),
+        ({"ports": [{"containerPort": 1}]},
+         ["spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container"]),
+        ({"resources": {"limits": {"cpu": "1"}}},
+         ["spec.ephemeralContainers[0].resources: Forbidden: cannot be set for an Ephemeral Container"]),
+    ],
+)  # fmt: skip
+def test_an_ephemeral_container_is_plain(added: Any, expected: list[str]) -> None:
+    assert ephemeral(lambda new: new["spec"].update(ephemeralContainers=[{**DEBUGGER, **added}])) == expected
+
+
+def test_ephemeral_containers_stay() -> None:
+    assert ephemeral(lambda new: new["spec"].pop("ephemeralContainers"), ephemeralContainers=[dict(DEBUGGER)]) == [
+        'spec.ephemeralContainers: Forbidden: existing ephemeral containers "e" may not be removed'
+    ]
+    change = lambda new: new["spec"]["ephemeralContainers"][0].update(image="z")  # noqa: E731
+    assert ephemeral(change, ephemeralContainers=[dict(DEBUGGER)]) == [
+        'spec.ephemeralContainers: Forbidden: existing ephemeral containers "e" may not be changed'
+    ]
+
+
+def resized(change: Change, **resources: Any) -> list[str]:
+    old = pod(containers=[{"name": "c", "image": "x:1", "resources": resources}])
+    return faults(RULES.subresources["resize"], change, old)
+
+
+def test_cpu_and_memory_may_be_resized() -> None:
+    change = lambda new: new["spec"]["containers"][0]["resources"]["requests"].update(cpu="2")  # noqa: E731
+    assert resized(change, requests={"cpu": "1"}) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda c: c["resources"].pop("requests"),
+         ['spec: Invalid value: "BestEffort": Pod QOS Class may not change as a result of resizing',
+          "spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed"]),
+        (lambda c: c.update(image="y"), ["spec: Forbidden: only cpu and memory resources are mutable"]),
+        (lambda c: c["resources"]["requests"].update({"ephemeral-storage": "1Gi"}),
+         ["spec: Forbidden: only cpu and memory resources are mutable"]),
+    ],
+)  # fmt: skip
+def test_a_resize_is_refused(change: Change, expected: list[str]) -> None:
+    assert resized(lambda new: change(new["spec"]["containers"][0]), requests={"cpu": "1"}) == expected
+
+
+def status(change: Change, old: Any) -> list[str]:
+    return faults(RULES.status or RULES.update, lambda new: change(new["status"]), old)
+
+
+def test_the_kubelet_may_tell_where_and_how_a_pod_runs() -> None:
+    def change(now: Any) -> None:
+        now.update(phase="Running", podIP="10.0.0.1", hostIP="1.1.1.1", hostIPs=[{"ip": "1.1.1.1"}])
+        now["conditions"] = [{"type": "Ready", "status": "True"}, {"type": "example.com/gate", "status": "True"}]
+
+    assert status(change, pod()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda now: now.update(qosClass="Guaranteed"),
+         'status.qosClass: Invalid value: "Guaranteed": field is immutable'),
+        (lambda now: now.update(podIP="", podIPs=[{"ip": "x"}]),
+         'status.podIPs[0]: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'),
+        (lambda now: now.update(podIP="10.0.0.1", podIPs=[{"ip": "10.0.0.1"}, {"ip": "10.0.0.2"}]),
+         'status.podIPs: Invalid value: [{"ip":"10.0.0.1"},{"ip":"10.0.0.2"}]: may specify no more than one IP for '
+         'each IP '
+         "family"),
+        (lambda now: now.update(hostIP="1.1.1.2", hostIPs=[{"ip": "1.1.1.1"}]),
+         'status.hostIPs[0].ip: Invalid value: "1.1.1.1": must be equal to `hostIP`'),
+        (lambda now: now.update(resourceClaimStatuses=[{"name": "a"}]),
+         'status.resourceClaimStatuses[0].name: Invalid value: "a": must match the name of an entry in '
+         "`spec.resourceClaims`"),
+    ],
+)  # fmt: skip
+def test_a_status_is_refused(change: Change, expected: str) -> None:
+    assert status(change, pod()) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "allowed"),
+    [("Always", 0, True), ("OnFailure", 0, False), ("OnFailure", 1, True), ("Never", 1, False)],
+)
+def test_a_container_that_ended_for_good_stays_ended(policy: str, code: int, allowed: bool) -> None:
+    old = pod(restartPolicy=policy)
+    old["status"]["containerStatuses"] = [{"name": "c", "state": {"terminated": {"exitCode": code}}}]
+    found = status(lambda now: now["containerStatuses"][0].update(state={"running": {}}), old)
+    refusal = "status.containerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state"
+    assert found == ([] if allowed else [refusal])
+
+
+def test_a_binding_names_a_node() -> None:
+    rules = rules_for("", "Binding")
+    assert [str(fault) for fault in rules.create({"target": {"kind": "Pod"}})] == [
+        'target.kind: Unsupported value: "Pod": supported values: "Node", "<empty>"',
+        "target.name: Required value",
+    ]

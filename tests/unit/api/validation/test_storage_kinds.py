@@ -1,0 +1,172 @@
+"""What is refused in volumes and claims, new or changed."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from kubepy.api.defaults.registry import apply_defaults
+from kubepy.api.validation.registry import rules_for
+
+CLAIMS, VOLUMES = rules_for("", "PersistentVolumeClaim"), rules_for("", "PersistentVolume")
+
+
+def claim(status: Any = None, **spec: Any) -> Any:
+    wanted = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}, **spec}
+    made = {"metadata": {"name": "c", "namespace": "ns"}, "spec": wanted, "status": status or {}}
+    apply_defaults("v1", "PersistentVolumeClaim", made)
+    return made
+
+
+def volume(**spec: Any) -> Any:
+    source = {} if spec.keys() & {"local", "csi", "nfs", "iscsi"} else {"hostPath": {"path": "/x"}}
+    made = {
+        "metadata": {"name": "v"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}, **source, **spec},
+    }
+    apply_defaults("v1", "PersistentVolume", made)
+    return made
+
+
+MODES = '"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"'
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({}, []),
+        ({"accessModes": []}, ["spec.accessModes: Required value: at least 1 access mode is required"]),
+        ({"accessModes": ["X"]}, [f'spec.accessModes: Unsupported value: "X": supported values: {MODES}']),
+        ({"accessModes": ["ReadWriteOncePod", "ReadWriteOnce"]},
+         ["spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes"]),
+        ({"resources": {}}, ["spec.resources[storage]: Required value"]),
+        ({"resources": {"requests": {"storage": "0"}}},
+         ['spec.resources[storage]: Invalid value: "0": must be greater than zero']),
+        ({"volumeMode": "X"}, ['spec.volumeMode: Unsupported value: "X": supported values: "Block", "Filesystem"']),
+        ({"dataSource": {"kind": "Pod", "name": "p"}},
+         ['spec.dataSource: Invalid value: "Pod": must be \'PersistentVolumeClaim\' when referencing the default '
+          'apiGroup',
+          'spec.dataSourceRef: Invalid value: "Pod": must be \'PersistentVolumeClaim\' when referencing the default '
+          "apiGroup"]),
+        ({"dataSource": {"kind": "PersistentVolumeClaim", "name": "a"},
+          "dataSourceRef": {"kind": "PersistentVolumeClaim", "name": "b"}},
+         ['spec: Invalid value: "spec.dataSource": must match dataSourceRef']),
+        ({"selector": {"matchExpressions": [{"key": "a", "operator": "X"}]}},
+         ['spec.selector.matchExpressions[0].operator: Invalid value: "X": not a valid selector operator']),
+    ],
+)  # fmt: skip
+def test_a_new_claim_is_judged(spec: Any, expected: list[str]) -> None:
+    assert [str(fault) for fault in CLAIMS.create(claim(**spec))] == expected
+
+
+def changed_claim(old: Any, **spec: Any) -> list[str]:
+    new = copy.deepcopy(old)
+    new["spec"].update(spec)
+    return [str(fault) for fault in CLAIMS.update(new, old)]
+
+
+def size(storage: str) -> Any:
+    return {"requests": {"storage": storage}}
+
+
+SPEC = (
+    "spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for "
+    "bound "
+    "claims"
+)
+
+
+def test_only_a_bound_claim_grows() -> None:
+    bound = {"phase": "Bound", "capacity": {"storage": "2Gi"}}
+    assert changed_claim(claim(bound), resources=size("3Gi")) == []
+    assert changed_claim(claim(), resources=size("3Gi")) == [SPEC]
+
+
+def test_a_claim_never_shrinks_below_what_it_has() -> None:
+    bound = {"phase": "Bound", "capacity": {"storage": "1Gi"}}
+    assert changed_claim(claim(bound), resources=size("1500Mi")) == []  # takes back a growth that did not happen
+    assert changed_claim(claim(bound), resources=size("512Mi")) == [
+        "spec.resources.requests.storage: Forbidden: field can not be less than status.capacity"
+    ]
+
+
+def test_a_claim_is_bound_once_and_may_be_given_a_class() -> None:
+    assert changed_claim(claim(), volumeName="v") == []
+    assert changed_claim(claim(volumeName="v"), volumeName="w") == [SPEC]
+    assert changed_claim(claim(), storageClassName="fast") == []
+    assert changed_claim(claim(storageClassName="slow"), storageClassName="fast") == [SPEC]
+
+
+def test_the_status_of_a_claim_is_judged() -> None:
+    old = claim()
+    status = {"capacity": {"storage": "-1"}, "allocatedResourceStatuses": {"cpu": "Odd"}}
+    assert CLAIMS.status is not None
+    found = [str(fault) for fault in CLAIMS.status({**old, "status": status}, old)]
+    assert found[0] == "status.capacity[storage]: Invalid value: -1: must be a valid resource quantity"
+    assert found[1] == 'status.allocatedResourceStatus: Unsupported value: "cpu": supported values: "storage"'
+
+
+TERM = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["n"]}]}
+AFFINITY = {"required": {"nodeSelectorTerms": [TERM]}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({}, []),
+        ({"local": {"path": "/x"}, "nodeAffinity": AFFINITY}, []),
+        ({"accessModes": []}, ["spec.accessModes: Required value"]),
+        ({"capacity": {}},
+         ["spec.capacity: Required value", 'spec.capacity: Unsupported value: {}: supported values: "storage"']),
+        ({"capacity": {"storage": "0"}}, ['spec.capacity[storage]: Invalid value: "0": must be greater than zero']),
+        ({"hostPath": None}, ["spec: Required value: must specify a volume type"]),
+        ({"hostPath": {"path": "/x"}, "nfs": {"server": "s", "path": "/p"}},
+         ["spec.nfs: Forbidden: may not specify more than 1 volume type"]),
+        ({"local": {"path": "/x"}}, ["spec.nodeAffinity: Required value: Local volume requires node affinity"]),
+        ({"nodeAffinity": {}}, ["spec.nodeAffinity.required: Required value: must specify required node constraints"]),
+        ({"persistentVolumeReclaimPolicy": "X"},
+         ['spec.persistentVolumeReclaimPolicy: Unsupported value: "X": supported values: "Delete", "Recycle", '
+          '"Retain"']),
+        ({"hostPath": {"path": "/"}, "persistentVolumeReclaimPolicy": "Recycle"},
+         ["spec.persistentVolumeReclaimPolicy: Forbidden: may not be 'recycle' for a hostPath mount of '/'"]),
+        ({"csi": {"driver": "d", "nodeStageSecretRef": {}, "nodePublishSecretRef": {"name": "s"}}},
+         ["spec.csi.volumeHandle: Required value", "spec.csi.nodePublishSecretRef.namespace: Required value"]),
+        ({"iscsi": {"targetPortal": "p" * 64, "iqn": "iqn.2026-01.a:b", "initiatorName": "iqn.2026-01.a:c"}},
+         [f'spec.iscsi.targetportal: Invalid value: "{"p" * 64}": Total length of <volume name>:<iscsi.targetPortal> '
+          f'must be '
+          "under 64 characters if iscsi.initiatorName is specified."]),
+        ({"volumeAttributesClassName": "gold"},
+         ["spec.csi: Required value: has to be specified when using volumeAttributesClassName"]),
+    ],
+)  # fmt: skip
+def test_a_new_volume_is_judged(spec: Any, expected: list[str]) -> None:
+    assert [str(fault) for fault in VOLUMES.create(volume(**spec))] == expected
+
+
+def changed_volume(old: Any, **spec: Any) -> list[str]:
+    new = copy.deepcopy(old)
+    new["spec"].update(spec)
+    return [str(fault) for fault in VOLUMES.update(new, old)]
+
+
+def test_the_source_of_a_volume_stays() -> None:
+    assert changed_volume(volume(), capacity={"storage": "2Gi"}, storageClassName="a") == []
+    assert changed_volume(volume(), hostPath={"path": "/y"}) == [
+        "spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after creation\n  "
+        "spec.hostPath"
+    ]
+    csi = {"driver": "d", "volumeHandle": "h"}
+    secret = {"name": "s", "namespace": "ns"}
+    assert changed_volume(volume(csi=csi), csi={**csi, "controllerExpandSecretRef": secret}) == []
+
+
+def test_the_affinity_of_a_volume_changes_from_beta_labels_only() -> None:
+    def at(key: str) -> Any:
+        terms = [{"matchExpressions": [{"key": key, "operator": "In", "values": ["a"]}]}]
+        return {"required": {"nodeSelectorTerms": terms}}
+
+    beta, stable = "failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone"
+    assert changed_volume(volume(nodeAffinity=at(beta)), nodeAffinity=at(stable)) == []
+    assert changed_volume(volume(), nodeAffinity=at(stable)) == []
+    (fault,) = changed_volume(volume(nodeAffinity=at(stable)), nodeAffinity=at("other"))
+    assert fault.endswith("field is immutable, except for updating from beta label to GA")
