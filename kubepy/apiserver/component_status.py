@@ -51,7 +51,8 @@ async def _ask(server: "ApiServer", name: str) -> Object:
         async with asyncio.timeout(_TIMEOUT_S):
             text = await _ask_port(_PORTS[name]) if name in _PORTS else await _ask_store(server)
     except (aiohttp.ClientError, Unavailable, OSError, TimeoutError) as fault:
-        return _status(name, healthy=False, text=str(fault) or type(fault).__name__)
+        url = f"https://127.0.0.1:{_PORTS[name]}/healthz" if name in _PORTS else "etcd"
+        return _status(name, healthy=False, text=f'Get "{url}": {fault or type(fault).__name__}')
     return _status(name, healthy=True, text=text)
 
 
@@ -72,7 +73,7 @@ async def _ask_store(server: "ApiServer") -> str:
 
 def _status(name: str, *, healthy: bool, text: str) -> Object:
     condition = {"type": "Healthy", "status": "True" if healthy else "False"}
-    condition |= {"message": text} if healthy else {"message": text, "error": text}
+    condition["message"] = text
     return {
         "apiVersion": "v1",
         "kind": "ComponentStatus",

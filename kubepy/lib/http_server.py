@@ -98,6 +98,17 @@ def _gzip(parts: Sequence[bytes]) -> list[bytes]:
     return packed
 
 
+_last_framed: tuple[bytes, bytes] = (b"", b"")
+
+
+def _framed(chunk: bytes) -> bytes:
+    """The chunk as HTTP frames it; streams that send the very same bytes, as watches do, share the result."""
+    global _last_framed  # noqa: PLW0603  # a memory of one
+    if _last_framed[0] is not chunk:
+        _last_framed = (chunk, b"%x\r\n%b\r\n" % (len(chunk), chunk))
+    return _last_framed[1]
+
+
 def _accepts_gzip(request: Request) -> bool:
     accepted = request.headers.get("Accept-Encoding")
     return accepted is not None and any(
@@ -154,6 +165,13 @@ class Server:
         return _Exchange(message, payload, protocol, writer, task)
 
     async def _serve(self, exchange: _Exchange) -> _Exchange:
+        try:
+            await self._answer(exchange)
+        except ConnectionError:  # the peer went away: nobody is left to be told
+            exchange.keep_alive = False
+        return exchange
+
+    async def _answer(self, exchange: _Exchange) -> None:
         protocol, message = exchange.protocol, exchange.message
         request = _request_of(exchange)
         try:
@@ -162,7 +180,7 @@ class Server:
         except BodyTooLarge:
             exchange.keep_alive = False
             await self._respond(exchange, request, self._too_large(self._body_limit))
-            return exchange
+            return
         answer: Answer
         try:
             answer = await self._handler(request)
@@ -179,7 +197,6 @@ class Server:
             await self._stream(exchange, request, answer, chunked=message.version >= (1, 1))
         else:
             await self._upgrade(exchange, answer)
-        return exchange
 
     async def _respond(self, exchange: _Exchange, request: Request, answer: Response) -> None:
         protocol = exchange.protocol
@@ -226,7 +243,7 @@ class Server:
                 transport = protocol.transport
                 if transport is None:
                     raise ConnectionResetError("peer is gone")
-                transport.writelines((b"%x\r\n" % len(chunk), chunk, b"\r\n") if chunked else (chunk,))
+                transport.write(_framed(chunk) if chunked else chunk)
                 if protocol._paused:
                     await protocol._drain_helper()
         except asyncio.CancelledError:
