@@ -135,8 +135,9 @@ def _indexes(new: Object) -> list[FieldError]:
 
 def _counters(new: Object, old: Object) -> Iterable[FieldError]:
     status, before = status_of(new), status_of(old)
-    if (status.get("ready") or 0) > (status.get("active") or 0):
-        yield invalid("status.ready", status["ready"], "cannot set more ready pods than active")
+    ready = status.get("ready")
+    if ready is not None and ready > (status.get("active") or 0):
+        yield invalid("status.ready", ready, "cannot set more ready pods than active")
     for field in ("failed", "succeeded"):
         is_elastic = field == "succeeded" and spec_of(new).get("completionMode") == "Indexed"
         if (status.get(field) or 0) < (before.get(field) or 0) and not is_elastic:
