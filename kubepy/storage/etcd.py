@@ -10,10 +10,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import grpc
-from aetcd import rpc
-
 from kubepy.lib import log, tasks
+from kubepy.storage import etcd_messages as etcd
 from kubepy.storage.base import (
     Change,
     Compacted,
@@ -27,6 +25,7 @@ from kubepy.storage.base import (
 from kubepy.storage.etcd_client import CALL_DEADLINE_S, COMPACT, RANGE, TXN, EtcdClient, Refused
 from kubepy.storage.etcd_leases import Leases
 from kubepy.storage.etcd_watch import changes_after, changes_between
+from kubepy.storage.grpc_connection import NOT_FOUND
 from kubepy.storage.hub import Hub, HubWatch
 
 PAGE = 1000
@@ -60,7 +59,7 @@ class EtcdStore:
         self._closed = False
 
     async def get(self, key: str) -> Entry:
-        answer = await self._call(RANGE, rpc.RangeRequest(key=key.encode()))
+        answer = await self._call(RANGE, etcd.RangeRequest(key=key.encode()))
         if not answer.kvs:
             raise KeyMissing(key)
         return _entry(answer.kvs[0])
@@ -69,7 +68,7 @@ class EtcdStore:
         start, end = prefix.encode(), _end_of(prefix)
         found: list[Entry] = []
         while True:
-            request = rpc.RangeRequest(key=start, range_end=end, limit=PAGE, revision=revision)
+            request = etcd.RangeRequest(key=start, range_end=end, limit=PAGE, revision=revision)
             try:
                 answer = await self._call(RANGE, request)
             except Refused as error:
@@ -92,10 +91,10 @@ class EtcdStore:
         name = key.encode()
         answer, repeated = await self._client.call(
             TXN,
-            rpc.TxnRequest(
+            etcd.TxnRequest(
                 compare=[_unchanged(name, revision)],
-                success=[rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=name))],
-                failure=[rpc.RequestOp(request_range=rpc.RangeRequest(key=name))],
+                success=[etcd.RequestOp(request_delete_range=etcd.DeleteRangeRequest(key=name))],
+                failure=[etcd.RequestOp(request_range=etcd.RangeRequest(key=name))],
             ),
             deadline_s=self._deadline_s,
         )
@@ -126,7 +125,7 @@ class EtcdStore:
 
     async def compact(self, revision: int) -> None:
         try:
-            await self._call(COMPACT, rpc.CompactionRequest(revision=revision))
+            await self._call(COMPACT, etcd.CompactionRequest(revision=revision))
         except Refused as error:
             if "has been compacted" not in str(error):
                 raise
@@ -141,7 +140,7 @@ class EtcdStore:
         self._closed = True
         await tasks.cancel(self._following, self._asking)
         self._hub.end()
-        await self._client.close()
+        self._client.close()
 
     # -- writes
 
@@ -152,7 +151,7 @@ class EtcdStore:
             try:
                 return await self._put_leased(key, value, revision, lease)
             except Refused as error:
-                if not lease or error.code is not grpc.StatusCode.NOT_FOUND:
+                if not lease or error.code != NOT_FOUND:
                     raise
                 self._leases.forget(lease)
         raise Unavailable(f"{key}: etcd forgets its leases")
@@ -161,10 +160,10 @@ class EtcdStore:
         name = key.encode()
         answer, repeated = await self._client.call(
             TXN,
-            rpc.TxnRequest(
+            etcd.TxnRequest(
                 compare=[_unchanged(name, revision)],
-                success=[rpc.RequestOp(request_put=rpc.PutRequest(key=name, value=value, lease=lease))],
-                failure=[rpc.RequestOp(request_range=rpc.RangeRequest(key=name))],
+                success=[etcd.RequestOp(request_put=etcd.PutRequest(key=name, value=value, lease=lease))],
+                failure=[etcd.RequestOp(request_range=etcd.RangeRequest(key=name))],
             ),
             deadline_s=self._deadline_s,
         )
@@ -227,11 +226,11 @@ def _tell(askers: Sequence["asyncio.Future[int]"], error: Exception) -> None:
 
 
 def _nothing() -> Any:
-    return rpc.RangeRequest(key=_NOT_THERE, limit=1, keys_only=True)
+    return etcd.RangeRequest(key=_NOT_THERE, limit=1, keys_only=True)
 
 
 def _unchanged(name: bytes, revision: int) -> Any:
-    return rpc.Compare(key=name, target=rpc.Compare.MOD, result=rpc.Compare.EQUAL, mod_revision=revision)
+    return etcd.Compare(key=name, target=etcd.MOD, result=etcd.EQUAL, mod_revision=revision)
 
 
 def _entry(found: Any) -> Entry:

@@ -8,8 +8,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from aetcd import rpc
-
+from kubepy.storage import etcd_messages as etcd
 from kubepy.storage.etcd_client import GRANT, EtcdClient
 
 SHARED_FOR_S = 60
@@ -55,5 +54,5 @@ class Leases:
                 del self._leases[ttl_s]
 
     async def _grant(self, ttl_s: int) -> int:
-        answer, _ = await self._client.call(GRANT, rpc.LeaseGrantRequest(TTL=ttl_s))
+        answer, _ = await self._client.call(GRANT, etcd.LeaseGrantRequest(TTL=ttl_s))
         return int(answer.ID)

@@ -8,26 +8,21 @@ Resumes after the last change that it told; where etcd has compacted those, rais
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
 from typing import Any
-
-import grpc
-import grpc.aio
-from aetcd import rpc
 
 from kubepy.lib import log
 from kubepy.lib.backoff import Backoff
+from kubepy.storage import etcd_messages as etcd
 from kubepy.storage.base import Change, Compacted
-from kubepy.storage.etcd_client import EtcdClient, Member
+from kubepy.storage.etcd_client import EtcdClient, Member, RpcError
 
 _log = log.get(__name__)
-_DELETE = 1
 _EVERYTHING = b"\0"
 
 
 def change_of(event: Any) -> Change:
     """The Change that etcd's event tells."""
-    found, deleted = event.kv, event.type == _DELETE
+    found, deleted = event.kv, event.type == etcd.DELETE
     previous = event.prev_kv.value if event.HasField("prev_kv") else None
     return Change(found.key.decode(), None if deleted else found.value, found.mod_revision, previous)
 
@@ -47,8 +42,8 @@ async def changes_after(client: EtcdClient, revision: int) -> AsyncGenerator[tup
                 revision = max(revision, reached)
                 yield batch, revision
             why: object = "the stream ended"
-        except grpc.aio.AioRpcError as error:
-            why = error.details() or error.code().name
+        except RpcError as error:
+            why = error
         finally:
             await stream.aclose()
         client.give_up(member, why)
@@ -58,9 +53,8 @@ async def changes_after(client: EtcdClient, revision: int) -> AsyncGenerator[tup
 
 async def _stream(member: Member, revision: int) -> AsyncGenerator[tuple[Sequence[Change], int], None]:
     """What one stream tells, until it breaks."""
-    call = member.watch()
+    call = await member.watch(_request(revision))
     try:
-        await call.write(_request(revision))
         gathered: list[Change] = []
         async for response in call:
             if response.compact_revision:
@@ -77,13 +71,12 @@ async def _stream(member: Member, revision: int) -> AsyncGenerator[tuple[Sequenc
             elif not response.created:
                 yield (), response.header.revision  # a progress notice: the watch is synchronised
     finally:
-        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            call.cancel()
+        call.cancel()
 
 
 def _request(revision: int) -> Any:
-    return rpc.WatchRequest(
-        create_request=rpc.WatchCreateRequest(
+    return etcd.WatchRequest(
+        create_request=etcd.WatchCreateRequest(
             key=_EVERYTHING,
             range_end=_EVERYTHING,
             start_revision=revision + 1,

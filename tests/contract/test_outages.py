@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 import kubepy
 from kubepy.storage.base import (
@@ -75,7 +76,7 @@ def test_a_killed_process_loses_no_acknowledged_write(tmp_path: Path) -> None:
         assert await store.create(PREFIX + "after", b"") == revision + 1
         await store.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_a_second_process_cannot_open_the_file(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_a_second_process_cannot_open_the_file(tmp_path: Path) -> None:
             EmbeddedStore(str(tmp_path / "store.db"))
         await store.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_writes_that_cannot_reach_the_disk_are_refused_and_undone(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_writes_that_cannot_reach_the_disk_are_refused_and_undone(tmp_path: Path
         await following
         assert [change.key for change in seen] == [PREFIX + "a", PREFIX + "b"]
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_etcd_killed_under_writes_loses_nothing_and_skips_nothing(own_etcd: Etcd) -> None:
@@ -151,7 +152,7 @@ def test_etcd_killed_under_writes_loses_nothing_and_skips_nothing(own_etcd: Etcd
         await store.close()
         await following
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_an_outage_longer_than_the_deadline_is_unavailable_and_heals(own_etcd: Etcd) -> None:
@@ -174,7 +175,7 @@ def test_an_outage_longer_than_the_deadline_is_unavailable_and_heals(own_etcd: E
         assert [change.revision for change in batch] == [made]
         await store.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 async def until_answers(store: EtcdStore) -> None:
@@ -202,7 +203,7 @@ def test_a_watch_whose_missed_changes_were_compacted_says_so_and_new_ones_work(o
         assert [change.revision for change in batch] == [made]
         await asyncio.gather(store.close(), other.close())
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_a_dead_member_is_passed_over(own_etcd: Etcd) -> None:
@@ -216,7 +217,7 @@ def test_a_dead_member_is_passed_over(own_etcd: Etcd) -> None:
         assert [change.revision for change in batch] == [made]
         await store.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_histories_agree_when_many_race(own_etcd: Etcd) -> None:
@@ -227,7 +228,7 @@ def test_histories_agree_when_many_race(own_etcd: Etcd) -> None:
         await check_history([*stores])
         await asyncio.gather(*(store.close() for store in stores))
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_the_embedded_history_agrees_when_many_race(tmp_path: Path) -> None:
@@ -236,7 +237,7 @@ def test_the_embedded_history_agrees_when_many_race(tmp_path: Path) -> None:
         await check_history([store, store, store])
         await store.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 async def check_history(stores: "list[EtcdStore | EmbeddedStore]") -> None:

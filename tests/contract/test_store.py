@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+import uvloop
 
 from kubepy.storage.base import Change, Compacted, KeyExists, KeyMissing, Progress, RevisionConflict, Store, Watch
 
@@ -25,7 +26,7 @@ def on(open_backend: Open, scenario: Callable[[Store], Awaitable[None]]) -> None
         async with asyncio.timeout(30), opened(open_backend) as store:
             await scenario(store)
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 async def take(watch: Watch, count: int) -> list[Change]:
@@ -322,7 +323,7 @@ def test_closing_the_store_ends_its_watches(open_backend: Open, prefix: str) -> 
             await store.close()
             assert await waiting is None
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_what_was_written_is_there_after_reopening(open_backend: Open, prefix: str) -> None:
@@ -337,7 +338,7 @@ def test_what_was_written_is_there_after_reopening(open_backend: Open, prefix: s
             assert revision >= gone
             assert await store.update(prefix + "a", b"2", revision=kept) > gone
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_the_backend_answers_a_ping(open_backend: Open) -> None:
