@@ -1,6 +1,6 @@
 """Rules of Events made through events.k8s.io: complete from the start, and unchanged but for their series.
 
-The core group has looser rules of its own. Faults name the fields as upstream does, by the core Event.
+Both groups' Events are stored as the core group's, and judged in that form; the core group's own rules are looser.
 Source: pkg/apis/core/validation/events.go.
 """
 
@@ -13,32 +13,27 @@ from kubepy.api.validation.rules import Rules
 
 _LIMITS = {"reportingInstance": 128, "action": 128, "reason": 128}
 _NOTE_LIMIT = 1024
-_UNSET = {
-    "deprecatedFirstTimestamp": "firstTimestamp",
-    "deprecatedLastTimestamp": "lastTimestamp",
-    "deprecatedCount": "count",
-    "deprecatedSource": "source",
-}
+_UNSET = ("firstTimestamp", "lastTimestamp", "count", "source")
 _IMMUTABLE = {
-    "regarding": "involvedObject",
+    "involvedObject": "involvedObject",
     "reason": "reason",
-    "note": "message",
-    "deprecatedSource": "source",
-    "deprecatedFirstTimestamp": "firstTimestamp",
-    "deprecatedLastTimestamp": "lastTimestamp",
-    "deprecatedCount": "count",
+    "message": "message",
+    "source": "source",
+    "firstTimestamp": "firstTimestamp",
+    "lastTimestamp": "lastTimestamp",
+    "count": "count",
     "type": "type",
     "eventTime": "eventTime",
     "action": "action",
     "related": "related",
-    "reportingController": "reportingController",
+    "reportingComponent": "reportingController",
     "reportingInstance": "reportingInstance",
 }
 
 
 def _namespace(obj: Object) -> list[FieldError]:
     """An event lives in its object's namespace; in `default` for a cluster-wide object."""
-    involved = (obj.get("regarding") or {}).get("namespace") or ""
+    involved = (obj.get("involvedObject") or {}).get("namespace") or ""
     allowed = (involved,) if involved else ("", "default")
     if namespace_of(obj) in allowed:
         return []
@@ -46,7 +41,7 @@ def _namespace(obj: Object) -> list[FieldError]:
 
 
 def _texts(obj: Object) -> list[FieldError]:
-    controller = obj.get("reportingController")
+    controller = obj.get("reportingComponent")
     errors = (
         checked(controller, "reportingController", names.is_qualified_name)
         if controller
@@ -58,7 +53,7 @@ def _texts(obj: Object) -> list[FieldError]:
             errors.append(required(field))
         elif len(value) > limit:
             errors.append(invalid(field, "", f"can have at most {limit} characters"))
-    if len(obj.get("note") or "") > _NOTE_LIMIT:
+    if len(obj.get("message") or "") > _NOTE_LIMIT:
         errors.append(invalid("message", "", f"can have at most {_NOTE_LIMIT} characters"))
     return errors
 
@@ -86,7 +81,7 @@ def create_event(obj: Object) -> list[FieldError]:
     kind = obj.get("type") or ""
     if kind not in ("Normal", "Warning"):
         errors.append(invalid("type", "", f"has invalid value: {kind}"))
-    errors += [invalid(path, "", "needs to be unset") for field, path in _UNSET.items() if obj.get(field)]
+    errors += [invalid(field, "", "needs to be unset") for field in _UNSET if obj.get(field)]
     return errors
 
 
