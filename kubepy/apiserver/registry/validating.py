@@ -11,8 +11,8 @@ from kubepy.apiserver.registry.served import Served
 
 
 def rules_of(served: Served) -> Rules:
-    """The rules of the kind as it is stored."""
-    return rules_for(served.storage.group, served.storage.kind)
+    """The rules of the group that the request names; they judge the kind as it is stored (events have two groups)."""
+    return rules_for(served.resource.group, served.resource.kind)
 
 
 def check_create(served: Served, obj: Object) -> None:
