@@ -7,8 +7,9 @@ and maps are keyed. Left to others: decoding by these nodes (decoding.py), docum
 Source: the definitions in package kubernetes-validate; the x-kubernetes extensions as structured-merge-diff reads them.
 """
 
-import importlib.resources
+import importlib.util
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -143,8 +144,11 @@ class _Kinds(msgspec.Struct):
 
 
 def definitions_bytes() -> bytes:
-    """The file as shipped."""
-    return importlib.resources.files("kubernetes_validate").joinpath(*SCHEMA_FOLDER).read_bytes()
+    """The file as shipped; the package itself, and the validator that it imports, stay unloaded."""
+    found = importlib.util.find_spec("kubernetes_validate")
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError("kubernetes_validate")
+    return Path(found.submodule_search_locations[0]).joinpath(*SCHEMA_FOLDER).read_bytes()
 
 
 @cache
