@@ -20,6 +20,7 @@ from kubepy.apiserver.authn.base import TokenAuthenticator
 from kubepy.apiserver.authn.bootstrap_token import BootstrapTokens
 from kubepy.apiserver.authn.chain import Authenticator, Tokens
 from kubepy.apiserver.authn.client_certificate import ClientCertificates
+from kubepy.apiserver.authn.impersonation import Impersonation
 from kubepy.apiserver.authn.request_header import HeaderNames, RequestHeader
 from kubepy.apiserver.authn.service_account import ServiceAccountTokens
 from kubepy.apiserver.authn.signing import Signer, Verifier, discovery_document, jwks_document
@@ -55,7 +56,7 @@ def secure(server: ApiServer) -> Security:
     )
     admission = AdmissionChain(build_plugins(config.enable_admission_plugins, config.disable_admission_plugins, tools))
     return Security(
-        authenticator=_authenticator(config, tokens),
+        authenticator=Impersonation(_authenticator(config, tokens), authorization),
         authorizer=authorization,
         admission=admission,
         reviews=_reviews(config, lookup, tokens, authorization, admission),
