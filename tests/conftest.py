@@ -31,6 +31,7 @@ class Etcd:
     arguments: tuple[str, ...] = ("--unsafe-no-fsync",)
     client_port: int = field(default_factory=free_port)
     peer_port: int = field(default_factory=free_port)
+    served_without_tls: bool = True
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -58,6 +59,9 @@ class Etcd:
             self.process = None
 
     def _serves(self) -> bool:
+        if not self.served_without_tls:
+            with socket.socket() as sock:
+                return sock.connect_ex(("127.0.0.1", self.client_port)) == 0
         try:
             with urllib.request.urlopen(f"{self.endpoint}/health", timeout=2) as answer:
                 return b'"true"' in answer.read()

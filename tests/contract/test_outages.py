@@ -12,6 +12,7 @@ import pytest
 import uvloop
 
 import kubepy
+from kubepy.lib import pki
 from kubepy.storage.base import (
     Change,
     Compacted,
@@ -218,6 +219,56 @@ def test_a_dead_member_is_passed_over(own_etcd: Etcd) -> None:
         await store.close()
 
     uvloop.run(main())
+
+
+def test_etcd_is_spoken_to_over_tls_with_a_client_certificate(tmp_path: Path) -> None:
+    ca = pki.new_ca("etcd-ca")
+    leaves = {
+        "server": pki.issue(ca, "etcd", ips=["127.0.0.1"], server=True),
+        "client": pki.issue(ca, "kube-apiserver"),
+        "stranger": pki.issue(pki.new_ca("other"), "stranger"),
+    }
+    paths = {"ca": tmp_path / "ca.crt"}
+    paths["ca"].write_bytes(ca.certificate_pem)
+    for name, leaf in leaves.items():
+        paths[name], paths[name + "-key"] = tmp_path / f"{name}.crt", tmp_path / f"{name}.key"
+        paths[name].write_bytes(leaf.certificate_pem)
+        paths[name + "-key"].write_bytes(leaf.key_pem)
+    port = free_port()
+    secure = [
+        "--listen-client-urls",
+        f"https://127.0.0.1:{port}",
+        "--advertise-client-urls",
+        f"https://127.0.0.1:{port}",
+    ]
+    secure += ["--cert-file", str(paths["server"]), "--key-file", str(paths["server-key"]), "--client-cert-auth"]
+    secure += ["--trusted-ca-file", str(paths["ca"])]
+    running = Etcd(tmp_path, ("--unsafe-no-fsync", *secure), client_port=port, served_without_tls=False)
+    running.start()
+
+    def store_as(name: str, deadline_s: float) -> EtcdStore:
+        cert, key = str(paths[name]), str(paths[name + "-key"])
+        endpoint = f"https://127.0.0.1:{port}"
+        return EtcdStore([endpoint], ca=str(paths["ca"]), cert=cert, key=key, deadline_s=deadline_s)
+
+    async def main() -> None:
+        store = store_as("client", 20)
+        start = await store.create(PREFIX + "a", b"1" * 100_000)
+        watch = store.watch(PREFIX, revision=start)
+        await store.update(PREFIX + "a", b"2", revision=start)
+        batch = await anext(watch)
+        assert not isinstance(batch, Progress)
+        assert [(change.value, len(change.previous or b"")) for change in batch] == [(b"2", 100_000)]
+        await store.close()
+        stranger = store_as("stranger", 0.5)
+        with pytest.raises(Unavailable):
+            await stranger.get(PREFIX + "a")
+        await stranger.close()
+
+    try:
+        uvloop.run(main())
+    finally:
+        running.kill()
 
 
 def test_histories_agree_when_many_race(own_etcd: Etcd) -> None:
