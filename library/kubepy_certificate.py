@@ -7,6 +7,7 @@ alone; keys and kubeconfigs belong to their reader alone (0600).
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pwd
 from typing import Any
@@ -58,6 +59,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+fingerprint: {description: Hash of the certificates in force; empty before there are any., type: str, returned: always, sample: 1a2b3c4d5e6f}
 written: {description: Files that were written., type: list, returned: always, sample: [/etc/kubernetes/pki/apiserver.crt]}
 """
 
@@ -138,7 +140,7 @@ def main() -> None:
     )
     params, folder = module.params, module.params["folder"]
     if module.check_mode and any(name not in params["authorities"] for name in params["install"]):
-        module.exit_json(changed=True, written=[])
+        module.exit_json(changed=True, written=[], fingerprint="")
     require(module, ["cryptography"])
     files = [(os.path.join(folder, f"{name}.crt"), params["authorities"][name].encode(), "root", 0o644) for name in params["install"]]
     try:
@@ -146,7 +148,7 @@ def main() -> None:
     except AssertionError:
         if not module.check_mode:
             raise
-        module.exit_json(changed=True, written=[])
+        module.exit_json(changed=True, written=[], fingerprint="")
     written = [path for path, data, _, _ in files if read(path) != data]
     if not module.check_mode:
         for path, data, _, _ in files:
@@ -156,7 +158,9 @@ def main() -> None:
             forget_pending(entry, folder)
     settled = [p for p, _, owner, mode in files if os.path.exists(p) and settle(p, owner, mode, check=module.check_mode)]
     after = "".join(f"{path}\n" for path in sorted({*written, *settled}))
-    module.exit_json(changed=bool(after), written=written, diff={"before": "", "after": after})
+    public = b"".join(data for path, data, _, _ in sorted(files) if not path.endswith(".key"))
+    mark = hashlib.sha256(public).hexdigest()[:12]
+    module.exit_json(changed=bool(after), written=written, fingerprint=mark, diff={"before": "", "after": after})
 
 
 if __name__ == "__main__":

@@ -19,11 +19,12 @@ module: kubepy_cleanup
 short_description: Remove pods, packet-filter rules, links, routes and mounts of a node
 options:
   bridge: {description: Bridge of the pods., type: str, default: cni0}
-  links: {description: Further links of the components., type: list, elements: str, default: [kubepy-vxlan, kubepy.vxlan]}
+  links: {description: Further links of the components., type: list, elements: str, default: [kubepy.vxlan]}
   tables: {description: Name prefixes of nftables tables., type: list, elements: str, default: [kube-proxy, kubepy]}
+  pod_cidr: {description: Range of pods; rules of the forward chain that name it are removed., type: str, default: 10.244.0.0/16}
   folder: {description: Folder below which the kubelet mounts volumes., type: path, default: /var/lib/kubelet}
   label: {description: Label of the kubelet's containers., type: str, default: io.kubernetes.pod.name}
-  route_protocol: {description: Protocol number of the routes to other nodes., type: str, default: "98"}
+  route_protocol: {description: Protocol number of the routes to other nodes., type: str, default: "157"}
 attributes:
   check_mode: {support: full}
   diff_mode: {support: full}
@@ -105,6 +106,8 @@ class Cleaner:
         tables = tables_of(self.ask("nft", "list", "tables"), self.module.params["tables"])
         steps = [(f"table {family} {name}", ["nft", "delete", "table", family, name]) for family, name in tables]
         jumps, chains = chains_of(self.ask("iptables", "-t", "nat", "-S"))
+        forward = [r for r in self.ask("iptables", "-S", "FORWARD").splitlines() if f" {self.module.params['pod_cidr']} " in r]
+        steps += [(f"rule {rule}", ["iptables", "-D", *rule.split()[1:]]) for rule in forward]
         nat = ["iptables", "-t", "nat"]
         steps += [(f"rule {rule}", [*nat, "-D", *rule.replace('"', "").split()[1:]]) for rule in jumps]
         steps += [(f"chain {chain}", [*nat, "-F", chain]) for chain in chains]
@@ -125,11 +128,12 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "bridge": {"type": "str", "default": "cni0"},
-            "links": {"type": "list", "elements": "str", "default": ["kubepy-vxlan", "kubepy.vxlan"]},
+            "links": {"type": "list", "elements": "str", "default": ["kubepy.vxlan"]},
             "tables": {"type": "list", "elements": "str", "default": ["kube-proxy", "kubepy"]},
+            "pod_cidr": {"type": "str", "default": "10.244.0.0/16"},
             "folder": {"type": "path", "default": "/var/lib/kubelet"},
             "label": {"type": "str", "default": "io.kubernetes.pod.name"},
-            "route_protocol": {"type": "str", "default": "98"},
+            "route_protocol": {"type": "str", "default": "157"},
         },
         supports_check_mode=True,
     )

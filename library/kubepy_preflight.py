@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 DOCUMENTATION = r"""
 module: kubepy_preflight
@@ -21,6 +22,8 @@ options:
   networks: {description: "C(pods), C(services) (CIDRs), C(dns) and C(machine) (addresses).", type: dict, required: true}
   system: {description: "C(distribution), C(version), C(python) and C(architecture) of the machine.", type: dict, required: true}
   supported: {description: Lowest supported version by distribution., type: dict, required: true}
+  options: {description: "Options of the roles' argument specifications, by variable.", type: dict, default: {}}
+  variables: {description: What the inventory sets of them., type: dict, default: {}}
   ports:
     description: TCP ports that this machine's components will listen on.
     type: list
@@ -53,7 +56,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-faults: {description: What is wrong., type: list, returned: failure, sample: ["port 6443 is taken by nginx (pid 99): stop it"]}
+msg: {description: All that is wrong and how to mend it., type: str, returned: failure, sample: "Nothing was changed. Mend this first: ..."}
 """
 
 LISTEN = "0A"
@@ -93,6 +96,22 @@ def network_faults(networks: dict[str, str]) -> list[str]:
         faults.append(f"cluster_pod_cidr {parsed['pods']} is smaller than the /24 that one node gets")
     if any(parsed["machine"] in parsed[name] for name in ("pods", "services")):
         faults.append(f"the machine's address {parsed['machine']} lies in a network of the cluster: change that network")
+    return faults
+
+
+def bare(option: dict[str, Any]) -> dict[str, Any]:
+    """An option as the validator takes it: without prose, and without its default, which is for the role to give."""
+    kept = {key: value for key, value in option.items() if key in {"type", "elements", "choices"}}
+    return {**kept, "options": {name: bare(sub) for name, sub in option["options"].items()}} if "options" in option else kept
+
+
+def variable_faults(options: dict[str, Any], variables: dict[str, Any]) -> list[str]:
+    """Variables of a wrong type, or with a value that the role does not know."""
+    faults: list[str] = []
+    for name, value in sorted(variables.items()):
+        checked = ArgumentSpecValidator({name: bare(options[name])}).validate({name: value})
+        about = " ".join(str(options[name].get("description", "")).split())
+        faults += [f"{message} ({about})" for message in checked.error_messages]
     return faults
 
 
@@ -167,17 +186,20 @@ def main() -> None:
             "networks": {"type": "dict", "required": True},
             "system": {"type": "dict", "required": True},
             "supported": {"type": "dict", "required": True},
+            "options": {"type": "dict", "default": {}},
+            "variables": {"type": "dict", "default": {}},
             "ports": {"type": "list", "elements": "dict", "default": [], "options": port},
         },
         supports_check_mode=True,
     )
     params = module.params
     faults = group_faults(params["groups"]) + network_faults(params["networks"])
+    faults += variable_faults(params["options"], params["variables"])
     faults += system_faults(params["system"], params["supported"])
     faults += port_faults(params["ports"], holders_of({entry["port"] for entry in params["ports"]}))
     if faults:
         listed = "".join(f"\n  - {fault}" for fault in faults)
-        module.fail_json(msg=f"Nothing was changed. Mend this first:{listed}", faults=faults)
+        module.fail_json(msg=f"Nothing was changed. Mend this first:{listed}")
     module.exit_json(changed=False)
 
 

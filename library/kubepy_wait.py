@@ -44,6 +44,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+value: {description: Value of C(field)., type: raw, returned: success, sample: 10.244.0.0/24}
 waited_s: {description: Seconds until it was so., type: float, returned: success, sample: 1.5}
 """
 
@@ -57,24 +58,27 @@ def judge(answer: dict[str, Any], condition: str | None, field: str | None) -> s
             return f"it has no condition {condition} yet"
         if found.get("status") != "True":
             return f"{condition} is {found.get('status')}: {found.get('message') or found.get('reason') or 'no reason given'}"
-    if field:
-        value: Any = answer
-        for part in field.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        if not value:
-            return f"{field} is not set"
-    return ""
+    return f"{field} is not set" if field and not value_of(answer, field) else ""
 
 
-def ask(api: Api, params: dict[str, Any]) -> str:
-    """Ask once: why not yet, or empty."""
+def value_of(answer: dict[str, Any], field: str | None) -> Any:
+    """The value of a dotted field; None where there is none."""
+    value: Any = answer
+    for part in field.split(".") if field else []:
+        value = value.get(part) if isinstance(value, dict) else None
+    return value if field else None
+
+
+def ask(api: Api, params: dict[str, Any]) -> tuple[str, Any]:
+    """Ask once: why not yet, or empty; and the field's value."""
     if not params["condition"] and not params["field"]:
         code, body = api.raw("GET", params["path"])
-        return "" if code == 200 else f"answer {code}: {body[:400].decode(errors='replace')}"
+        return "" if code == 200 else f"answer {code}: {body[:400].decode(errors='replace')}", None
     try:
-        return judge(api.call("GET", params["path"]), params["condition"], params["field"])
+        answer = api.call("GET", params["path"])
     except ApiFault as fault:
-        return str(fault)
+        return str(fault), None
+    return judge(answer, params["condition"], params["field"]), value_of(answer, params["field"])
 
 
 def main() -> None:
@@ -92,19 +96,19 @@ def main() -> None:
     )
     params, start = module.params, time.monotonic()
     if module.check_mode:
-        module.exit_json(changed=False, waited_s=0.0)
+        module.exit_json(changed=False, waited_s=0.0, value=None)
     try:
         api = load(params["kubeconfig"])
     except (OSError, ValueError) as fault:
         module.fail_json(msg=f"{params['kubeconfig']} cannot be used: {fault}")
     while True:
         try:
-            why = ask(api, params)
+            why, value = ask(api, params)
         except OSError as fault:
-            why = f"nobody answers: {fault}"
+            value, why = None, f"nobody answers: {fault}"
         waited = time.monotonic() - start
         if not why:
-            module.exit_json(changed=False, waited_s=round(waited, 1))
+            module.exit_json(changed=False, waited_s=round(waited, 1), value=value)
         if waited > params["timeout"]:
             hint = f" Look at: {params['hint']}" if params["hint"] else ""
             module.fail_json(msg=f"{params['path']} is not as it should be after {waited:.0f} s: {why}.{hint}")
