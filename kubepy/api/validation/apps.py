@@ -132,7 +132,9 @@ def update_deployment(new: Object, old: Object) -> list[FieldError]:
 
 def _at_most(status: Object, bound: str, fields: tuple[str, ...], why: str) -> list[FieldError]:
     most = status.get(bound) or 0
-    return [invalid(f"status.{field}", status[field], why) for field in fields if (status.get(field) or 0) > most]
+    return [
+        invalid(f"status.{field}", status.get(field) or 0, why) for field in fields if (status.get(field) or 0) > most
+    ]
 
 
 def deployment_status(new: Object, old: Object) -> list[FieldError]:

@@ -288,7 +288,7 @@ def create_definition(obj: Object) -> list[FieldError]:
         faults = names.is_dns1123_subdomain(name)
         return faults if name == expected else [*faults, 'must be spec.names.plural+"."+spec.group']
 
-    errors = validate_metadata(obj, False, check) + _validate_spec(spec)
+    errors = validate_metadata(obj, False, check) + _validate_spec(spec) + _stored_versions(obj)
     return errors + _validate_approval(obj, None) + _keeps_unknown(obj, None)
 
 

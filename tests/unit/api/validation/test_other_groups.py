@@ -305,12 +305,18 @@ NEW_FAULTS: list[tuple[str, Object, Causes]] = [
     ("CustomResourceDefinition", {"spec.scope": "Odd"}, {("spec.scope", UNSUPPORTED)}),
     (
         "CustomResourceDefinition",
-        {"spec.group": "flat", "spec.versions[0].storage": False, "spec.versions[0].schema": {}},
+        {
+            "spec.group": "flat",
+            "spec.versions[0].storage": False,
+            "spec.versions[0].schema": {},
+            "status.storedVersions": [],
+        },
         {
             ("metadata.name", INVALID),
             ("spec.group", INVALID),
             ("spec.versions", INVALID),
             ("spec.versions[0].schema.openAPIV3Schema", REQUIRED),
+            ("status.storedVersions", INVALID),
         },
     ),
     (
