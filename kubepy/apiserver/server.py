@@ -32,6 +32,7 @@ from kubepy.client.client import Client
 from kubepy.lib import http_server, log, tasks
 from kubepy.lib.clock import SYSTEM, Clock
 from kubepy.lib.http import Handler, Response
+from kubepy.storage import compactor
 from kubepy.storage.base import Store, Unavailable
 
 _log = log.get(__name__)
@@ -118,6 +119,10 @@ class ApiServer:
         """Returns when the caches can be read; what is bootstrapped may still be under way (see /readyz)."""
         await self.engine.start()
         self._scope.start(self._run_hooks(), name="post-start hooks")
+        compacting = compactor.run(
+            self.engine.store, interval_s=self.config.etcd_compaction_interval_s, clock=self.engine.clock
+        )
+        self._scope.start(compacting, name="compactor")
 
     async def _run_hooks(self) -> None:
         await bootstrap.run(self)
