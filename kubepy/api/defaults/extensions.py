@@ -67,9 +67,8 @@ def default_policy_binding(obj: Object) -> None:
 
 
 def default_definition(obj: Object) -> None:
-    """Names follow from the kind; no conversion; what is stored begins with the storage version."""
+    """Names follow from the kind; nothing is converted."""
     spec = child(obj, "spec")
-    set_default(spec, "scope", "Namespaced")
     names = child(spec, "names")
     if kind := names.get("kind"):
         set_default(names, "singular", kind.lower())

@@ -64,6 +64,13 @@ def _always_restarts(template: Object, path: str, kind: str) -> list[FieldError]
     return errors
 
 
+def _mismatches(selector: Mapping[str, Any] | None, template: Object) -> bool:
+    """Whether pods of the template would not be found. A missing selector finds none, an empty one is let pass."""
+    if selector is not None and is_empty_selector(selector):
+        return False
+    return not selects(selector, template_labels(template))
+
+
 def validate_selected_template(
     template: Object | None, selector: Mapping[str, Any] | None, path: str
 ) -> list[FieldError]:
@@ -71,7 +78,7 @@ def validate_selected_template(
     if not template:
         return [required(path)]
     errors = []
-    if selector and not is_empty_selector(selector) and not selects(selector, template_labels(template)):
+    if _mismatches(selector, template):
         errors.append(invalid(f"{path}.metadata.labels", dict(template_labels(template)), NO_MATCH))
     errors += validate_pod_template(template, path)
     return errors + _always_restarts(template, path, "ReplicaSet")
@@ -228,7 +235,7 @@ def _stateful_template(spec: Object) -> list[FieldError]:
     if matches is None:
         errors.append(invalid("spec.selector", selector, ""))
     else:
-        if selector and not is_empty_selector(selector) and not matches:
+        if _mismatches(selector, template):
             labels = dict(template_labels(template))
             errors.append(invalid("spec.template.metadata.labels", labels, NO_MATCH))
         metadata = template.get("metadata") or {}

@@ -9,7 +9,7 @@ from kubepy.api.meta import Object, name_of
 from kubepy.api.validation.affinity import validate_tolerations
 from kubepy.api.validation.checks import checked, nonnegative, one_of, spec_of, unchanged
 from kubepy.api.validation.meta import validate_labels, validate_metadata, validate_metadata_update
-from kubepy.api.validation.resources import container_resource_name, resource_quantity
+from kubepy.api.validation.resources import resource_requirements
 from kubepy.api.validation.rules import Rules
 
 _SYSTEM_PREFIX = "system-"
@@ -83,10 +83,9 @@ def create_runtime_class(obj: Object) -> list[FieldError]:
     """Faults of a new RuntimeClass."""
     errors = validate_metadata(obj, False, names.is_dns1123_subdomain)
     errors += checked(obj.get("handler") or "", "handler", names.is_dns1123_label)
-    overhead = (obj.get("overhead") or {}).get("podFixed") or {}
-    for resource, amount in overhead.items():
-        path = f"overhead.podFixed[{resource}]"
-        errors += container_resource_name(resource, path) + resource_quantity(resource, amount, path)
+    if (overhead := (obj.get("overhead") or {}).get("podFixed")) is not None:
+        # Upstream judges it as if it were a container's limits, and tells of it so.
+        errors += resource_requirements({"limits": overhead}, "overhead")
     scheduling = obj.get("scheduling") or {}
     errors += validate_labels(scheduling.get("nodeSelector"), "scheduling.nodeSelector")
     return errors + validate_tolerations(scheduling.get("tolerations") or [], "scheduling.tolerations")

@@ -211,8 +211,8 @@ def _validate_csi_driver(spec: Object) -> list[FieldError]:
         policies = ("ReadWriteOnceWithFSType", "File", "None")
         errors += one_of(spec["fsGroupPolicy"], "spec.fsGroupPolicy", policies)
     errors += _csi_driver_tokens(spec.get("tokenRequests") or [])
-    for index, mode in enumerate(spec.get("volumeLifecycleModes") or ()):
-        errors += one_of(mode, f"spec.volumeLifecycleModes[{index}]", ("Ephemeral", "Persistent"))
+    for mode in spec.get("volumeLifecycleModes") or ():
+        errors += one_of(mode, "spec.volumeLifecycleModes", ("Ephemeral", "Persistent"))
     period = spec.get("nodeAllocatableUpdatePeriodSeconds")
     if period is not None and period < 10:
         path = "spec.nodeAllocatableUpdatePeriodSeconds"

@@ -121,7 +121,7 @@ CASES: list[tuple[str, str, Object, Object]] = [
         "CustomResourceDefinition",
         {"spec": {"names": {"kind": "BigThing"}}},
         {
-            "scope": "Namespaced",
+            "scope": None,
             "conversion": {"strategy": "None"},
             "names": {"kind": "BigThing", "singular": "bigthing", "listKind": "BigThingList"},
         },

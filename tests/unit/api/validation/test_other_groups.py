@@ -236,6 +236,7 @@ NEW_FAULTS: list[tuple[str, Object, Causes]] = [
         {("spec.leaseDurationSeconds", INVALID), ("spec.leaseTransitions", INVALID)},
     ),
     ("RuntimeClass", {"handler": "A"}, {("handler", INVALID)}),
+    ("RuntimeClass", {"overhead": {"podFixed": {"cpu": "-1"}}}, {("overhead.limits[cpu]", INVALID)}),
     ("StorageClass", {"provisioner": ""}, {("provisioner", REQUIRED)}),
     (
         "StorageClass",
@@ -245,7 +246,7 @@ NEW_FAULTS: list[tuple[str, Object, Causes]] = [
     ("VolumeAttributesClass", {"parameters": {}}, {("parameters", REQUIRED)}),
     ("VolumeAttachment", {"spec.source": {}}, {("spec.source", REQUIRED)}),
     ("CSINode", {"spec.drivers": [{"name": "a"}]}, {("spec.drivers[0].nodeID", REQUIRED)}),
-    ("CSIDriver", {"spec.volumeLifecycleModes": ["Odd"]}, {("spec.volumeLifecycleModes[0]", UNSUPPORTED)}),
+    ("CSIDriver", {"spec.volumeLifecycleModes": ["Odd"]}, {("spec.volumeLifecycleModes", UNSUPPORTED)}),
     ("ValidatingWebhookConfiguration", {f"{HOOK}.name": "short"}, {(f"{HOOK}.name", INVALID)}),
     ("ValidatingWebhookConfiguration", {f"{HOOK}.sideEffects": "Some"}, {(f"{HOOK}.sideEffects", UNSUPPORTED)}),
     ("ValidatingWebhookConfiguration", {f"{HOOK}.timeoutSeconds": 31}, {(f"{HOOK}.timeoutSeconds", INVALID)}),

@@ -76,7 +76,13 @@ def test_a_plain_object_has_no_faults_new_or_unchanged(kind: str, spec: Object) 
     ("kind", "path", "value", "want"),
     [
         ("Deployment", "spec.replicas", -1, {("spec.replicas", INVALID)}),
-        ("Deployment", "spec.selector", None, {("spec.selector", REQUIRED)}),
+        (
+            "Deployment",
+            "spec.selector",
+            None,
+            {("spec.selector", REQUIRED), ("spec.template.metadata.labels", INVALID)},
+        ),
+        ("DaemonSet", "spec.selector", None, {("spec.template.metadata.labels", INVALID)}),
         ("Deployment", "spec.selector.matchLabels", {}, {("spec.selector", INVALID)}),
         ("Deployment", "spec.selector.matchLabels", {"app": "y"}, {("spec.template.metadata.labels", INVALID)}),
         (
