@@ -1,1 +1,1 @@
-"""What the API is: resources, schemas, defaults, validation, patches, printing, errors. Pure functions on plain dicts."""
+"""What the API is: resources, schemas, defaults, validation, patches, printing, errors. Pure functions on dicts."""

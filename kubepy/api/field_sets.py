@@ -1,0 +1,95 @@
+"""Sets of field paths in the very form that managedFields stores them (FieldsV1), and their algebra.
+
+A node is a dict from path element to node. Elements are `f:NAME` (a field or key), `k:{...}` (an entry of a list by its
+keys), `v:VALUE` (an entry of a set) and `i:INDEX`. A node is a member when it is empty or has `.`; one that is not only
+leads to members below. The empty set is None, never {}. Nothing is changed in place: results share parts with what
+they were made from, and work goes by the smaller operand, so a write costs what it changes, not what is owned.
+
+Source: structured-merge-diff fieldpath/set.go, serialize-pe.go.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+FieldSet = dict[str, Any]
+
+
+def is_member(node: FieldSet) -> bool:
+    return not node or "." in node
+
+
+def _node(children: FieldSet, member: bool) -> FieldSet | None:
+    """The node with these children; None when it is neither a member nor leads to one."""
+    if not children:
+        return {} if member else None
+    if member:
+        children["."] = {}
+    return children
+
+
+def union(left: FieldSet | None, right: FieldSet | None) -> FieldSet | None:
+    if left is None or right is None:
+        return right if left is None else left
+    both = {key: child for key, child in left.items() if key != "."}
+    for key, child in right.items():
+        if key != ".":
+            both[key] = union(both[key], child) if key in both else child
+    return _node(both, is_member(left) or is_member(right))
+
+
+def difference(left: FieldSet | None, right: FieldSet | None) -> FieldSet | None:
+    """The members of `left` that are not members of `right`; what is below a member of `right` stays."""
+    if left is None or right is None:
+        return left
+    rest = {key: child for key, child in left.items() if key != "."}
+    for key, child in right.items():
+        if key in rest:
+            kept = difference(rest[key], child)
+            if kept is None:
+                del rest[key]
+            else:
+                rest[key] = kept
+    return _node(rest, is_member(left) and not is_member(right))
+
+
+def intersection(left: FieldSet | None, right: FieldSet | None) -> FieldSet | None:
+    if left is None or right is None:
+        return None
+    small, large = (left, right) if len(left) <= len(right) else (right, left)
+    both: FieldSet = {}
+    for key, child in small.items():
+        if key != "." and key in large:
+            kept = intersection(child, large[key])
+            if kept is not None:
+                both[key] = kept
+    return _node(both, is_member(left) and is_member(right))
+
+
+def without(node: FieldSet | None, fields: tuple[str, ...]) -> FieldSet | None:
+    """The set without anything in or below these top-level fields."""
+    if node is None:
+        return None
+    return {key: child for key, child in node.items() if key.removeprefix("f:") not in fields} or None
+
+
+def paths(node: FieldSet | None, prefix: str = "") -> Iterator[str]:
+    """The members as upstream writes them: .spec.containers[name="c"].image."""
+    for key in sorted(node or {}):
+        if key != ".":
+            child = (node or {})[key]
+            path = prefix + element_text(key)
+            if is_member(child):
+                yield path
+            yield from paths(child, path)
+
+
+def element_text(element: str) -> str:
+    kind, _, text = element.partition(":")
+    if kind == "f":
+        return f".{text}"
+    if kind == "k":
+        keys = orjson.loads(text)
+        return "[" + ",".join(f"{key}={orjson.dumps(keys[key]).decode()}" for key in sorted(keys)) + "]"
+    return f"[={text}]" if kind == "v" else f"[{text}]"

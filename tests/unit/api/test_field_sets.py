@@ -1,0 +1,75 @@
+"""Field sets: their algebra is that of plain sets of paths."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubepy.api import field_sets
+from kubepy.api.field_sets import FieldSet
+
+Paths = frozenset[tuple[str, ...]]
+ELEMENTS = ["f:a", "f:b", 'k:{"name":"x"}', "v:1"]
+paths = st.frozensets(st.lists(st.sampled_from(ELEMENTS), min_size=1, max_size=3).map(tuple), max_size=6)
+
+
+def build(members: Paths) -> FieldSet | None:
+    root: FieldSet = {}
+    for path in sorted(members):
+        node = root
+        for element in path[:-1]:
+            if not node.setdefault(element, {}) and path[: path.index(element) + 1] in members:
+                node[element]["."] = {}
+            node = node[element]
+        node.setdefault(path[-1], {})
+    return mark(root, members, ()) or None
+
+
+def mark(node: FieldSet, members: Paths, at: tuple[str, ...]) -> FieldSet:
+    marked = {key: mark(child, members, (*at, key)) for key, child in node.items() if key != "."}
+    if marked and at in members:
+        marked["."] = {}
+    return marked
+
+
+def members_of(node: FieldSet | None, at: tuple[str, ...] = ()) -> Paths:
+    found: set[tuple[str, ...]] = set()
+    for key, child in (node or {}).items():
+        if key != ".":
+            if field_sets.is_member(child):
+                found.add((*at, key))
+            found |= members_of(child, (*at, key))
+    return frozenset(found)
+
+
+@given(paths)
+def test_building_and_reading_agree(members: Paths) -> None:
+    assert members_of(build(members)) == members
+
+
+@given(paths, paths)
+def test_operations_are_those_of_sets(left: Paths, right: Paths) -> None:
+    a, b = build(left), build(right)
+    assert members_of(field_sets.union(a, b)) == left | right
+    assert members_of(field_sets.difference(a, b)) == left - right
+    assert members_of(field_sets.intersection(a, b)) == left & right
+    assert (a, b) == (build(left), build(right))
+
+
+@given(paths, paths)
+def test_what_is_empty_is_none(left: Paths, right: Paths) -> None:
+    both = field_sets.intersection(build(left), build(right))
+    assert (both is None) == (not left & right)
+    assert field_sets.difference(build(left), build(left)) is None
+
+
+def test_paths_are_written_as_upstream_does() -> None:
+    fields = {"f:spec": {"f:containers": {'k:{"name":"c"}': {".": {}, "f:image": {}}}, "f:finalizers": {'v:"x"': {}}}}
+    assert list(field_sets.paths(fields)) == [
+        '.spec.containers[name="c"]',
+        '.spec.containers[name="c"].image',
+        '.spec.finalizers[="x"]',
+    ]
+
+
+def test_top_level_fields_are_left_out_as_a_whole() -> None:
+    assert field_sets.without({"f:spec": {"f:a": {}}, "f:status": {"f:b": {}}}, ("status",)) == {"f:spec": {"f:a": {}}}
+    assert field_sets.without({"f:status": {}}, ("status",)) is None
