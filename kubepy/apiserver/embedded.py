@@ -1,5 +1,6 @@
 """A whole API server inside this process, on the embedded store: for tests, `kubepy dev` and simulations."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -26,8 +27,8 @@ async def in_process(
     """
     path = ":memory:"
     if data_dir is not None:
-        Path(data_dir).mkdir(parents=True, exist_ok=True)
-        path = str(Path(data_dir) / "state.db")
+        os.makedirs(data_dir, exist_ok=True)
+        path = os.path.join(data_dir, "state.db")
     store = EmbeddedStore(path, synced=False)
     server = ApiServer(
         config or replace(ApiServerConfig(), storage_backend="embedded"), store, secure=secure, clock=clock

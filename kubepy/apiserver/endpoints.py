@@ -6,6 +6,7 @@ Source: apiserver pkg/endpoints/discovery, pkg/server/routes.
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 
 import orjson
 
@@ -81,10 +82,10 @@ class Documents:
         }
         for group, found in sorted(self._router.group_versions):
             path = f"/apis/{group}/{found}" if group else f"/api/{found}"
-            endpoints[path] = self._kept_document(path, lambda g=group, v=found: discovery.resource_list(rows, g, v))
+            endpoints[path] = self._kept_document(path, partial(discovery.resource_list, rows, group, found))
             if group:
                 endpoints[f"/apis/{group}"] = self._kept_document(
-                    f"/apis/{group}", lambda g=group: discovery.group(rows, g)
+                    f"/apis/{group}", partial(discovery.group, rows, group)
                 )
         self._paths = set(endpoints)
         for path, endpoint in endpoints.items():

@@ -1,7 +1,7 @@
 """Bodies in Kubernetes' protobuf form, read into the plain dicts that their JSON would give.
 
-kubectl from 1.32 on, and upstream's own components, send their typed objects so; answers to them are JSON, which they
-all accept. What Go writes that JSON leaves out (zero values) is dropped by decoding against the schema, as for any body.
+kubectl from 1.32 on, and upstream's own components, send their typed objects so; answers to them are JSON, which
+they all accept. What Go writes that JSON leaves out (zero values) is dropped by decoding against the schema, as for any body.
 The numbers and types of fields are in protobuf_fields.json: per message, number -> [name, type], where a type is
 s, i, b, y, d or a message, after `*` for a list, `{` for a map of it, `@` for a message whose fields JSON has inline.
 Source: apimachinery pkg/runtime/serializer/protobuf; the generated.proto files of Kubernetes v1.33.
@@ -166,8 +166,7 @@ def _int_or_string(data: bytes) -> int | str:
     found = dict(_fields(data))
     if found.get(1):
         return bytes(found.get(3, b"")).decode()
-    value = int(_value(found.get(2, 0), "i"))
-    return value
+    return int(_value(found.get(2, 0), "i"))
 
 
 def _raw(data: bytes) -> Any:

@@ -12,6 +12,7 @@ from kubepy.api.meta import Object
 from kubepy.apiserver import rendering
 from kubepy.apiserver.registry import (
     binding,
+    conversion,
     creating,
     deleting,
     evicting,
@@ -170,7 +171,7 @@ def _renderer(served: Served, ctx: Context) -> watching.Render | None:
         rendering.include_of(ctx)
 
     def render(obj: Object, is_first: bool) -> Object:
-        from_store = rendering.conversion.from_storage(served, obj)
+        from_store = conversion.from_storage(served, obj)
         return rendering.shaped(served, ctx, from_store, headers=is_first)
 
     return render

@@ -20,9 +20,13 @@ from kubepy.apiserver.config import ApiServerConfig, parse_port_range
 from kubepy.apiserver.endpoints import Documents
 from kubepy.apiserver.handler import Authenticator, Authorizer, Chain
 from kubepy.apiserver.health import Check, Health
+from kubepy.apiserver.kubelets import Kubelets
+from kubepy.apiserver.kubernetes_service import KubernetesService, advertised_address
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.metrics import Metrics
 from kubepy.apiserver.openapi_endpoints import OpenApiEndpoints
+from kubepy.apiserver.pod_streams import PodStreams
+from kubepy.apiserver.proxy_endpoints import Proxies
 from kubepy.apiserver.registry.allocating import AddressAllocator, PortAllocator
 from kubepy.apiserver.registry.engine import Admission, Engine
 from kubepy.apiserver.registry.strategies.services import Ranges, ServiceStrategy
@@ -82,7 +86,8 @@ class ApiServer:
         )
         self.handler: Handler = self._chain.handle
         self.client = Client.direct(self.handler, bootstrap.SYSTEM)
-        self._hooks_done = False
+        self._clock = clock
+        self._hooks_done = asyncio.Event()
         self._scope = tasks.Scope()
         self._servers: list[http_server.Server] = []
         self.documents = Documents(self.router, self._address)
@@ -104,6 +109,9 @@ class ApiServer:
         self.openapi.install(self.router)
         for path, body in self.security.documents.items():
             self.router.paths[path] = endpoints.fixed(body)
+        kubelets = Kubelets(self.config, self.lookup)
+        PodStreams(self.engine, self.engine.of(resources.named("pods")), kubelets).install(self.router)
+        Proxies(self.engine, kubelets).install(self.router)
         self.router.virtual["", "componentstatuses"] = component_statuses(self)
         Health(
             [
@@ -126,13 +134,22 @@ class ApiServer:
 
     async def _run_hooks(self) -> None:
         await bootstrap.run(self)
-        self._hooks_done = True
+        config = self.config
+        service = KubernetesService(
+            self.client,
+            self.store,
+            self._clock,
+            address=advertised_address(config.advertise_address, config.bind_address),
+            port=self._port(),
+        )
+        await service.ensure_service(self.ranges.addresses.first, config.kubernetes_service_node_port)
+        self._scope.start(service.run(), name="kubernetes service")
+        self._hooks_done.set()
         _log.info("ready")
 
     async def wait_ready(self) -> None:
         """Returns when everything that the server makes at its start is there."""
-        while not self._hooks_done:
-            await asyncio.sleep(0.005)
+        await self._hooks_done.wait()
 
     async def listen(
         self, host: str | None, port: int, *, tls: ssl.SSLContext | None, handler: Handler | None = None
@@ -150,9 +167,12 @@ class ApiServer:
         await self._scope.close()
         await self.engine.stop()
 
+    def _port(self) -> int:
+        return self._servers[0].port if self._servers else self.config.secure_port
+
     def _address(self) -> str:
-        host = self.config.advertise_address or self.config.bind_address
-        return f"{host}:{self._servers[0].port if self._servers else self.config.secure_port}"
+        config = self.config
+        return f"{advertised_address(config.advertise_address, config.bind_address) or '127.0.0.1'}:{self._port()}"
 
     async def _ask_store(self) -> str:
         try:
@@ -166,7 +186,7 @@ class ApiServer:
         return "" if self.engine.is_ready else "caches are not synced"
 
     async def _ask_hooks(self) -> str:
-        return "" if self._hooks_done else "not finished"
+        return "" if self._hooks_done.is_set() else "not finished"
 
 
 def _port_range(found: object) -> tuple[int, int]:

@@ -56,10 +56,10 @@ def _check(binding: Object, name: str) -> None:
 def _assign(pod: Object, binding: Object, now: str) -> None:
     meta, spec = pod["metadata"], pod["spec"]
     name, node = meta["name"], binding["target"]["name"]
-    if uid := (binding.get("metadata") or {}).get("uid"):
-        if uid != meta["uid"]:
-            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta['uid']}"
-            raise conflict("", "pods/binding", name, why)
+    uid = (binding.get("metadata") or {}).get("uid")
+    if uid and uid != meta["uid"]:
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta['uid']}"
+        raise conflict("", "pods/binding", name, why)
     if meta.get("deletionTimestamp"):
         raise conflict("", "pods/binding", name, f"pod {name} is being deleted, cannot be assigned to a host")
     if spec.get("nodeName"):

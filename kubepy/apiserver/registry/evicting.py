@@ -4,7 +4,7 @@ Source: pkg/registry/core/pod/storage/eviction.go.
 """
 
 from kubepy.api import resources
-from kubepy.api.errors import Forbidden, InternalError, TooManyRequests
+from kubepy.api.errors import InternalError, TooManyRequests, forbidden_object
 from kubepy.api.meta import Object, is_condition_true
 from kubepy.api.selectors import from_label_selector
 from kubepy.apiserver.options import DeleteOptions, dry_run_faults, parse_delete_options, parse_write_options
@@ -88,13 +88,11 @@ def decrement(budget: Object, pod_name: str, now: str) -> Object:
         raise _refused(f"The disruption budget {meta['name']} is still being processed by the server.", 10)
     allowed = status.get("disruptionsAllowed") or 0
     if allowed < 0:
-        raise Forbidden(f'poddisruptionbudgets.policy "{meta["name"]}" is forbidden: pdb disruptions allowed is negative')
+        raise forbidden_object("policy", "poddisruptionbudgets", meta["name"], "pdb disruptions allowed is negative")
     disrupted = {**(status.get("disruptedPods") or {})}
     if len(disrupted) > _MOST_DISRUPTED:
-        raise Forbidden(
-            f'poddisruptionbudgets.policy "{meta["name"]}" is forbidden: DisruptedPods map too big - too many evictions '
-            "not confirmed by PDB controller"
-        )
+        why = "DisruptedPods map too big - too many evictions not confirmed by PDB controller"
+        raise forbidden_object("policy", "poddisruptionbudgets", meta["name"], why)
     if allowed == 0:
         needs, has = status.get("desiredHealthy") or 0, status.get("currentHealthy") or 0
         raise _refused(f"The disruption budget {meta['name']} needs {needs} healthy pods and has {has} currently", None)

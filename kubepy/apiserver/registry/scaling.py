@@ -26,10 +26,8 @@ def scale_of(obj: Object) -> Object:
     """The Scale of a workload."""
     meta, spec = obj["metadata"], obj.get("spec") or {}
     selector = spec.get("selector")
-    if obj["kind"] == "ReplicationController":
-        text = str(from_map(selector))
-    else:
-        text = str(from_label_selector(selector))
+    parse = from_map if obj["kind"] == "ReplicationController" else from_label_selector
+    text = str(parse(selector))
     shown = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     return {
         "kind": _KIND,

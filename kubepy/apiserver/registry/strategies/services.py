@@ -129,9 +129,9 @@ class ServiceStrategy(Strategy):
             if wanted or wants_all:
                 faults += self._give_port(port, "nodePort", f"spec.ports[{index}].nodePort", undo, cache)
                 given.setdefault(port.get("nodePort") or 0, set()).add(protocol)
-        if kind == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
-            if not spec.get("healthCheckNodePort") or spec["healthCheckNodePort"] not in held:
-                faults += self._give_port(spec, "healthCheckNodePort", "spec.healthCheckNodePort", undo, cache)
+        is_local = kind == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+        if is_local and (not spec.get("healthCheckNodePort") or spec["healthCheckNodePort"] not in held):
+            faults += self._give_port(spec, "healthCheckNodePort", "spec.healthCheckNodePort", undo, cache)
         return faults
 
     def _give_port(
@@ -186,6 +186,6 @@ def _carry_over(spec: Object, before: Object) -> None:
             port["nodePort"] = twin["nodePort"]
         elif kind not in _WITH_PORTS and was in _WITH_PORTS and port.get("nodePort") == twin["nodePort"]:
             port.pop("nodePort")
-    if kind == was == "LoadBalancer" and before.get("healthCheckNodePort") and not spec.get("healthCheckNodePort"):
-        if spec.get("externalTrafficPolicy") == "Local":
-            spec["healthCheckNodePort"] = before["healthCheckNodePort"]
+    is_local = kind == was == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+    if is_local and before.get("healthCheckNodePort") and not spec.get("healthCheckNodePort"):
+        spec["healthCheckNodePort"] = before["healthCheckNodePort"]

@@ -1,0 +1,216 @@
+"""Pass a request on to another server, and its answer back: plain ones as a stream, upgrades byte for byte.
+
+Nothing of the caller's credentials goes on. An upgrade's protocol does not matter: SPDY and WebSocket look alike here.
+Source: apimachinery pkg/util/proxy (UpgradeAwareHandler).
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from kubepy.lib import tasks
+from kubepy.lib.http import Answer, Connection, Request, Response, Stream, Upgrade
+
+_HOP_BY_HOP = frozenset(
+    ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade", "host",
+     "content-length", "accept-encoding", "expect")
+)  # fmt: skip
+_PRIVATE = frozenset(("authorization", "cookie", "x-remote-user", "x-remote-group"))
+_HEAD_MOST = 64 * 1024
+_CHUNK = 64 * 1024
+
+
+class BackendError(Exception):
+    """The other server could not be reached, or made no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where to; `tls` is None for plain HTTP. `timeout_s` is for the connection and the head of the answer."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    timeout_s: float = 30.0
+
+    @property
+    def authority(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls is not None else "http"
+
+
+def is_upgrade(request: Request) -> bool:
+    """Whether a request asks to switch protocols."""
+    return "upgrade" in request.headers.get("Connection", "").lower() and "Upgrade" in request.headers
+
+
+async def forward(backend: Backend, request: Request, target: str) -> Answer:
+    """The backend's answer to the request, sent to `target` (path and query, percent-encoded). Raises BackendError."""
+    if is_upgrade(request):
+        return await _forward_upgrade(backend, request, target)
+    session = aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar())
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=backend.timeout_s)
+    try:
+        reply = await session.request(
+            request.method,
+            URL(f"{backend.scheme}://{backend.authority}{target}", encoded=True),
+            headers=forwarded_headers(request),
+            data=request.body or None,
+            ssl=backend.tls or False,
+            timeout=timeout,
+            allow_redirects=False,
+            skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
+        )
+    except (aiohttp.ClientError, OSError, TimeoutError) as fault:
+        await session.close()
+        raise BackendError(_dial_fault(backend, fault)) from fault
+    except asyncio.CancelledError:
+        await session.close()
+        raise
+    headers: CIMultiDict[str] = CIMultiDict(
+        (name, value) for name, value in reply.headers.items() if name.lower() not in _HOP_BY_HOP
+    )
+    kind = headers.pop("Content-Type", "")
+    if request.method == "HEAD" or reply.status in (204, 304):
+        reply.release()
+        await session.close()
+        return Response(reply.status, b"", kind, headers)
+    return Stream(_Body(session, reply), reply.status, kind, headers)
+
+
+class _Body:
+    """The body of a reply as it comes; closing it lets go of the connection, iterated or not."""
+
+    def __init__(self, session: aiohttp.ClientSession, reply: aiohttp.ClientResponse) -> None:
+        self._session, self._reply = session, reply
+        self._chunks = reply.content.iter_any()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await self._chunks.__anext__()
+        except (aiohttp.ClientError, OSError) as fault:
+            raise ConnectionResetError("backend is gone") from fault
+
+    async def aclose(self) -> None:
+        """Ends the exchange."""
+        self._reply.close()
+        await self._session.close()
+
+
+def forwarded_headers(request: Request) -> CIMultiDict[str]:
+    """The request's headers that are the other server's business."""
+    kept: CIMultiDict[str] = CIMultiDict(
+        (name, value)
+        for name, value in request.headers.items()
+        if name.lower() not in _HOP_BY_HOP and name.lower() not in _PRIVATE
+    )
+    if request.remote:
+        before = request.headers.get("X-Forwarded-For")
+        kept["X-Forwarded-For"] = f"{before}, {request.remote}" if before else request.remote
+    return kept
+
+
+async def _forward_upgrade(backend: Backend, request: Request, target: str) -> Answer:
+    try:
+        async with asyncio.timeout(backend.timeout_s):
+            reader, writer = await asyncio.open_connection(
+                backend.host, backend.port, ssl=backend.tls, limit=_HEAD_MOST
+            )
+    except (OSError, TimeoutError) as fault:
+        raise BackendError(_dial_fault(backend, fault)) from fault
+    try:
+        async with asyncio.timeout(backend.timeout_s):
+            writer.write(_upgrade_head(backend, request, target) + request.body)
+            await writer.drain()
+            head = await reader.readuntil(b"\r\n\r\n")
+            status, headers = parse_head(head)
+            if status != 101:
+                body = await _refusal(reader, headers)
+                writer.close()
+                return Response(status, body, headers.get("Content-Type", "text/plain"))
+    except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as fault:
+        writer.close()
+        raise BackendError(f"unable to upgrade connection: {fault}") from fault
+
+    async def serve(connection: Connection) -> None:
+        await pump(connection, reader, writer)
+
+    return Upgrade(serve, headers)
+
+
+def _upgrade_head(backend: Backend, request: Request, target: str) -> bytes:
+    lines = [f"{request.method} {target} HTTP/1.1", f"Host: {backend.authority}", "Connection: Upgrade"]
+    lines.append(f"Upgrade: {request.headers['Upgrade']}")
+    lines += [f"{name}: {value}" for name, value in forwarded_headers(request).items()]
+    if request.method != "GET":
+        lines.append(f"Content-Length: {len(request.body)}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def parse_head(head: bytes) -> tuple[int, CIMultiDict[str]]:
+    """Status and headers of an answer. Raises ValueError."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    version, status, *_ = first.split(" ", 2)
+    if not version.startswith("HTTP/1."):
+        raise ValueError(f"malformed HTTP response {first!r}")
+    headers: CIMultiDict[str] = CIMultiDict()
+    for line in filter(None, lines):
+        name, _, value = line.partition(":")
+        headers.add(name.strip(), value.strip())
+    return int(status), headers
+
+
+async def _refusal(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> bytes:
+    length = headers.get("Content-Length")
+    if length is not None:
+        return await reader.readexactly(min(int(length), _HEAD_MOST))
+    if headers.get("Transfer-Encoding", "").lower() == "chunked":
+        size = int(await reader.readline() or b"0", 16)
+        return await reader.readexactly(min(size, _HEAD_MOST))
+    return await reader.read(_HEAD_MOST)
+
+
+async def pump(connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copies both ways until either side has ended and what it said is passed on."""
+
+    async def out() -> None:
+        with suppress(OSError):  # a peer that breaks off ends the tunnel like one that closes
+            while data := await connection.read():
+                writer.write(data)
+                await writer.drain()
+
+    async def back() -> None:
+        with suppress(OSError):
+            while data := await reader.read(_CHUNK):
+                await connection.write(data)
+
+    ways = [tasks.spawn(out(), name="tunnel out"), tasks.spawn(back(), name="tunnel back")]
+    try:
+        done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        if ways[0] in done and not ways[1].done() and writer.can_write_eof():
+            writer.write_eof()
+            await ways[1]
+    finally:
+        await tasks.cancel(*ways)
+        writer.close()
+
+
+def _dial_fault(backend: Backend, fault: BaseException) -> str:
+    if isinstance(fault, TimeoutError):
+        return f"dial tcp {backend.authority}: i/o timeout"
+    inner = fault.os_error if isinstance(fault, aiohttp.ClientConnectorError) else fault
+    if isinstance(inner, ConnectionRefusedError):
+        return f"dial tcp {backend.authority}: connect: connection refused"
+    return f"dial tcp {backend.authority}: {inner}"

@@ -1,0 +1,138 @@
+"""The proxy subresources: plain HTTP to a node's kubelet, a pod's port, or any ready endpoint of a Service.
+
+A name may carry a scheme and a port: `https:web:8443`. Nothing is retried; what cannot be reached is 503.
+Source: pkg/registry/core/{node,pod,service}/strategy.go (ResourceLocation), pkg/registry/core/*/rest.
+"""
+
+import random
+from dataclasses import replace
+from urllib.parse import quote
+
+from kubepy.api import resources
+from kubepy.api.errors import BadRequest, ServiceUnavailable, object_not_found
+from kubepy.api.meta import Object
+from kubepy.apiserver.kubelets import Kubelets, insecure_tls
+from kubepy.apiserver.proxy import Backend, BackendError, forward
+from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.engine import Engine
+from kubepy.apiserver.routing import Router
+from kubepy.lib.http import Answer, Response
+
+_PODS, _SERVICES = resources.named("pods"), resources.named("services")
+_SLICES = resources.named("endpointslices", "discovery.k8s.io")
+_SERVICE_NAME = "kubernetes.io/service-name"
+
+
+class Proxies:
+    """Answers nodes/proxy, pods/proxy and services/proxy."""
+
+    def __init__(self, engine: Engine, kubelets: Kubelets) -> None:
+        self._engine, self._kubelets = engine, kubelets
+
+    def install(self, router: Router) -> None:
+        """Adds them."""
+        router.streams["nodes", "proxy"] = self._node
+        router.streams["pods", "proxy"] = self._pod
+        router.streams["services", "proxy"] = self._service
+
+    async def _node(self, ctx: Context) -> Answer:
+        _, name, port = split_name(ctx.info.name)
+        backend = self._kubelets.of_node(name)
+        if port:
+            backend = replace(backend, port=_number(port, name))
+        return await self._forward(ctx, backend)
+
+    async def _pod(self, ctx: Context) -> Answer:
+        scheme, name, port = split_name(ctx.info.name)
+        pod = self._engine.lookup.get(_PODS, name, ctx.info.namespace)
+        if pod is None:
+            raise object_not_found("", "pods", name)
+        address = (pod.get("status") or {}).get("podIP")
+        if not address:
+            raise BadRequest("address not allowed")
+        return await self._forward(ctx, _backend(scheme, address, pod_port(pod, port)))
+
+    async def _service(self, ctx: Context) -> Answer:
+        scheme, name, port = split_name(ctx.info.name)
+        service = self._engine.lookup.get(_SERVICES, name, ctx.info.namespace)
+        if service is None:
+            raise object_not_found("", "services", name)
+        wanted = service_port(service, port)
+        slices = [
+            found
+            for found in self._engine.lookup.list(_SLICES, ctx.info.namespace)
+            if (found["metadata"].get("labels") or {}).get(_SERVICE_NAME) == name
+        ]
+        places = ready_places(slices, wanted)
+        if not places:
+            raise ServiceUnavailable(f'no endpoints available for service "{ctx.info.name}"')
+        address, number = random.choice(places)
+        return await self._forward(ctx, _backend(scheme, address, number))
+
+    async def _forward(self, ctx: Context, backend: Backend) -> Answer:
+        request, rest = ctx.request, ctx.info.rest
+        if not rest and request.method in ("GET", "HEAD"):
+            query = f"?{request.query}" if request.query else ""
+            return Response(301, b"", "", {"Location": f"{request.path}/{query}"})
+        await self._engine.admit_validating(self._engine.of(_PODS), ctx, "CONNECT", None, None)
+        target = (rest or "/") + (f"?{request.query}" if request.query else "")
+        try:
+            return await forward(backend, request, target)
+        except BackendError as fault:
+            raise ServiceUnavailable(f"error trying to reach service: {fault}") from fault
+
+
+def split_name(name: str) -> tuple[str, str, str]:
+    """(scheme, name, port) of `name`, `name:port`, `scheme:name:port` or `scheme:name:`. Raises BadRequest."""
+    parts = name.split(":")
+    if len(parts) == 1:
+        return "", name, ""
+    if len(parts) == 2:
+        return "", parts[0], parts[1]
+    if len(parts) == 3 and parts[0] in ("http", "https", ""):
+        return parts[0], parts[1], parts[2]
+    raise BadRequest(f'invalid request "{quote(name)}"')
+
+
+def pod_port(pod: Object, asked: str) -> int:
+    """The port asked for, or the first one that a container names; 80 where there is none."""
+    if asked:
+        return _number(asked, pod["metadata"]["name"])
+    for container in (pod.get("spec") or {}).get("containers") or ():
+        for port in container.get("ports") or ():
+            return int(port["containerPort"])
+    return 80
+
+
+def service_port(service: Object, asked: str) -> str:
+    """The name of the Service's port that is asked for by name or number. Raises ServiceUnavailable."""
+    ports = (service.get("spec") or {}).get("ports") or ()
+    if not asked:
+        return str(ports[0].get("name") or "") if ports else ""
+    for port in ports:
+        if asked in (port.get("name"), str(port.get("port"))):
+            return port.get("name") or ""
+    raise ServiceUnavailable(f'no service port "{asked}" found for service "{service["metadata"]["name"]}"')
+
+
+def ready_places(slices: list[Object], port_name: str) -> list[tuple[str, int]]:
+    """Address and port of every ready endpoint."""
+    return [
+        (address, int(port["port"]))
+        for found in slices
+        for port in found.get("ports") or ()
+        if (port.get("name") or "") == port_name and port.get("port")
+        for endpoint in found.get("endpoints") or ()
+        if (endpoint.get("conditions") or {}).get("ready") is not False
+        for address in (endpoint.get("addresses") or ())[:1]
+    ]
+
+
+def _backend(scheme: str, address: str, port: int) -> Backend:
+    return Backend(address, port, insecure_tls() if scheme == "https" else None)
+
+
+def _number(text: str, name: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise BadRequest(f'invalid port "{text}" of "{name}"')
+    return int(text)
