@@ -287,7 +287,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line. Every value comes as text and is checked with the file's."""
     made = argparse.ArgumentParser("kubelet", description="Runs the pods of this node.", allow_abbrev=False)
     made.add_argument("--config", metavar="FILE", help=_HELP["config"])
-    made.add_argument("--check-config", metavar="FILE", help="check a KubeletConfiguration file and exit")
+    made.add_argument("--check-config", metavar="FILE", nargs="?", const="", help="check FILE (or --config) and exit")
     made.add_argument("--version", action="store_true", help="print the version and exit")
     for flag, (setting, convert) in FLAGS.items():
         text = _HELP.get(flag, setting.replace("_", " "))

@@ -51,7 +51,7 @@ class Kubelet:
         self._service_informer = Informer(client, resources.named("services"))
         self._node_informer = Informer(client, resources.named("nodes"), field_selector=f"metadata.name={name}")
         self._class_informer = Informer(client, resources.named("runtimeclasses", "node.k8s.io"))
-        self._host_ips = config.node_ips or machine.default_addresses()
+        self.host_ips = config.node_ips or machine.default_addresses()
         self.cni = Cni(config.cni_conf_dir, config.cni_bin_dirs, config.root_dir / "cni")
         self.node = NodeKeeper(
             config,
@@ -59,7 +59,7 @@ class Kubelet:
             runtime,
             clock=clock,
             recorder=self.recorder,
-            host_ips=self._host_ips,
+            host_ips=self.host_ips,
             network_fault=self.cni.fault,
             hostname=socket.gethostname(),
         )
@@ -87,7 +87,7 @@ class Kubelet:
             clock=self._clock,
             services=self._service_informer.items,
             services_ready=lambda: self._service_informer.synced,
-            host_ips=self._host_ips,
+            host_ips=self.host_ips,
             memory_bytes=machine.memory_bytes(),
             allocatable=self.node.allocatable,
             host_resolver=read_host_resolver(self.config.resolv_conf),

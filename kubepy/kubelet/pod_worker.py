@@ -31,7 +31,6 @@ from kubepy.kubelet.containers import (
 from kubepy.kubelet.plan import Delay, Hold, Kill, Known, MakeSandbox, Observed, Start, StopSandbox
 from kubepy.kubelet.podspec import (
     container_named,
-    every_container,
     full_name,
     grace_period_s,
     is_mirror,
@@ -555,6 +554,6 @@ class PodWorker:
         except (errors.NotFound, errors.Conflict):
             self._removed = True
 
-    def names(self) -> list[str]:
-        """The names of all containers in the spec."""
-        return [c["name"] for c in every_container(self.pod)]
+    def status(self) -> Object | None:
+        """The newest status that was told."""
+        return self._services.statuses.get(self.uid)
