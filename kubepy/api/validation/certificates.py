@@ -12,7 +12,7 @@ from cryptography import x509
 from kubepy.api import names
 from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from kubepy.api.meta import Object
-from kubepy.api.validation.checks import checked, duplicates, hidden, spec_of, status_of, unchanged
+from kubepy.api.validation.checks import checked, duplicates, spec_of, status_of, unchanged
 from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
 
@@ -25,6 +25,7 @@ _USAGES = (
     "server auth", "signing", "timestamping",
 )  # fmt: skip
 _DECISIONS = ("Approved", "Denied")
+_KEPT = (*_DECISIONS, "Failed")
 _STATUSES = ("True", "False", "Unknown")
 _SIGNER_LIMIT = 571
 
@@ -100,22 +101,23 @@ def _conditions(obj: Object) -> list[FieldError]:
         if index in repeated:
             errors.append(duplicate(f"{at}.type", kind))
     if "Approved" in kinds and "Denied" in kinds:
-        index = max(kinds.index("Approved"), kinds.index("Denied"))
-        why = "Approved and Denied conditions are mutually exclusive"
-        errors.append(invalid(f"{path}[{index}].type", kinds[index], why))
+        last = max(_DECISIONS, key=kinds.index)
+        errors.append(invalid(path, last, "Approved and Denied conditions are mutually exclusive"))
     return errors
 
 
 def _decisions_kept(new: Object, old: Object, *, may_add: bool) -> list[FieldError]:
     """Decisions are never withdrawn, and only the approval subresource adds one."""
     now, before = (
-        {c.get("type"): c for c in status_of(obj).get("conditions") or () if c.get("type") in _DECISIONS}
+        {c.get("type"): c for c in status_of(obj).get("conditions") or () if c.get("type") in _KEPT}
         for obj in (new, old)
     )
     errors = []
-    for kind in _DECISIONS:
+    for kind in _KEPT:
         if kind in before and kind not in now:
             errors.append(forbidden("status.conditions", f'updates may not remove a condition of type "{kind}"'))
+        if kind not in _DECISIONS:
+            continue
         if kind in now and kind not in before and not may_add:
             errors.append(forbidden("status.conditions", f'updates may not add a condition of type "{kind}"'))
         if kind in now and kind in before and now[kind] != before[kind] and not may_add:
@@ -123,27 +125,32 @@ def _decisions_kept(new: Object, old: Object, *, may_add: bool) -> list[FieldErr
     return errors
 
 
-def _certificate_kept(new: Object, old: Object) -> list[FieldError]:
-    now, before = status_of(new).get("certificate"), status_of(old).get("certificate")
-    if before and now != before:
-        return [forbidden("status.certificate", "updates may not set certificate content")]
-    return []
+def _certificate(new: Object, old: Object, *, may_issue: bool) -> list[FieldError]:
+    """A certificate is issued once, by the status subresource, in PEM."""
+    path = "status.certificate"
+    now, before = status_of(new).get("certificate") or "", status_of(old).get("certificate") or ""
+    if now == before:
+        return []
+    if not may_issue:
+        return [forbidden(path, "updates may not set certificate content")]
+    errors = []
+    if before:
+        errors.append(forbidden(path, "updates may not modify existing certificate content"))
+    if now and (_is_pem_certificates(before) or not before) and not _is_pem_certificates(now):
+        errors.append(invalid(path, "<certificate data>", "must contain one or more PEM blocks"))
+    return errors
 
 
 def update_request(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed CertificateSigningRequest: metadata alone may change."""
-    return validate_metadata_update(new, old) + _conditions(new) + _decisions_kept(new, old, may_add=False)
+    errors = validate_metadata_update(new, old) + _conditions(new)
+    return errors + _decisions_kept(new, old, may_add=False) + _certificate(new, old, may_issue=False)
 
 
 def request_status(new: Object, old: Object) -> list[FieldError]:
-    """Faults of a CertificateSigningRequest's status: a certificate is issued once, in PEM."""
+    """Faults of a CertificateSigningRequest's status."""
     errors = validate_metadata_update(new, old) + _conditions(new) + _decisions_kept(new, old, may_add=False)
-    certificate = status_of(new).get("certificate")
-    if certificate and certificate != status_of(old).get("certificate"):
-        errors += _certificate_kept(new, old)
-        if not _is_pem_certificates(certificate):
-            errors.append(hidden("status.certificate", "<certificate data>: must contain one or more PEM blocks"))
-    return errors
+    return errors + _certificate(new, old, may_issue=True)
 
 
 def _is_pem_certificates(encoded: str) -> bool:
@@ -156,7 +163,7 @@ def _is_pem_certificates(encoded: str) -> bool:
 def request_approval(new: Object, old: Object) -> list[FieldError]:
     """Faults of an approval: a decision may come, nothing else."""
     errors = validate_metadata_update(new, old) + _conditions(new) + _decisions_kept(new, old, may_add=True)
-    return errors + _certificate_kept(new, old)
+    return errors + _certificate(new, old, may_issue=False)
 
 
 def create_bundle(obj: Object) -> list[FieldError]:
@@ -180,7 +187,7 @@ def create_bundle(obj: Object) -> list[FieldError]:
     try:
         x509.load_pem_x509_certificates((spec.get("trustBundle") or "").encode())
     except ValueError:
-        errors.append(hidden("spec.trustBundle", "<value omitted>: at least one trust anchor must be provided"))
+        errors.append(invalid("spec.trustBundle", "<value omitted>", "at least one trust anchor must be provided"))
     return errors
 
 

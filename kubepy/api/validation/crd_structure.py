@@ -24,7 +24,8 @@ _X_INT, _X_KEEP, _X_EMBEDDED = (
     "x-kubernetes-embedded-resource",
 )
 _LOGIC = ("allOf", "anyOf", "oneOf")
-_EMPTY_IN_LOGIC = ("type", "title", "description", "default")
+_EMPTY_IN_LOGIC = ("type", "title", "description", "x-kubernetes-list-map-keys", "x-kubernetes-validations")
+_UNDEFINED_IN_LOGIC = ("default", "additionalProperties", "x-kubernetes-list-type", "x-kubernetes-map-type")
 _FALSE_IN_LOGIC = ("nullable", _X_KEEP, _X_EMBEDDED, _X_INT)
 
 
@@ -49,9 +50,6 @@ def _extensions(schema: Object, path: str) -> list[FieldError]:
     if not schema.get(_X_INT):
         return []
     errors = []
-    if schema.get("type"):
-        why = "must be empty if x-kubernetes-int-or-string is true"
-        errors.append(invalid(f"{path}.type", schema["type"], why))
     for field in (_X_KEEP, _X_EMBEDDED):
         if schema.get(field):
             why = "must be false if x-kubernetes-int-or-string is true"
@@ -85,11 +83,11 @@ def _invariants(schema: Object, path: str, level: Level) -> list[FieldError]:
         why = "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields"
         errors.append(required(f"{path}.properties", why))
     if level == "root" or schema.get(_X_EMBEDDED):
-        errors += _object_fields(schema.get("properties") or {}, f"{path}.properties")
+        errors += _object_fields(schema.get("properties") or {}, f"{path}.properties", is_root=level == "root")
     return errors
 
 
-def _object_fields(properties: Object, path: str) -> list[FieldError]:
+def _object_fields(properties: Object, path: str, *, is_root: bool) -> list[FieldError]:
     """`kind`, `apiVersion` and `metadata` are what they are in every object."""
     errors: list[FieldError] = []
     for name, kind in (("kind", "string"), ("apiVersion", "string"), ("metadata", "object")):
@@ -97,9 +95,9 @@ def _object_fields(properties: Object, path: str) -> list[FieldError]:
         if schema is not None and schema.get("type") != kind:
             errors.append(invalid(f"{path}[{name}].type", schema.get("type") or "", f"must be {kind}"))
     metadata = properties.get("metadata")
-    if metadata is not None:
+    if metadata is not None and is_root:
         others = {name for name in metadata.get("properties") or () if name not in ("name", "generateName")}
-        if others or any(field not in ("type", "properties") for field, value in metadata.items() if value):
+        if others or any(field not in ("type", "properties", "default") for field, value in metadata.items() if value):
             why = "must not specify anything other than name and generateName, but metadata is implicitly specified"
             errors.append(forbidden(f"{path}[metadata]", why))
     return errors
@@ -107,13 +105,12 @@ def _object_fields(properties: Object, path: str) -> list[FieldError]:
 
 def _nested(schema: Object, path: str) -> Iterator[tuple[Object, str]]:
     """The schemas in the logic of a schema, but for the one way of writing int-or-string."""
-    is_int_or_string = bool(schema.get(_X_INT))
     for field in _LOGIC:
         for index, inner in enumerate(schema.get(field) or ()):
-            if is_int_or_string and field == "anyOf" and schema["anyOf"] == _INT_OR_STRING:
+            if field == "anyOf" and schema["anyOf"] == _INT_OR_STRING:
                 continue
-            if is_int_or_string and field == "allOf" and index == 0 and inner.get("anyOf") == _INT_OR_STRING:
-                continue
+            if field == "allOf" and index == 0 and inner.get("anyOf") == _INT_OR_STRING:
+                inner = {key: value for key, value in inner.items() if key != "anyOf"}
             yield inner, f"{path}.{field}[{index}]"
     if schema.get("not") is not None:
         yield schema["not"], f"{path}.not"
@@ -130,14 +127,17 @@ def _value_validation(schema: Object, path: str) -> list[FieldError]:
     """Inside of logic a schema says what values are allowed, never what they are."""
     errors: list[FieldError] = []
     for field in _EMPTY_IN_LOGIC:
-        if schema.get(field) not in (None, ""):
+        if schema.get(field):
             errors.append(forbidden(f"{path}.{field}", "must be empty to be structural"))
-    if schema.get("additionalProperties") is not None:
-        errors.append(forbidden(f"{path}.additionalProperties", "must be undefined to be structural"))
+    for field in _UNDEFINED_IN_LOGIC:
+        if schema.get(field) is not None:
+            errors.append(forbidden(f"{path}.{field}", "must be undefined to be structural"))
     for field in _FALSE_IN_LOGIC:
         if schema.get(field):
             errors.append(forbidden(f"{path}.{field}", "must be false to be structural"))
-    for inner, at, _ in _children(schema, path):
+    if "metadata" in (schema.get("properties") or {}):
+        errors.append(forbidden(f"{path}.properties[metadata]", "must not be specified in a nested context"))
+    for inner, at, _ in _children({**schema, "additionalProperties": None}, path):
         errors += _value_validation(inner, at)
     return errors + _logic(schema, path)
 

@@ -4,7 +4,7 @@ Source: pkg/apis/discovery/validation/validation.go.
 """
 
 from kubepy.api import names
-from kubepy.api.errors import FieldError, duplicate, invalid, not_supported, required, too_many
+from kubepy.api.errors import FieldError, duplicate, not_supported, required, too_many
 from kubepy.api.meta import Object
 from kubepy.api.validation.checks import checked, one_of_required, unchanged
 from kubepy.api.validation.fields import ordinary_address
@@ -68,7 +68,9 @@ def _hints(hints: Object, path: str) -> list[FieldError]:
 
 
 def _ports(ports: list[Object]) -> list[FieldError]:
-    errors = [too_many("ports", len(ports), _MOST_PORTS)] if len(ports) > _MOST_PORTS else []
+    if len(ports) > _MOST_PORTS:
+        return [too_many("ports", len(ports), _MOST_PORTS)]
+    errors: list[FieldError] = []
     seen: set[str] = set()
     for index, port in enumerate(ports):
         at, name = f"ports[{index}]", port.get("name") or ""
@@ -80,8 +82,6 @@ def _ports(ports: list[Object]) -> list[FieldError]:
         errors += one_of_required(port.get("protocol"), f"{at}.protocol", _PROTOCOLS)
         if port.get("appProtocol") is not None:
             errors += checked(port["appProtocol"], f"{at}.appProtocol", names.is_qualified_name)
-        if port.get("port") is not None:
-            errors += [invalid(f"{at}.port", port["port"], text) for text in names.is_port_number(port["port"])]
     return errors
 
 

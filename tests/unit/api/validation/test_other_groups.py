@@ -419,8 +419,8 @@ CHANGES: list[tuple[str, Object, tuple[str, str]]] = [
     ("StorageClass", {"volumeBindingMode": "WaitForFirstConsumer"}, ("volumeBindingMode", INVALID)),
     ("VolumeAttributesClass", {"parameters": {"a": "c"}}, ("parameters", FORBIDDEN)),
     ("VolumeAttachment", {"spec.nodeName": "n2"}, ("spec", INVALID)),
-    ("CSIDriver", {"spec.attachRequired": False}, ("spec.attachRequired", INVALID)),
-    ("CSINode", {"spec.drivers[0].nodeID": "2"}, ("CSINodeDriver", INVALID)),
+    ("CSIDriver", {"spec.attachRequired": False}, ("spec.attachedRequired", INVALID)),
+    ("CSINode", {"spec.drivers[0].nodeID": "2"}, ("spec.drivers", INVALID)),
     ("IngressClass", {"spec.controller": "b.c/d"}, ("spec.controller", INVALID)),
     ("ServiceCIDR", {"spec.cidrs": ["10.1.0.0/16"]}, ("spec.cidrs", INVALID)),
     ("IPAddress", {"spec.parentRef.name": "t"}, ("spec.parentRef", INVALID)),
@@ -439,6 +439,36 @@ def test_what_never_changes_is_refused(kind: str, changes: Object, want: tuple[s
     extra: Object = {"status": ESTABLISHED} if kind == "CustomResourceDefinition" else {}
     old, new = made(kind, extra), made(kind, {**extra, **changes})
     assert want in causes(rules_for(RESOURCES[kind].group, kind).update(new, old))
+
+
+INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
+
+
+@pytest.mark.parametrize(
+    ("schema", "want"),
+    [
+        ({"x-kubernetes-int-or-string": True, "anyOf": INT_OR_STRING}, set()),
+        ({"x-kubernetes-int-or-string": True, "allOf": [{"anyOf": INT_OR_STRING}, {"minimum": 1}]}, set()),
+        ({"x-kubernetes-preserve-unknown-fields": True}, set()),
+        ({"type": "object", "x-kubernetes-embedded-resource": True}, {("properties", REQUIRED)}),
+        ({"type": "object", "additionalProperties": {"type": "integer"}}, set()),
+        ({"type": "object", "additionalProperties": {}}, {("additionalProperties.type", REQUIRED)}),
+        ({"type": "array", "items": {}}, {("items.type", REQUIRED)}),
+        ({"type": "string", "pattern": "("}, {("pattern", INVALID)}),
+        ({"type": "string", "not": {"enum": ["a"]}}, set()),
+        ({"type": "string", "not": {"default": "a"}}, {("not.default", FORBIDDEN)}),
+        (
+            {"type": "integer", "x-kubernetes-validations": [{"rule": " "}]},
+            {("x-kubernetes-validations[0].rule", REQUIRED)},
+        ),
+        ({"type": "object", "$ref": "x"}, {("$ref", FORBIDDEN)}),
+    ],
+)  # fmt: skip
+def test_a_field_of_a_schema_is_judged_by_itself(schema: Object, want: Causes) -> None:
+    root = {"type": "object", "properties": {"f": schema}}
+    obj = made("CustomResourceDefinition", {"spec.versions[0].schema": {"openAPIV3Schema": root}})
+    errors = rules_for("apiextensions.k8s.io", "CustomResourceDefinition").create(obj)
+    assert causes(errors) == {(f"{SPEC}.properties[f].{field}", reason) for field, reason in want}
 
 
 def test_a_second_address_family_may_join_a_service_cidr() -> None:
