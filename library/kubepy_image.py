@@ -263,9 +263,9 @@ def main() -> None:
             module.exit_json(changed=False, archive=archive, id=stream.read())
     if module.check_mode:
         module.exit_json(changed=True, archive=archive)
-    for command in ("mmdebstrap", "apt-get"):
-        if shutil.which(command) is None:
-            module.fail_json(msg=f"{command} is missing here: images are made on a Debian or Ubuntu controller with mmdebstrap installed")
+    tools = ["apt-get", *(["mmdebstrap"] if any(entry["packages"] for entry in params["layers"]) else [])]
+    if missing := [tool for tool in tools if shutil.which(tool) is None]:
+        module.fail_json(msg=f"{' and '.join(missing)} missing here: images are made on a Debian or Ubuntu controller")
     try:
         image_id = make(params, archive)
     except (RuntimeError, OSError) as error:

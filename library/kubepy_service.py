@@ -9,6 +9,7 @@ supervisord a program is made from the unit's [Service] section (the keys in `PR
 from __future__ import annotations
 
 import os
+import resource
 import shlex
 import time
 from dataclasses import dataclass
@@ -65,6 +66,14 @@ actions: {description: What was done., type: list, returned: always, sample: [da
 PROGRAMS = "/etc/kubepy/supervisor.d"
 SUPERVISOR_CONF = "/etc/kubepy/supervisord.conf"
 LOGS = "/var/log/kubepy"
+
+
+def file_limit() -> int:
+    """Open files that supervisord asks for, for itself and its programs: half of what it may have, 32768 at most."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 32768 if hard == resource.RLIM_INFINITY else max(1024, min(hard, 65536) // 2)
+
+
 SUPERVISOR_TEXT = f"""\
 ; Written by kubepy: runs the services of a machine that has no systemd.
 [unix_http_server]
@@ -75,7 +84,7 @@ logfile={LOGS}/supervisord.log
 logfile_maxbytes=5MB
 logfile_backups=1
 pidfile=/run/kubepy-supervisor.pid
-minfds=65536
+minfds={file_limit()}
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 [supervisorctl]
@@ -296,8 +305,9 @@ class Supervisor:
                 self.control("shutdown")  # it ran the last one
         elif action == "write":
             write(self.file, self.wanted)
-            self.ensure_supervisord()
         else:
+            if action != "stop":
+                self.ensure_supervisord()
             code, said = self.control(action, self.name)
             if code and "already started" not in said:
                 self.module.fail_json(msg=f"supervisorctl {action} {self.name} failed: {said}\n{self.last_words()}")
