@@ -70,9 +70,12 @@ def parse_json_patch(raw: bytes) -> list[dict[str, Any]]:
 
 
 def merge_patch(document: Any, patch: Any) -> Any:
-    """RFC 7386: null removes, objects merge, everything else replaces. Shares unchanged parts with `document`."""
+    """RFC 7386: null removes, objects merge, everything else replaces.
+
+    Shares unchanged parts with `document`, but none with `patch`, which may be applied again after a lost race.
+    """
     if not isinstance(patch, dict):
-        return patch
+        return copy.deepcopy(patch)
     merged = dict(document) if isinstance(document, dict) else {}
     for key, value in patch.items():
         if value is None:

@@ -6,6 +6,7 @@ Source: apimachinery pkg/runtime/serializer/json (strict decoding), apiserver pk
 """
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -123,12 +124,46 @@ def parse_json(raw: bytes) -> Any:
         raise ValueError(_go_syntax(raw, fault)) from fault
 
 
+_AFTER = {
+    "Expecting property name": "looking for beginning of object key string",
+    "Illegal trailing comma": "looking for beginning of object key string",
+    "Expecting ':' delimiter": "after object key",
+    "Extra data": "after top-level value",
+}
+
+
 def _go_syntax(raw: bytes, fault: orjson.JSONDecodeError) -> str:
-    text = raw.decode(errors="replace")
-    if fault.pos >= len(text) or not text.strip():
+    """What Go says of it: Python's own parser tells best what it expected where."""
+    text, at, why = raw.decode(errors="replace"), fault.pos, fault.msg
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as found:
+        at, why = found.pos, found.msg
+    if at >= len(text) or not text.strip() or why.startswith("Unterminated string"):
         return "unexpected end of JSON input"
-    character = text[fault.pos]
-    return f"invalid character {_go_quote(character)} looking for beginning of value"
+    if why.startswith("Expecting ',' delimiter"):
+        place = "after object key:value pair" if _is_in_object(text[:at]) else "after array element"
+    else:
+        place = next(
+            (told for begin, told in _AFTER.items() if why.startswith(begin)), "looking for beginning of value"
+        )
+    return f"invalid character {_go_quote(text[at])} {place}"
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+def _is_in_object(text: str) -> bool:
+    """Whether the innermost bracket that is open at the end of `text` is a brace."""
+    depth = 0
+    for character in reversed(_STRING.sub("", text)):
+        if character in "}]":
+            depth += 1
+        elif character in "{[":
+            if depth == 0:
+                return character == "{"
+            depth -= 1
+    return False
 
 
 def _go_quote(character: str) -> str:

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubepy.api import managed_fields, resources, schemas
@@ -314,6 +314,7 @@ def as_far_as_set(patch: Any, value: Any) -> bool:
     return bool(patch == value)
 
 
+@settings(max_examples=50)
 @given(writes, configs)
 def test_after_a_forced_apply_everything_set_is_there_and_a_second_one_changes_nothing(
     history: list[tuple[str, Object]], patch: Object

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubepy.api import patches
@@ -27,6 +27,7 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
+@settings(max_examples=50)
 @given(objects, objects)
 def test_a_merge_patch_is_idempotent_and_harms_nothing(document: Any, patch: Any) -> None:
     before = copy.deepcopy((document, patch))
@@ -35,6 +36,7 @@ def test_a_merge_patch_is_idempotent_and_harms_nothing(document: Any, patch: Any
     assert (document, patch) == before
 
 
+@settings(max_examples=50)
 @given(objects)
 def test_merging_into_nothing_leaves_the_patch_without_nulls(patch: Any) -> None:
     assert patches.merge_patch({}, patch) == without_nulls(patch)
@@ -44,6 +46,12 @@ def test_a_merge_patch_replaces_lists_and_removes_nulls() -> None:
     document = {"a": [1, 2], "b": {"c": 1, "d": 2}, "e": 1}
     patch = {"a": [3], "b": {"c": None, "f": 3}, "e": {"x": None, "y": 1}}
     assert patches.merge_patch(document, patch) == {"a": [3], "b": {"d": 2, "f": 3}, "e": {"y": 1}}
+
+
+def test_what_a_merge_patch_makes_shares_nothing_with_the_patch() -> None:
+    patch = {"a": [{"b": 1}]}
+    patches.merge_patch({}, patch)["a"][0]["b"] = 2
+    assert patch == {"a": [{"b": 1}]}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +106,7 @@ def test_operations_that_do_not_fit_are_rejected(operation: dict[str, Any]) -> N
         patches.json_patch({"a": 1, "l": [1]}, [operation])
 
 
+@settings(max_examples=50)
 @given(objects, documents)
 def test_added_values_can_be_tested_and_removed(document: Any, value: Any) -> None:
     key = "/new"

@@ -182,8 +182,25 @@ def test_repeated_fields_are_found_in_the_text(text: str, found: list[str]) -> N
     assert schemas.duplicate_fields(text.encode(), orjson.loads(text)) == found
 
 
-def test_text_that_is_no_json_is_told_so() -> None:
-    with pytest.raises(ValueError, match="unexpected end of JSON input"):
-        schemas.parse_json(b"")
-    with pytest.raises(ValueError, match="invalid character 'x' looking for beginning of value"):
-        schemas.parse_json(b"x")
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "unexpected end of JSON input"),
+        (" ", "unexpected end of JSON input"),
+        ('{"a":', "unexpected end of JSON input"),
+        ('{"a', "unexpected end of JSON input"),
+        ("x", "invalid character 'x' looking for beginning of value"),
+        ('{"a":}', "invalid character '}' looking for beginning of value"),
+        ("{a:1}", "invalid character 'a' looking for beginning of object key string"),
+        ('{"a" 1}', "invalid character '1' after object key"),
+        ('{"a":"[" "b"}', "invalid character '\"' after object key:value pair"),
+        ("[[1] 2]", "invalid character '2' after array element"),
+        ("{}{}", "invalid character '{' after top-level value"),
+        ("'a'", "invalid character '\\'' looking for beginning of value"),
+        ("\x01", "invalid character '\\u0001' looking for beginning of value"),
+    ],
+)
+def test_text_that_is_no_json_is_told_as_go_does(text: str, why: str) -> None:
+    with pytest.raises(ValueError) as raised:  # noqa: PT011  # the whole text is compared below
+        schemas.parse_json(text.encode())
+    assert str(raised.value) == why

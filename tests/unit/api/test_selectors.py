@@ -1,7 +1,7 @@
 """Selectors: what they match, how they are spelled, and upstream's words for what is none."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubepy.api import selectors
@@ -81,6 +81,7 @@ def test_a_bad_key_and_a_bad_value_are_told_where() -> None:
         parse_label_selector("a=-b")
 
 
+@settings(max_examples=50)
 @given(st.lists(terms, max_size=4), labels)
 def test_a_selector_reads_back_from_its_text(parts: list[str], found: dict[str, str]) -> None:
     selector = parse_label_selector(",".join(parts))
@@ -89,6 +90,7 @@ def test_a_selector_reads_back_from_its_text(parts: list[str], found: dict[str, 
     assert again.matches(found) == selector.matches(found)
 
 
+@settings(max_examples=50)
 @given(labels, labels)
 def test_match_labels_match_supersets(wanted: dict[str, str], others: dict[str, str]) -> None:
     selector = selectors.from_label_selector({"matchLabels": wanted})
@@ -113,6 +115,7 @@ def test_field_selectors() -> None:
     assert parse_field_selector("").is_everything
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.from_regex(r"[a-z.]{1,6}", fullmatch=True), st.text(max_size=6), max_size=3))
 def test_field_values_are_escaped_both_ways(fields: dict[str, str]) -> None:
     text = ",".join(f"{key}={selectors.escape_field_value(value)}" for key, value in fields.items())
