@@ -55,22 +55,23 @@ def default_cron_job(obj: Object) -> None:
 def generate_selector(obj: Object) -> None:
     """Gives a new Job the labels and the selector by which it knows its pods; needs the Job's uid.
 
-    A Job with `manualSelector` keeps its own. A Job that took its labels over from its template gets the generated
-    ones too: upstream's two maps are one.
+    A Job with `manualSelector` keeps its own. A Job without labels of its own shares those of its template, also the
+    generated ones: upstream's two maps are one.
     """
     spec = child(obj, "spec")
     if spec.get("manualSelector"):
         return
     labels = child(child(child(spec, "template"), "metadata"), "labels")
     own = (obj.get("metadata") or {}).get("labels")
-    is_taken_over = bool(own) and own == labels
+    is_shared = not own or own == labels
     for names, value in ((_UID_LABELS, uid_of(obj)), (_NAME_LABELS, name_of(obj))):
         for name in names:
             labels.setdefault(name, value)
-    if is_taken_over:
-        obj["metadata"]["labels"] = dict(labels)
+    if is_shared:
+        child(obj, "metadata")["labels"] = dict(labels)
     selected = child(child(spec, "selector"), "matchLabels")
-    selected.setdefault(_UID_LABELS[0], uid_of(obj))
+    if not selected.keys() & set(_UID_LABELS):
+        selected[_UID_LABELS[0]] = uid_of(obj)
 
 
 DEFAULTS: Defaults = {
