@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kubepy.lib import log, tasks
+from kubepy.lib.backoff import Backoff
 from kubepy.storage import etcd_messages as etcd
 from kubepy.storage.base import (
     Change,
@@ -203,17 +204,24 @@ class EtcdStore:
 
     async def _follow(self) -> None:
         """Publishes every change; where history is lost, ends all watches and goes on from the present."""
+        backoff = Backoff(0.1, 5.0)
         while True:
             try:
                 async for changes, reached in changes_after(self._client, self._hub.position):
+                    backoff.reset()
                     self._hub.publish(changes, reached)
             except Compacted as gone:
-                _log.warning("etcd has compacted what was not yet seen", seen=self._hub.position, why=gone)
-                self._hub.end(gone)
+                lost = gone
+            _log.warning("etcd has compacted what was not yet seen", seen=self._hub.position, why=lost)
             try:
-                self._hub.position = max(self._hub.position, await self.revision())
-            except Unavailable as error:
+                present = await self.revision()
+            except StoreError as error:
                 _log.warning("etcd does not answer", error=error)
+                await asyncio.sleep(backoff.next())
+                continue
+            # In one step: a watch that comes after this reads from history what lies between.
+            self._hub.position = max(self._hub.position, present)
+            self._hub.end(lost)
 
     async def _history(self, prefix: str, after: int, until: int) -> Sequence[Change]:
         return await changes_between(self._client, prefix, after, until)

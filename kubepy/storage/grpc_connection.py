@@ -37,12 +37,13 @@ PING_EVERY_S: Final = 30.0
 PING_ANSWERED_WITHIN_S: Final = 10.0
 
 
+_FRAME: Final = struct.Struct(">HBBBI")
+"""A frame's head: length in two parts, kind, flags, stream."""
+_LENGTH: Final = struct.Struct(">I")
+
+
 def _frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
-    return b"%b%b%b" % (
-        len(payload).to_bytes(3, "big"),
-        struct.pack(">BBI", kind, flags, stream_id),
-        payload,
-    )
+    return _FRAME.pack(len(payload) >> 8, len(payload) & 255, kind, flags, stream_id) + payload
 
 
 _GREETING: Final = (
@@ -80,7 +81,9 @@ class Connection(asyncio.Protocol):
         """No further call can be made on it."""
         self._authority = authority
         self._secure = secure
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._unsent: list[bytes] = []
         self._decoder = Decoder()
         self._streams: dict[int, _Stream] = {}
         self._next_id = 1
@@ -110,14 +113,22 @@ class Connection(asyncio.Protocol):
         stream = self._streams[stream_id] = _Stream(consumer, self._first_window)
         size = len(payload) + _PREFIX
         opening = _frame(_HEADERS, _END_HEADERS, stream_id, head)
-        body = b"\0%b%b" % (len(payload).to_bytes(4, "big"), payload)
         if not self._blocked and size <= self._window and size <= stream.window and size <= self._frame_most:
             self._window -= size
             stream.window -= size
-            self._write(opening + _frame(_DATA, _END_STREAM if ends else 0, stream_id, body))
+            flags = _END_STREAM if ends else 0
+            self._write(
+                b"%b%b\0%b%b"
+                % (
+                    opening,
+                    _FRAME.pack(size >> 8, size & 255, _DATA, flags, stream_id),
+                    _LENGTH.pack(len(payload)),
+                    payload,
+                )
+            )
         else:
             self._write(opening)
-            self._blocked.append((stream_id, body, ends))
+            self._blocked.append((stream_id, b"\0%b%b" % (_LENGTH.pack(len(payload)), payload), ends))
             self._flush()
         return stream_id
 
@@ -137,7 +148,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, but does not say so
         self._transport.write(_GREETING)
-        self._pinger = asyncio.get_running_loop().call_later(PING_EVERY_S, self._ping)
+        self._pinger = self._loop.call_later(PING_EVERY_S, self._ping)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(f"connection lost: {exc}" if exc else "connection closed by the peer")
@@ -282,28 +293,34 @@ class Connection(asyncio.Protocol):
                 self._blocked.append((stream_id, body, ends))
 
     def _write(self, data: bytes) -> None:
+        """Sends at the end of the loop's turn: the calls of one turn cost one system call."""
+        if not self._unsent:
+            self._loop.call_soon(self._send)
+        self._unsent.append(data)
+
+    def _send(self) -> None:
+        unsent, self._unsent = self._unsent, []
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+            self._transport.write(b"".join(unsent) if len(unsent) > 1 else unsent[0])
 
     def _ping(self) -> None:
         """Breaks a connection that is silent though calls wait on it."""
-        loop = asyncio.get_running_loop()
         if not self._heard:
             self._fail("the peer is silent")
             self.close()
             return
         if not self._streams:
-            self._pinger = loop.call_later(PING_EVERY_S, self._ping)
+            self._pinger = self._loop.call_later(PING_EVERY_S, self._ping)
             return
         self._heard = False
         self._write(_frame(_PING, 0, 0, b"\0" * 8))
-        self._pinger = loop.call_later(PING_ANSWERED_WITHIN_S, self._pinged)
+        self._pinger = self._loop.call_later(PING_ANSWERED_WITHIN_S, self._pinged)
 
     def _pinged(self) -> None:
         if not self._heard:
             self._ping()
             return
-        self._pinger = asyncio.get_running_loop().call_later(PING_EVERY_S, self._ping)
+        self._pinger = self._loop.call_later(PING_EVERY_S, self._ping)
 
     # -- ends
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kubepy.storage import grpc_connection as grpc
@@ -27,6 +28,7 @@ class Transport(asyncio.Transport):
         super().__init__()
         self.sent = b""
         self.aborted = False
+        self.flush: Callable[[], None] = lambda: None
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.sent += bytes(data)
@@ -39,6 +41,7 @@ class Transport(asyncio.Transport):
 
     def frames(self) -> list[tuple[int, int, int, bytes]]:
         """The frames sent since the last call."""
+        self.flush()
         data, self.sent = self.sent, b""
         found = []
         while data:
@@ -64,14 +67,15 @@ class Consumer:
 
 def connected() -> tuple[grpc.Connection, Transport]:
     connection, transport = grpc.Connection("peer:1", secure=False), Transport()
+    transport.flush = lambda: connection._send() if connection._unsent else None
     connection.connection_made(transport)
     transport.sent = b""
     return connection, transport
 
 
-def in_loop(scenario: "object") -> None:
+def in_loop(scenario: Callable[[], None]) -> None:
     async def main() -> None:
-        scenario()  # type: ignore[operator]
+        scenario()
 
     asyncio.run(main())
 
