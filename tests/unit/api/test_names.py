@@ -59,6 +59,15 @@ def test_a_label_value_may_be_empty_but_not_end_in_a_dot() -> None:
     assert len(names.is_label_value("a.")) == 1
 
 
+def test_lengths_at_their_limits() -> None:
+    for check, limit in (
+        (names.is_label_value, 63), (names.is_qualified_name, 63), (names.is_dns1123_label, 63),
+        (names.is_dns1035_label, 63), (names.is_dns1123_subdomain, 253), (names.is_config_key, 253),
+    ):  # fmt: skip
+        assert check("a" * limit) == []
+        assert f"must be no more than {limit} bytes" in check("a" * (limit + 1))[0]
+
+
 @pytest.mark.parametrize("bad", [".", "..", "..a"])
 def test_a_config_key_does_not_climb_out_of_its_directory(bad: str) -> None:
     assert len(names.is_config_key(bad)) == 1
