@@ -6,6 +6,7 @@ once. A candidate times leases by its own clock, from when it saw them change. S
 """
 
 import asyncio
+import math
 import os
 import socket
 import uuid
@@ -132,7 +133,7 @@ class LeaderElector:
     def _spec(self, acquired: str, renewed: str, transitions: int) -> Object:
         return {
             "holderIdentity": self._identity,
-            "leaseDurationSeconds": int(self._timing.lease_s),
+            "leaseDurationSeconds": math.ceil(self._timing.lease_s),
             "acquireTime": acquired,
             "renewTime": renewed,
             "leaseTransitions": transitions,
