@@ -47,6 +47,7 @@ class Tokens:
                 refusals.append(str(refusal))
                 continue
             if found:
+                found = Authenticated(found.user.with_group(users.ALL_AUTHENTICATED), found.audiences)
                 self._remember((token, audiences), now_s + TOKEN_TTL_S, found)
                 return found
         if refusals:

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from kubepy.apiserver.authn.base import Refused
-from kubepy.apiserver.authn.user import CREDENTIAL_ID, UserInfo
+from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, CREDENTIAL_ID, UserInfo
 from kubepy.lib import pki
 
 _REMEMBERED = 4096
@@ -51,7 +51,8 @@ def read_certificate(der: bytes, authorities: Sequence[x509.Certificate]) -> tup
     if not name:
         return None, not_before, not_after
     extra = {CREDENTIAL_ID: (f"X509SHA256={hashlib.sha256(der).hexdigest()}",)}
-    return UserInfo(name, "", pki.organizations(certificate.subject), extra), not_before, not_after
+    user = UserInfo(name, "", pki.organizations(certificate.subject), extra)
+    return user.with_group(ALL_AUTHENTICATED), not_before, not_after
 
 
 def is_for_clients(certificate: x509.Certificate) -> bool:
