@@ -1,7 +1,7 @@
 """Bodies in Kubernetes' protobuf form, read into the plain dicts that their JSON would give.
 
 kubectl from 1.32 on, and upstream's own components, send their typed objects so; answers to them are JSON, which
-they all accept. What Go writes that JSON leaves out (zero values) is dropped by decoding against the schema, as for any body.
+they all accept. What Go writes that JSON leaves out (zero values) is dropped by decoding against the schema.
 The numbers and types of fields are in protobuf_fields.json: per message, number -> [name, type], where a type is
 s, i, b, y, d or a message, after `*` for a list, `{` for a map of it, `@` for a message whose fields JSON has inline.
 Source: apimachinery pkg/runtime/serializer/protobuf; the generated.proto files of Kubernetes v1.33.

@@ -10,8 +10,8 @@ from kubepy.api import errors
 from kubepy.api.defaults.registry import apply_defaults
 from kubepy.api.errors import BadRequest, InternalError
 from kubepy.api.meta import Object, new_uid
-from kubepy.apiserver.options import parse_write_options
-from kubepy.apiserver.registry import conversion, validating
+from kubepy.apiserver.options import WriteOptions, parse_write_options
+from kubepy.apiserver.registry import conversion, owning, validating
 from kubepy.apiserver.registry.codec import check_kind, decode_object, encode, parse_body
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Engine
@@ -34,15 +34,20 @@ async def create(engine: Engine, served: Served, ctx: Context) -> Result:
     obj = parse_body(ctx, resource.kind)
     check_kind(obj, resource, kind=resource.kind, api_version=resource.api_version)
     decode_object(obj, ctx, options.validation)
-    return await create_object(engine, served, ctx, obj)
+    return await create_object(engine, served, ctx, obj, options)
 
 
-async def create_object(engine: Engine, served: Served, ctx: Context, obj: Object) -> Result:
-    """Creates an object that is decoded already."""
+async def create_object(
+    engine: Engine, served: Served, ctx: Context, obj: Object, options: WriteOptions, *, is_owned: bool = False
+) -> Result:
+    """Creates an object that is decoded already; with `is_owned` its managedFields are right already."""
     resource = served.resource
     apply_defaults(resource.api_version, resource.kind, obj)
-    obj = conversion.to_storage(served, obj)
     meta = _claim_metadata(obj, ctx, namespaced=resource.namespaced)
+    if not is_owned:
+        owning.track(served, ctx, options, obj, None)
+    obj = conversion.to_storage(served, obj)
+    meta = obj["metadata"]
     _refuse_resource_version(meta)
     prefix = "" if meta.get("name") else meta.get("generateName") or ""
     if prefix:

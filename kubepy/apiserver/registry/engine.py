@@ -146,7 +146,7 @@ class CacheLookup:
         return [decode_stored(entry.data) for entry in found]
 
     def version(self, resource: Resource) -> int:
-        return self._engine.of(resource).cache.revision
+        return self._engine.of(resource).cache.changed_at
 
     async def fresh(self, resource: Resource) -> None:
         await self._engine.of(resource).cache.fresh()

@@ -11,9 +11,10 @@ from kubepy.api.defaults.registry import apply_defaults
 from kubepy.api.errors import BadRequest, UnsupportedMediaType
 from kubepy.api.meta import Object
 from kubepy.apiserver.options import WriteOptions, parse_write_options
-from kubepy.apiserver.registry import conversion
-from kubepy.apiserver.registry.codec import decode_object
+from kubepy.apiserver.registry import conversion, owning
+from kubepy.apiserver.registry.codec import decode_object, parse_yaml
 from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.creating import create_object
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.result import Result
 from kubepy.apiserver.registry.served import Served
@@ -31,12 +32,47 @@ async def patch(engine: Engine, served: Served, ctx: Context) -> Result:
     media = media_type(ctx)
     options = parse_write_options(ctx.params, "PatchOptions", apply=media == APPLY)
     ctx.dry_run = options.dry_run
+    if media == APPLY:
+        return await _apply(engine, served, ctx, options)
     apply = patch_function(ctx, media, served.resource.api_version, served.resource.kind)
 
     def transform(stored: Object) -> Object:
         current = conversion.from_storage(served, stored)
-        return conversion.to_storage(served, settle(apply(current), served, ctx, options))
+        new = settle(apply(current), served, ctx, options)
+        owning.track(served, ctx, options, new, current)
+        return conversion.to_storage(served, new)
 
+    return await change(engine, served, ctx, transform)
+
+
+async def _apply(engine: Engine, served: Served, ctx: Context, options: WriteOptions) -> Result:
+    """Server-side apply; an object that is not there is made, except through a subresource."""
+    try:
+        config = parse_yaml(ctx.request.body)
+    except ValueError as fault:
+        raise BadRequest(f"error decoding YAML: {fault}") from fault
+    if not isinstance(config, dict):
+        raise BadRequest("error decoding YAML: the configuration is not an object")
+    if options.validation == "Strict":
+        repeated = schemas.duplicate_fields(ctx.request.body, config) if ctx.request.body[:1] == b"{" else []
+        if repeated:
+            raise schemas.strict_error(repeated)
+
+    def transform(stored: Object) -> Object:
+        current = conversion.from_storage(served, stored)
+        new = owning.apply_configuration(served, ctx, options, current, config)
+        return conversion.to_storage(served, settle(new, served, ctx, options))
+
+    info = ctx.info
+    if not info.subresource:
+        key = served.key(info.namespace, info.name)
+        if served.cache.get(key) is None:
+            await served.cache.fresh()
+        if served.cache.get(key) is None:
+            made = owning.apply_configuration(served, ctx, options, None, config)
+            return await create_object(
+                engine, served, ctx, settle(made, served, ctx, options), options, is_owned=True
+            )
     return await change(engine, served, ctx, transform)
 
 
@@ -75,8 +111,8 @@ def settle(new: Object, served: Served, ctx: Context, options: WriteOptions) -> 
 def media_type(ctx: Context) -> str:
     """The patch's media type. Raises UnsupportedMediaType."""
     media = ctx.request.headers.get("Content-Type", "").partition(";")[0].strip()
-    if media not in (JSON_PATCH, MERGE_PATCH, STRATEGIC):
-        raise _unsupported((JSON_PATCH, MERGE_PATCH, STRATEGIC))
+    if media not in (JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY):
+        raise _unsupported((JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY))
     return media
 
 
@@ -97,5 +133,5 @@ def patch_function(ctx: Context, media: str, api_version: str, kind: str) -> App
         return lambda current: patches.merge_patch(current, parsed)
     schema = schemas.schema_of(api_version, kind)
     if schema is None:
-        raise _unsupported((JSON_PATCH, MERGE_PATCH))
+        raise _unsupported((JSON_PATCH, MERGE_PATCH, APPLY))
     return lambda current: patches.strategic_merge(current, parsed, schema)

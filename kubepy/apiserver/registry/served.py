@@ -5,6 +5,7 @@ Rows that share a folder (events, autoscalers) share the cache; only the row at 
 
 from dataclasses import dataclass
 
+from kubepy.api.definitions import Schema
 from kubepy.api.printing.columns import Printer
 from kubepy.api.resources import Resource
 from kubepy.apiserver.registry.strategy import Strategy
@@ -20,6 +21,8 @@ class Served:
     strategy: Strategy
     cache: ResourceCache
     prefix: str
+    schema: Schema | None = None
+    """The schema of a custom resource; None takes the built-in kind's."""
     printer: Printer | None = None
     """The columns of a custom resource; None takes the kind's own."""
 

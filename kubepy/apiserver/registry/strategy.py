@@ -39,6 +39,8 @@ class Strategy:
     def __init__(self, resource: Resource) -> None:
         self.resource = resource
         self.has_status = resource.subresource("status") is not None
+        self.resets_status = self.has_status
+        """Whether the main resource leaves the status alone."""
 
     def attach(self, lookup: Lookup, cache: ResourceCache) -> None:
         """Hands over what a strategy may look at: called once, before anything else."""

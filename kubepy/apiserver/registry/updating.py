@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable
 from kubepy.api import errors
 from kubepy.api.defaults.registry import apply_defaults
 from kubepy.api.errors import MODIFIED, ApiError, BadRequest, conflict, object_not_found
+from kubepy.api.managed_fields import is_unchanged_but_times
 from kubepy.api.meta import Object
 from kubepy.apiserver.options import parse_write_options
-from kubepy.apiserver.registry import conversion, validating
+from kubepy.apiserver.registry import conversion, owning, validating
 from kubepy.apiserver.registry.codec import check_kind, decode_object, decode_stored, encode, parse_body
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.creating import create_object
@@ -38,7 +39,6 @@ async def update(engine: Engine, served: Served, ctx: Context) -> Result:
     decode_object(sent, ctx, options.validation)
     check_name(sent, info.name, info.namespace)
     apply_defaults(resource.api_version, resource.kind, sent)
-    sent = conversion.to_storage(served, sent)
     body = encode_whole(sent)
     strategy = served.strategy
     if strategy.allows_create_on_update and not info.subresource and not sent["metadata"].get("resourceVersion"):
@@ -46,8 +46,14 @@ async def update(engine: Engine, served: Served, ctx: Context) -> Result:
         if served.cache.get(key) is None:
             await served.cache.fresh()
             if served.cache.get(key) is None:
-                return await create_object(engine, served, ctx, sent)
-    return await change(engine, served, ctx, lambda current: decode_stored(body), is_put=True)
+                return await create_object(engine, served, ctx, sent, options)
+
+    def replace(stored: Object) -> Object:
+        new = decode_stored(body)
+        owning.track(served, ctx, options, new, conversion.from_storage(served, stored))
+        return conversion.to_storage(served, new)
+
+    return await change(engine, served, ctx, replace, is_put=True)
 
 
 def encode_whole(obj: Object) -> bytes:
@@ -182,7 +188,7 @@ def _carry_over(served: Served, ctx: Context, new: Object, old: Object, *, is_pu
 async def _store(
     engine: Engine, served: Served, ctx: Context, current: CachedObject, new: Object, old: Object
 ) -> Result:
-    if new == old:
+    if new == old or (ctx.info.verb == "patch" and is_unchanged_but_times(old, new)):
         if is_done(new) and served.strategy.is_deletable(new):
             return await _remove(engine, served, ctx, current, new)
         return Result(200, data=current.data)

@@ -7,6 +7,7 @@ import base64
 from typing import ClassVar
 
 from kubepy.api.meta import Object
+from kubepy.api.resources import Resource
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.strategy import Strategy, keep
 
@@ -53,6 +54,10 @@ class NamespaceStrategy(Strategy):
 
 class NodeStrategy(Strategy):
     """Nodes register with their status; a later update of the node itself leaves it alone."""
+
+    def __init__(self, resource: Resource) -> None:
+        super().__init__(resource)
+        self.resets_status = False
 
     selectable: ClassVar = {"spec.unschedulable": ("spec", "unschedulable")}
 

@@ -1,0 +1,78 @@
+"""Who owns which fields: every write says it in metadata.managedFields, server-side apply decides by it.
+
+Tracked in the request's version, before admission: what admission adds belongs to nobody, as upstream has it. Fields
+that the endpoint does not write (status, or all but it) come to nobody's share.
+Source: apiserver pkg/endpoints/handlers/{create,update,patch}.go, fieldmanager.
+"""
+
+from kubepy.api import managed_fields, schemas
+from kubepy.api.apply import apply
+from kubepy.api.meta import Object
+from kubepy.apiserver.options import WriteOptions
+from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.served import Served
+from kubepy.apiserver.registry.strategy import keep
+from kubepy.lib.clock import rfc3339
+
+_SPEC_OF_STATUS = ("spec",)
+_STATUS = ("status",)
+
+
+def track(served: Served, ctx: Context, options: WriteOptions, new: Object, old: Object | None) -> None:
+    """Sets the managedFields of an object that is about to be written; both at the request's version."""
+    schema = schema_of(served)
+    if schema is None:
+        return
+    entries = managed_fields.track_update(
+        old,
+        _as_written(served, ctx, new, old),
+        manager=manager_of(ctx, options),
+        api_version=served.resource.api_version,
+        schema=schema,
+        time=rfc3339(ctx.now),
+        subresource=ctx.info.subresource,
+    )
+    if entries:
+        new["metadata"]["managedFields"] = entries
+    else:
+        new["metadata"].pop("managedFields", None)
+
+
+def apply_configuration(
+    served: Served, ctx: Context, options: WriteOptions, live: Object | None, config: Object
+) -> Object:
+    """The live object with a configuration applied to it. Raises BadRequest, Conflict."""
+    schema = schema_of(served)
+    assert schema is not None
+    return apply(
+        live,
+        config,
+        manager=options.manager,
+        force=bool(options.force),
+        schema=schema,
+        api_version=served.resource.api_version,
+        time=rfc3339(ctx.now),
+        subresource=ctx.info.subresource,
+        reset=_SPEC_OF_STATUS if ctx.info.subresource == "status" else _STATUS if served.strategy.has_status else (),
+    ).object
+
+
+def schema_of(served: Served) -> "schemas.Schema | None":
+    """The schema of the kind at the request's version; None where there is none."""
+    return served.schema or schemas.schema_of(served.resource.api_version, served.resource.kind)
+
+
+def manager_of(ctx: Context, options: WriteOptions) -> str:
+    """The manager that the request names, or its program."""
+    return options.manager or managed_fields.manager_of_user_agent(ctx.request.headers.get("User-Agent", ""))
+
+
+def _as_written(served: Served, ctx: Context, new: Object, old: Object | None) -> Object:
+    if ctx.info.subresource == "status":
+        meta = new.get("metadata") or {}
+        return {**(old or {}), "metadata": meta, "status": new.get("status") or {}}
+    if served.strategy.resets_status:
+        written = dict(new)
+        keep(written, old or {}, "status")
+        return written
+    return new
