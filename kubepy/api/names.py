@@ -68,7 +68,7 @@ _RULES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "http_header": (
         "a valid HTTP header must consist of alphanumeric characters or '-'", "[-A-Za-z0-9]+", ("X-Header-Name",),
     ),
-    "http_path": ("a valid HTTP path must consist of URL-safe characters", _HTTP_PATH, ()),
+    "http_path": ("Invalid path", _HTTP_PATH, ()),
     "percent": (
         "a valid percent string must be a numeric string followed by an ending '%'", "[0-9]+%", ("1%", "93%"),
     ),
@@ -77,6 +77,11 @@ _MATCHES = {name: re.compile(rule[1].removeprefix("^").removesuffix("$")).fullma
 
 
 def max_length_message(limit: int) -> str:
+    return f"must be no more than {limit} characters"
+
+
+def _max_bytes_message(limit: int) -> str:
+    """How upstream's newer checks (those of label keys and values) say the same."""
     return f"must be no more than {limit} bytes"
 
 
@@ -105,7 +110,10 @@ def _check(rule: str, value: str, limit: int | None = None) -> list[str]:
 
 
 def is_dns1123_label(value: str) -> list[str]:
-    return _check("label", value, DNS1123_LABEL_MAX)
+    faults = _check("label", value, DNS1123_LABEL_MAX)
+    if faults and faults[-1] == _MESSAGES["label"] and _MATCHES["subdomain"](value):
+        faults[-1] = "must not contain dots"
+    return faults
 
 
 def is_dns1123_subdomain(value: str) -> list[str]:
@@ -126,7 +134,7 @@ def is_qualified_name(value: str) -> list[str]:
     faults = []
     if len(parts) > 2:
         tail = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
-        return [f"a qualified name {_MESSAGES['qualified']}{tail}"]
+        return [f"a valid label key {_MESSAGES['qualified']}{tail}"]
     if len(parts) == 2:
         if not parts[0]:
             faults.append("prefix part must be non-empty")
@@ -136,14 +144,15 @@ def is_qualified_name(value: str) -> list[str]:
     if not name:
         faults.append("name part must be non-empty")
     elif len(name.encode()) > QUALIFIED_NAME_MAX:
-        faults.append(f"name part {max_length_message(QUALIFIED_NAME_MAX)}")
+        faults.append(f"name part {_max_bytes_message(QUALIFIED_NAME_MAX)}")
     if not _MATCHES["qualified"](name):
         faults.append(f"name part {_MESSAGES['qualified']}")
     return faults
 
 
 def is_label_value(value: str) -> list[str]:
-    return _check("label_value", value, LABEL_VALUE_MAX)
+    faults = _check("label_value", value)
+    return [_max_bytes_message(LABEL_VALUE_MAX), *faults] if len(value.encode()) > LABEL_VALUE_MAX else faults
 
 
 def is_c_identifier(value: str) -> list[str]:
@@ -152,7 +161,9 @@ def is_c_identifier(value: str) -> list[str]:
 
 def is_env_var_name(value: str) -> list[str]:
     """Any printable ASCII but '=', as upstream allows since it relaxed the rule (1.34)."""
-    return _check("env_var", value)
+    if not value:
+        return ["environment variable name must be non-empty"]
+    return [] if _MATCHES["env_var"](value) else [_RULES["env_var"][0]]
 
 
 def is_config_key(value: str) -> list[str]:
@@ -261,16 +272,12 @@ def is_fully_qualified_name(value: str) -> list[str]:
 
 def is_domain_prefixed_path(value: str) -> list[str]:
     """`example.com/path`: what status.managedBy, signer names and readiness gates look like."""
-    domain, slash, path = value.partition("/")
-    if not slash:
+    domain, _, path = value.partition("/")
+    if not domain or not path:
         return ['must be a domain-prefixed path (such as "acme.io/foo")']
-    faults = [f"prefix part {fault}" for fault in is_dns1123_subdomain(domain)] if domain else []
-    if not domain:
-        faults.append("prefix part must be non-empty")
-    if not path:
-        faults.append("path part must be non-empty")
-    elif not _MATCHES["http_path"](path):
-        faults.append(f"path part {_MESSAGES['http_path']}")
+    faults = is_dns1123_subdomain(domain)
+    if not _MATCHES["http_path"](path):
+        faults.append(_MESSAGES["http_path"])
     return faults
 
 

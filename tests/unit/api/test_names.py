@@ -10,7 +10,7 @@ def test_labels_that_pass(good: str) -> None:
     assert names.is_dns1123_label(good) == []
 
 
-@pytest.mark.parametrize("bad", ["", "A", "-a", "a-", "a.b", "a_b", "é", "a\n"])
+@pytest.mark.parametrize("bad", ["", "A", "-a", "a-", "a_b", "é", "a\n"])
 def test_labels_that_do_not_pass_are_told_the_pattern(bad: str) -> None:
     assert names.is_dns1123_label(bad) == [
         "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
@@ -20,7 +20,11 @@ def test_labels_that_do_not_pass_are_told_the_pattern(bad: str) -> None:
 
 
 def test_a_long_label_is_told_its_limit() -> None:
-    assert names.is_dns1123_label("a" * 64) == ["must be no more than 63 bytes"]
+    assert names.is_dns1123_label("a" * 64) == ["must be no more than 63 characters"]
+
+
+def test_a_subdomain_that_is_no_label_has_dots() -> None:
+    assert names.is_dns1123_label("a.b") == ["must not contain dots"]
 
 
 def test_a_subdomain_may_have_dots_but_no_empty_part() -> None:
@@ -45,7 +49,7 @@ def test_qualified_names_that_pass(good: str) -> None:
         ("/a", "prefix part must be non-empty"),
         ("A/a", "prefix part a lowercase RFC 1123 subdomain"),
         ("a/", "name part must be non-empty"),
-        ("a/b/c", "a qualified name must consist of"),
+        ("a/b/c", "a valid label key must consist of"),
         ("a b", "name part must consist of"),
         ("x" * 64, "name part must be no more than 63 bytes"),
     ],
@@ -60,12 +64,13 @@ def test_a_label_value_may_be_empty_but_not_end_in_a_dot() -> None:
 
 
 def test_lengths_at_their_limits() -> None:
-    for check, limit in (
-        (names.is_label_value, 63), (names.is_qualified_name, 63), (names.is_dns1123_label, 63),
-        (names.is_dns1035_label, 63), (names.is_dns1123_subdomain, 253), (names.is_config_key, 253),
+    for check, limit, unit in (
+        (names.is_label_value, 63, "bytes"), (names.is_qualified_name, 63, "bytes"),
+        (names.is_dns1123_label, 63, "characters"), (names.is_dns1035_label, 63, "characters"),
+        (names.is_dns1123_subdomain, 253, "characters"), (names.is_config_key, 253, "characters"),
     ):  # fmt: skip
         assert check("a" * limit) == []
-        assert f"must be no more than {limit} bytes" in check("a" * (limit + 1))[0]
+        assert f"must be no more than {limit} {unit}" in check("a" * (limit + 1))[0]
 
 
 @pytest.mark.parametrize("bad", [".", "..", "..a"])
@@ -76,7 +81,12 @@ def test_a_config_key_does_not_climb_out_of_its_directory(bad: str) -> None:
 def test_an_environment_variable_may_be_any_printable_text_without_an_equals_sign() -> None:
     assert names.is_env_var_name("my.var with space") == []
     assert len(names.is_env_var_name("a=b")) == 1
-    assert len(names.is_env_var_name("")) == 1
+    assert names.is_env_var_name("") == ["environment variable name must be non-empty"]
+
+
+def test_user_and_group_ids() -> None:
+    assert names.is_user_id(2**31 - 1) == []
+    assert names.is_group_id(-1) == ["must be between 0 and 2147483647, inclusive"]
 
 
 def test_port_names() -> None:
@@ -84,7 +94,7 @@ def test_port_names() -> None:
     assert names.is_port_name("123") == ["must contain at least one letter (a-z)"]
     assert names.is_port_name("a--b") == ["must not contain consecutive hyphens"]
     assert names.is_port_name("-a") == ["must not begin or end with a hyphen"]
-    assert names.is_port_name("a" * 16) == ["must be no more than 15 bytes"]
+    assert names.is_port_name("a" * 16) == ["must be no more than 15 characters"]
 
 
 def test_port_numbers() -> None:
@@ -118,4 +128,5 @@ def test_path_segments() -> None:
 
 def test_domain_prefixed_paths() -> None:
     assert names.is_domain_prefixed_path("example.com/a/b") == []
-    assert len(names.is_domain_prefixed_path("a")) == 1
+    assert names.is_domain_prefixed_path("a") == ['must be a domain-prefixed path (such as "acme.io/foo")']
+    assert names.is_domain_prefixed_path("a.b/ c")[0].startswith("Invalid path (regex used for validation is")
