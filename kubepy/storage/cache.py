@@ -74,6 +74,7 @@ class ResourceCache:
         self._ring = Ring(0)
         self._fanout = Fanout()
         self._applied = 0
+        self._changed_at = 0
         self._watch: Watch | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._past: tuple[int, Objects] | None = None
@@ -131,6 +132,7 @@ class ResourceCache:
         self._objects = Objects(self.prefix, loaded)
         self._ring = Ring(revision)
         self._past = None
+        self._changed_at = revision
         self._marks.clear()
         self._fanout.end()
         self._ahead = {k: o for k, o in self._ahead.items() if _revision(o) > revision}
@@ -157,6 +159,11 @@ class ResourceCache:
     def revision(self) -> int:
         """The cache shows the state of this revision."""
         return max(self._applied, self._watch.position) if self._watch is not None else self._applied
+
+    @property
+    def changed_at(self) -> int:
+        """The revision of the last change of an object here: what was made of `list` is right as long as this stays."""
+        return self._changed_at
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -343,6 +350,7 @@ class ResourceCache:
             self._objects.pop(key)
         else:
             return
+        self._changed_at = revision
         self._ring.append(event)
         self._fanout.dispatch(event)
 

@@ -107,6 +107,19 @@ def test_a_fresh_read_sees_the_writes_before_it_even_to_other_resources() -> Non
     on_cache(scenario)
 
 
+def test_only_changes_of_its_own_objects_move_the_mark_of_the_last_change() -> None:
+    async def scenario(store: EmbeddedStore, cache: ResourceCache) -> None:
+        before = cache.changed_at
+        await store.create("/registry/other/x", b"{}")
+        await cache.fresh()
+        assert cache.changed_at == before
+        revision = await write(store, "a")
+        await cache.fresh()
+        assert cache.changed_at == revision
+
+    on_cache(scenario)
+
+
 def test_a_writer_sees_its_write_before_the_watch_tells_it() -> None:
     async def scenario(store: EmbeddedStore, cache: ResourceCache) -> None:
         key = f"{PREFIX}a/x"
