@@ -158,7 +158,8 @@ def _autoscaler_to_v1(obj: Object) -> Object:
         value = holder.pop(field, None)
         if value:
             annotations[annotation] = _text(value)
-    return _with_parts(obj, annotations, spec, status)
+    # v1 always tells both counts, v2 leaves out a current one of zero.
+    return _with_parts(obj, annotations, spec, {"currentReplicas": 0, "desiredReplicas": 0, **status})
 
 
 def _autoscaler_from_v1(obj: Object) -> Object:
@@ -172,6 +173,8 @@ def _autoscaler_from_v1(obj: Object) -> Object:
     current += [_metric_from_v1(metric, "current") for metric in _taken(annotations, CURRENT_METRICS)]
     if current:
         status["currentMetrics"] = current
+    if status.get("currentReplicas") == 0:
+        del status["currentReplicas"]
     for holder, field, annotation in ((spec, "behavior", BEHAVIOR), (status, "conditions", CONDITIONS)):
         value = _taken(annotations, annotation)
         if value:

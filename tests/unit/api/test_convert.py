@@ -85,6 +85,7 @@ def test_an_autoscaler_goes_to_v1_and_back() -> None:
     old = convert.convert(original, "autoscaling/v1")
     assert old["spec"]["targetCPUUtilizationPercentage"] == 50
     assert old["status"]["currentCPUUtilizationPercentage"] == 50
+    assert old["status"]["currentReplicas"] == 0
     assert old["metadata"]["annotations"].keys() == {
         "a",
         convert.METRICS,
