@@ -3,7 +3,7 @@
 Source: plugin/pkg/admission/serviceaccount.
 """
 
-import secrets
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -122,7 +122,7 @@ def mount_token(spec: Object, new_name: Callable[[], str]) -> None:
 
 def new_volume_name() -> str:
     """`kube-api-access-` and five random characters."""
-    return VOLUME_PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(5))
+    return VOLUME_PREFIX + "".join(random.choices(_ALPHABET, k=5))
 
 
 def token_volume(name: str) -> dict[str, Any]:

@@ -125,16 +125,26 @@ def attributes_of(served: Served, ctx: Context, operation: str, obj: Object | No
     )
 
 
+_KEPT_DECODED = frozenset(
+    ("namespaces", "serviceaccounts", "limitranges", "priorityclasses", "runtimeclasses", "storageclasses")
+)
+_KEPT_AT_MOST = 2048
+
+
 class CacheLookup:
-    """`apiserver.lookup.Lookup` over the engine's caches."""
+    """`apiserver.lookup.Lookup` over the engine's caches.
+
+    What admission reads for nearly every write is small and seldom changes: it is kept decoded, by revision.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._decoded: dict[str, tuple[int, Object]] = {}
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
         served = self._engine.of(resource)
         found: CachedObject | None = served.cache.get(served.key(namespace or "", name))
-        return decode_stored(found.data) if found is not None else None
+        return self._decode(resource, found) if found is not None else None
 
     def list(
         self, resource: Resource, namespace: str | None = None, *, fields: Mapping[str, str] | None = None
@@ -143,7 +153,19 @@ class CacheLookup:
         if fields:
             wanted = fields.items()
             found = [entry for entry in found if all(entry.fields.get(field) == value for field, value in wanted)]
-        return [decode_stored(entry.data) for entry in found]
+        return [self._decode(resource, entry) for entry in found]
+
+    def _decode(self, resource: Resource, entry: CachedObject) -> Object:
+        if resource.plural not in _KEPT_DECODED:
+            return decode_stored(entry.data)
+        kept = self._decoded.get(entry.key)
+        if kept is not None and kept[0] == entry.revision:
+            return kept[1]
+        if len(self._decoded) >= _KEPT_AT_MOST:
+            self._decoded.clear()
+        obj = decode_stored(entry.data)
+        self._decoded[entry.key] = (entry.revision, obj)
+        return obj
 
     def version(self, resource: Resource) -> int:
         return self._engine.of(resource).cache.changed_at
