@@ -455,6 +455,8 @@ INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
         ({"type": "object", "additionalProperties": {}}, {("additionalProperties.type", REQUIRED)}),
         ({"type": "array", "items": {}}, {("items.type", REQUIRED)}),
         ({"type": "string", "pattern": "("}, {("pattern", INVALID)}),
+        ({"type": "string", "pattern": "(?=a)b"}, {("pattern", INVALID)}),
+        ({"type": "string", "pattern": r"^[\p{L}a-z]+\z"}, set()),
         ({"type": "string", "not": {"enum": ["a"]}}, set()),
         ({"type": "string", "not": {"default": "a"}}, {("not.default", FORBIDDEN)}),
         (
