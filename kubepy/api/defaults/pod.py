@@ -136,12 +136,12 @@ def _pod_level_resources(spec: Object) -> None:
     asked, allowed = pods.aggregate(spec, "requests"), pods.aggregate(spec, "limits")
     pages = {name: allowed[name] for name in allowed.keys() - requests.keys() if name.startswith("hugepages-")}
     limits = {**_written(pages), **limits}
+    if not limits:
+        limits = _written({name: allowed[name] for name in _POD_RESOURCES if _all_limit(spec, name)})
     if limits:
         overcommitted = {name: asked[name] for name in _POD_RESOURCES if name in asked}
         fitting = {name: limit for name, limit in limits.items() if name not in overcommitted and _is_of_pods(name)}
         requests = {**fitting, **_written(overcommitted), **requests}
-    else:
-        limits = _written({name: allowed[name] for name in _POD_RESOURCES if _all_limit(spec, name)})
     own.update({"requests": requests} if requests else {})
     own.update({"limits": limits} if limits else {})
 
