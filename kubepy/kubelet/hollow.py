@@ -93,6 +93,8 @@ class Fleet:
         for start in range(0, len(names), _WORKERS):
             await asyncio.gather(*(self._register(name) for name in names[start : start + _WORKERS]))
         self.registered.set()
+        if not names:  # nothing to renew: the loop below would never let go of the thread
+            return
         scope = Scope()
         try:
             turn = 0
