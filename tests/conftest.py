@@ -40,11 +40,20 @@ class Etcd:
 
     def start(self) -> None:
         """Starts it and waits until it serves."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Starts it."""
         client, peer = self.endpoint, f"http://127.0.0.1:{self.peer_port}"
         command = ["etcd", "--data-dir", str(self.directory / "data"), "--logger", "zap", "--log-level", "error"]
         command += ["--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer]
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen([*command, *self.arguments], stdout=log, stderr=log)
+
+    def wait(self) -> None:
+        """Returns when it serves, which takes a quorum."""
+        assert self.process is not None
         until = time.monotonic() + _STARTS_WITHIN_S
         while not self._serves():
             if self.process.poll() is not None or time.monotonic() > until:

@@ -33,12 +33,14 @@ async def changes_after(client: EtcdClient, revision: int) -> AsyncGenerator[tup
     Raises Compacted.
     """
     backoff = Backoff(0.05, 1.0)
+    is_told = False
     while True:
         member = client.member
         stream = _stream(member, revision)
         try:
             async for batch, reached in stream:
                 backoff.reset()
+                is_told = False
                 revision = max(revision, reached)
                 yield batch, revision
             why: object = "the stream ended"
@@ -47,7 +49,9 @@ async def changes_after(client: EtcdClient, revision: int) -> AsyncGenerator[tup
         finally:
             await stream.aclose()
         client.give_up(member, why)
-        _log.debug("watch of etcd broke, resuming", after=revision, why=why)
+        if not is_told:  # once an outage
+            _log.warning("watch of etcd broke, resuming", endpoint=member.endpoint, after=revision, why=why)
+            is_told = True
         await asyncio.sleep(backoff.next())
 
 
