@@ -31,6 +31,7 @@ class RequestInfo:
     namespace: str = ""
     name: str = ""
     rest: str = ""
+    field_selector: str = ""
 
 
 def is_true(value: str) -> bool:
@@ -95,6 +96,7 @@ def _name_collection_verb(info: RequestInfo, params: dict[str, list[str]]) -> No
     elif info.verb == "delete":
         info.verb = "deletecollection"
     if info.verb in ("list", "watch", "deletecollection") and (selector := params.get("fieldSelector")):
+        info.field_selector = selector[0]
         # A rule for one name covers a list or watch that is narrowed to it.
         for term in selector[0].split(","):
             field, _, value = term.partition("=")

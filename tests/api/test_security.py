@@ -195,6 +195,10 @@ def test_a_kubelet_touches_only_its_own_node_and_the_secrets_of_its_pods(run: Ru
         assert (await kubelet.get(SECRETS, "used", "default"))["metadata"]["name"] == "used"
         with pytest.raises(Forbidden, match="no relationship found between node 'n1' and this object"):
             await kubelet.get(SECRETS, "other", "default")
+        own = await kubelet.list(PODS, field_selector="spec.nodeName=n1")
+        assert [found["metadata"]["name"] for found in own["items"]] == ["web"]
+        with pytest.raises(Forbidden, match="can only list/watch pods with"):
+            await kubelet.list(PODS)
         spec = {"holderIdentity": "n1", "leaseDurationSeconds": 40}
         lease = {**named("Lease", "n1", "coordination.k8s.io/v1"), "spec": spec}
         lease["metadata"]["namespace"] = "kube-node-lease"

@@ -86,6 +86,8 @@ class NodeAuthorizer:
         if info.verb == "get" and not info.subresource:
             pod = self._lookup.get(_PODS, info.name, info.namespace)
             return related_or_not(node, info, lambda: pod is None or pod["spec"].get("nodeName") == node)
+        if info.verb in ("list", "watch") and not selects_node(info.field_selector, node):
+            return Decision(False, f"can only list/watch pods with spec.nodeName field selector {node!r}")
         return by_rules(info)
 
     def _node(self, node: str, info: RequestInfo) -> Decision:
@@ -113,8 +115,12 @@ class NodeAuthorizer:
     def _resource_slice(self, node: str, info: RequestInfo) -> Decision:
         if info.subresource:
             return Decision(False, "cannot authorize ResourceSlice subresources")
-        if info.verb in ("create", "list", "watch", "deletecollection"):
+        if info.verb == "create":
             return ALLOWED
+        if info.verb in ("list", "watch", "deletecollection"):
+            if selects_node(info.field_selector, node):
+                return ALLOWED
+            return Decision(False, f"can only {info.verb} ResourceSlices with spec.nodeName field selector {node!r}")
         found = self._lookup.get(_SLICES, info.name)
         return related_or_not(node, info, lambda: found is not None and found["spec"].get("nodeName") == node)
 
@@ -158,6 +164,11 @@ class NodeAuthorizer:
         for name, namespace in self._bound_volumes(node):
             if volume := self._lookup.get(_VOLUMES, name):
                 yield refs.volume_secret_refs(volume, namespace)
+
+
+def selects_node(field_selector: str, node: str) -> bool:
+    """Whether a field selector takes only what is on the node."""
+    return any(term.replace("==", "=") == f"spec.nodeName={node}" for term in field_selector.split(","))
 
 
 def by_rules(info: RequestInfo) -> Decision:

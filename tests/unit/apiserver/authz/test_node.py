@@ -11,9 +11,11 @@ from kubepy.apiserver.request_info import RequestInfo
 N1 = UserInfo("system:node:n1", groups=("system:nodes", "system:authenticated"))
 
 
-def ask(verb: str, resource: str, namespace: str = "default", name: str = "", group: str = "") -> RequestInfo:
+def ask(
+    verb: str, resource: str, namespace: str = "default", name: str = "", group: str = "", fields: str = ""
+) -> RequestInfo:
     plural, _, subresource = resource.partition("/")
-    return RequestInfo(verb, "", True, group, "v1", plural, subresource, namespace, name)
+    return RequestInfo(verb, "", True, group, "v1", plural, subresource, namespace, name, field_selector=fields)
 
 
 def pod(name: str, node: str = "n1", annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
@@ -100,7 +102,11 @@ def test_tokens_are_made_for_the_accounts_of_its_pods(objects: Any) -> None:
         (ask("update", "csinodes", "", "n2", "storage.k8s.io"), False),
         (ask("create", "events"), True),
         (ask("list", "services", ""), True),
-        (ask("list", "pods", ""), True),
+        (ask("list", "pods", ""), False),
+        (ask("watch", "pods", "", fields="spec.nodeName=n1,status.phase!=Failed"), True),
+        (ask("list", "pods", "", fields="spec.nodeName=n10"), False),
+        (ask("list", "resourceslices", "", group="resource.k8s.io", fields="spec.nodeName==n1"), True),
+        (ask("deletecollection", "resourceslices", "", group="resource.k8s.io"), False),
         (ask("create", "deployments", group="apps"), False),
         (ask("create", "certificatesigningrequests", "", "", "certificates.k8s.io"), True),
     ],
