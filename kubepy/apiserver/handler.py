@@ -11,7 +11,7 @@ from typing import Protocol
 
 from multidict import CIMultiDict
 
-from kubepy.api.errors import ApiError, InternalError
+from kubepy.api.errors import ApiError, InternalError, RequestEntityTooLarge
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.metrics import Metrics
 from kubepy.apiserver.negotiation import PLAIN, Form, negotiate
@@ -21,7 +21,7 @@ from kubepy.apiserver.request_info import RequestInfo, parse_request_info
 from kubepy.lib import log
 from kubepy.lib.clock import Clock
 from kubepy.lib.http import Answer, Request
-from kubepy.storage.base import Unavailable
+from kubepy.storage.base import TooLarge, Unavailable
 
 _log = log.get(__name__)
 Route = Callable[[Context], Awaitable[Answer]]
@@ -67,6 +67,8 @@ class Chain:
             answer = await self._route(ctx)
         except ApiError as fault:
             answer = respond_error(fault, Form(yaml=form.yaml, pretty=form.pretty))
+        except TooLarge as fault:
+            answer = respond_error(RequestEntityTooLarge(str(fault)))
         except Unavailable as fault:
             _log.warning("storage does not answer", path=request.path, error=fault)
             answer = respond_error(InternalError(f"Internal error occurred: {fault}"))

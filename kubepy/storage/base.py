@@ -10,7 +10,10 @@ What every backend promises, and `tests/contract/test_store.py` checks on each:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+VALUE_BYTES_AT_MOST: Final = (1536 << 10) - 4096
+"""etcd's default limit of a request, less room for what is around the value; the same for every backend."""
 
 
 class StoreError(Exception):
@@ -39,6 +42,14 @@ class Compacted(StoreError):
     def __init__(self, revision: int) -> None:
         super().__init__(f"compacted up to revision {revision}")
         self.revision = revision
+
+
+class TooLarge(StoreError):
+    """The value is larger than a store takes."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("etcdserver: request is too large")
+        self.key = key
 
 
 class Unavailable(StoreError):
@@ -105,10 +116,13 @@ class Store(Protocol):
         """
 
     async def create(self, key: str, value: bytes, *, ttl_s: int = 0) -> int:
-        """Stores a new key, gone after `ttl_s` seconds unless that is 0; the new revision. Raises KeyExists."""
+        """Stores a new key, gone after `ttl_s` seconds unless that is 0; the new revision. Raises KeyExists, TooLarge."""
 
     async def update(self, key: str, value: bytes, *, revision: int, ttl_s: int = 0) -> int:
-        """Replaces the value if the key is at `revision`; the new revision. Raises RevisionConflict, KeyMissing."""
+        """Replaces the value if the key is at `revision`; the new revision.
+
+        Raises RevisionConflict, KeyMissing, TooLarge.
+        """
 
     async def delete(self, key: str, *, revision: int) -> int:
         """Removes the key if it is at `revision`; the delete's revision. Raises RevisionConflict, KeyMissing."""

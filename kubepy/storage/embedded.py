@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from kubepy.lib import log
 from kubepy.storage.base import (
+    VALUE_BYTES_AT_MOST,
     Change,
     Compacted,
     Entry,
@@ -26,6 +27,7 @@ from kubepy.storage.base import (
     KeyMissing,
     RevisionConflict,
     StoreError,
+    TooLarge,
     Unavailable,
 )
 from kubepy.storage.hub import Hub, HubWatch
@@ -139,6 +141,8 @@ class EmbeddedStore:
                 raise RevisionConflict(current)
 
     async def _write(self, key: str, value: bytes | None, replaced: int, ttl_s: int) -> int:
+        if value is not None and len(value) > VALUE_BYTES_AT_MOST:
+            raise TooLarge(key)
         loop = self._start()
         self._decided = revision = self._decided + 1
         expires = time.time() + ttl_s if ttl_s else None

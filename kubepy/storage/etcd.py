@@ -14,6 +14,7 @@ from kubepy.lib import log, tasks
 from kubepy.lib.backoff import Backoff
 from kubepy.storage import etcd_messages as etcd
 from kubepy.storage.base import (
+    VALUE_BYTES_AT_MOST,
     Change,
     Compacted,
     Entry,
@@ -21,6 +22,7 @@ from kubepy.storage.base import (
     KeyMissing,
     RevisionConflict,
     StoreError,
+    TooLarge,
     Unavailable,
 )
 from kubepy.storage.etcd_client import CALL_DEADLINE_S, COMPACT, RANGE, TXN, EtcdClient, Refused
@@ -147,6 +149,8 @@ class EtcdStore:
 
     async def _put(self, key: str, value: bytes, revision: int, ttl_s: int) -> int:
         """Stores the value if the key is at `revision` (0: if it is not there)."""
+        if len(value) > VALUE_BYTES_AT_MOST:
+            raise TooLarge(key)
         for _ in range(_ANY_LEASE_TRIES):
             lease = await self._leases.get(ttl_s) if ttl_s else 0
             try:

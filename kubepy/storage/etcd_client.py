@@ -35,6 +35,8 @@ _TRANSIENT: Final = {
     grpc.ABORTED,
     grpc.UNKNOWN,
 }
+_NO_SPACE: Final = "space exceeded"
+"""In the text of a refusal that lasts until somebody compacts and defragments etcd."""
 _WATCH: Final = "/etcdserverpb.Watch/Watch"
 
 
@@ -225,7 +227,7 @@ class EtcdClient:
                     raise Refused(error.code, str(error)) from error
                 backoff = backoff or Backoff(0.02, 1.0)
                 wait_s = backoff.next()
-                if time.monotonic() + wait_s >= until:
+                if time.monotonic() + wait_s >= until or _NO_SPACE in str(error):
                     raise Unavailable(f"etcd at {member.endpoint}: {error}") from error
                 repeated = repeated or error.sent
                 self.give_up(member, error)

@@ -7,7 +7,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import uvloop
 
-from kubepy.storage.base import Change, Compacted, KeyExists, KeyMissing, Progress, RevisionConflict, Store, Watch
+from kubepy.storage.base import (
+    VALUE_BYTES_AT_MOST,
+    Change,
+    Compacted,
+    KeyExists,
+    KeyMissing,
+    Progress,
+    RevisionConflict,
+    Store,
+    TooLarge,
+    Watch,
+)
 
 Open = Callable[[], Store]
 
@@ -117,6 +128,17 @@ def test_of_racing_writers_exactly_one_wins(open_backend: Open, prefix: str) -> 
         assert (await store.get(prefix + "a")).value == b"%d" % won[0]
         created = await asyncio.gather(*(store.create(prefix + "b", b"") for _ in range(20)), return_exceptions=True)
         assert sum(isinstance(outcome, int) for outcome in created) == 1
+
+    on(open_backend, scenario)
+
+
+def test_a_value_that_is_too_large_is_refused(open_backend: Open, prefix: str) -> None:
+    async def scenario(store: Store) -> None:
+        revision = await store.create(prefix + "a", b"x" * VALUE_BYTES_AT_MOST)
+        assert await store.update(prefix + "a", b"y" * VALUE_BYTES_AT_MOST, revision=revision) > revision
+        with pytest.raises(TooLarge):
+            await store.create(prefix + "b", b"x" * (VALUE_BYTES_AT_MOST + 1))
+        assert [e.key for e in (await store.list(prefix))[0]] == [prefix + "a"]
 
     on(open_backend, scenario)
 
