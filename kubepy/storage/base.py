@@ -116,7 +116,7 @@ class Store(Protocol):
         """
 
     async def create(self, key: str, value: bytes, *, ttl_s: int = 0) -> int:
-        """Stores a new key, gone after `ttl_s` seconds unless that is 0; the new revision. Raises KeyExists, TooLarge."""
+        """Stores a key, gone after `ttl_s` seconds unless that is 0; the new revision. Raises KeyExists, TooLarge."""
 
     async def update(self, key: str, value: bytes, *, revision: int, ttl_s: int = 0) -> int:
         """Replaces the value if the key is at `revision`; the new revision.
