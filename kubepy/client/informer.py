@@ -124,27 +124,32 @@ class Informer:
 
     async def run(self) -> None:
         """Follows the server until cancelled, through whatever happens to it."""
-        backoff = Backoff(first_s=0.2, most_s=30.0)
+        backoff = Backoff(first_s=0.2, most_s=10.0)
+        broken = False
         while True:
             started = time.monotonic()
             try:
                 if not self._revision:
                     self._revision = await self._relist()
                     self._synced.set()
+                if broken:
+                    _log.info("following again", resource=self.resource.qualified)
+                    broken = False
                 await self._follow()
-                if time.monotonic() - started > _SHORT_WATCH_S:
-                    backoff.reset()
-                    continue
-                fault = "watch ended at once"
+                fault = ""
             except errors.Gone:
                 _log.debug("watch too old, listing again", resource=self.resource.qualified)
-                self._revision = ""
-                fault = "watch too old"
+                self._revision = fault = ""
             except (Unreachable, errors.ApiError) as error:
                 fault = str(error)
-            wait_s = backoff.next()
-            _log.debug("following again", resource=self.resource.qualified, why=fault, wait_s=round(wait_s, 1))
-            await asyncio.sleep(wait_s)
+            if time.monotonic() - started > _SHORT_WATCH_S:
+                backoff.reset()
+                if not fault:
+                    continue  # the server ends watches in good order after some minutes
+            if fault and not broken:
+                _log.warning("cannot follow", resource=self.resource.qualified, why=fault)
+                broken = True
+            await asyncio.sleep(backoff.next())
 
     async def _relist(self) -> str:
         found: dict[str, Object] = {}
