@@ -14,6 +14,7 @@ from typing import Any
 from kubepy.apiserver.admission import plugins
 from kubepy.apiserver.authn.token_file import parse_token_file
 from kubepy.apiserver.authz.chain import MODES
+from kubepy.apiserver.encryption import parse_encryption_config
 from kubepy.lib import pki
 from kubepy.lib.flags import Flag, FlagError, Kind, parse_known
 
@@ -65,6 +66,9 @@ class ApiServerConfig:
     etcd_prefix: str = _flag("etcd-prefix", "string", "/registry", "Prefix of all keys.")
     etcd_compaction_interval_s: float = _flag(
         "etcd-compaction-interval", "duration", 300.0, "How often history is compacted; 0: never."
+    )
+    encryption_provider_config: str = _flag(
+        "encryption-provider-config", "string", "", "YAML file that says which resources are encrypted in the store."
     )
     watch_cache: bool = _flag("watch-cache", "bool", True, "Always on here.")
     event_ttl_s: float = _flag("event-ttl", "duration", 3600.0, "How long Events are kept.")
@@ -361,6 +365,7 @@ def _file_faults(config: ApiServerConfig) -> Iterator[str]:
         ("proxy-client-cert-file", pki.load_certificates),
         ("proxy-client-key-file", pki.load_key),
         ("token-auth-file", lambda data: parse_token_file(data.decode())),
+        ("encryption-provider-config", lambda data: parse_encryption_config(data.decode())),
     )
     for flag, load in checks:
         value = getattr(config, _FIELDS[flag])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, PRIVILEGED_GROUP, UserInfo
 from kubepy.apiserver.config import FLAGS, ApiServerConfig, read
+from kubepy.apiserver.encryption import parse_encryption_config
 from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer
 from kubepy.cli.daemon import start
@@ -21,6 +22,7 @@ from kubepy.lib.http_server import server_tls
 from kubepy.lib.tls import self_signed
 from kubepy.storage.base import Store
 from kubepy.storage.embedded import EmbeddedStore
+from kubepy.storage.encrypted import EncryptedStore
 from kubepy.storage.etcd import EtcdStore
 
 _ABOUT = "Validates and configures data for the API objects, and serves them: the front of the cluster's shared state."
@@ -48,7 +50,15 @@ async def run(config: ApiServerConfig) -> None:
 
 
 def open_store(config: ApiServerConfig) -> Store:
-    """The store that the flags name; nothing is connected yet."""
+    """The store that the flags name, encrypted as they say; nothing is connected yet."""
+    store = open_backend(config)
+    if not config.encryption_provider_config:
+        return store
+    return EncryptedStore(store, parse_encryption_config(Path(config.encryption_provider_config).read_text()))
+
+
+def open_backend(config: ApiServerConfig) -> Store:
+    """The store itself."""
     if config.storage_backend == "embedded":
         if not config.data_dir:
             return EmbeddedStore()
