@@ -120,13 +120,16 @@ class ResourceCache:
             await tasks.cancel(marking)
 
     async def _load(self) -> None:
-        entries, revision = await self._store.list(self.prefix)
+        listed, revision = await self._store.list(self.prefix)
+        entries = list(reversed(listed))
+        del listed
         loaded = []
-        for count, entry in enumerate(entries, 1):
+        while entries:
+            entry = entries.pop()  # lets go of the stored bytes one by one, so that they never are there twice
             obj = self._cached(entry.key, entry.value, entry.revision)
             if obj is not None:
                 loaded.append(obj)
-            if count % _LOADED_PER_TURN == 0:
+            if len(entries) % _LOADED_PER_TURN == 0:
                 await asyncio.sleep(0)
         self._watch = self._store.watch(self.prefix, revision=revision)
         self._objects = Objects(self.prefix, loaded)
