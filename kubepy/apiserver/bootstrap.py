@@ -11,6 +11,7 @@ from kubepy.api import resources
 from kubepy.api.errors import AlreadyExists
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
+from kubepy.apiserver.api_services import local_services
 from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, PRIVILEGED_GROUP, UserInfo
 from kubepy.client.client import Client
 
@@ -33,6 +34,9 @@ async def run(server: "ApiServer") -> None:
     await make_missing(client, resources.named("namespaces"), map(_namespace, _NAMESPACES))
     await make_missing(
         client, resources.named("priorityclasses", "scheduling.k8s.io"), (_priority(*row) for row in _PRIORITIES)
+    )
+    await make_missing(
+        client, resources.named("apiservices", "apiregistration.k8s.io"), local_services(resources.BUILT_IN)
     )
     if server.security.reconcile is not None:
         await server.security.reconcile(client)

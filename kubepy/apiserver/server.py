@@ -17,6 +17,7 @@ from kubepy.apiserver.authn.chain import Authenticator as AuthnChain
 from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization
 from kubepy.apiserver.component_status import component_statuses
 from kubepy.apiserver.config import ApiServerConfig, parse_port_range
+from kubepy.apiserver.custom_resources import CustomResources
 from kubepy.apiserver.endpoints import Documents
 from kubepy.apiserver.handler import Authenticator, Authorizer, Chain
 from kubepy.apiserver.health import Check, Health
@@ -126,6 +127,9 @@ class ApiServer:
     async def start(self) -> None:
         """Returns when the caches can be read; what is bootstrapped may still be under way (see /readyz)."""
         await self.engine.start()
+        custom = CustomResources(self)
+        await custom.start()
+        self._scope.start(custom.run(), name="custom resources")
         self._scope.start(self._run_hooks(), name="post-start hooks")
         compacting = compactor.run(
             self.engine.store, interval_s=self.config.etcd_compaction_interval_s, clock=self.engine.clock

@@ -5,6 +5,7 @@ Messages are upstream's (apimachinery pkg/runtime/serializer, apiserver pkg/endp
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from kubepy.api.resources import Resource
 from kubepy.apiserver.negotiation import JSON, PROTOBUF, YAML, body_type
 from kubepy.apiserver.protobuf import parse_protobuf
 from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.custom import Custom
 
 _HEX_SHOWN = 30
 
@@ -90,19 +92,22 @@ def check_kind(obj: Object, resource: Resource, *, kind: str, api_version: str) 
     raise BadRequest(f'{head}no kind "{found_kind}" is registered for version "{found_version}" in scheme')
 
 
-def decode_object(obj: Object, ctx: Context, validation: str, *, raw: bool = True) -> None:
+def decode_object(
+    obj: Object, ctx: Context, validation: str, *, raw: bool = True, custom: Custom | None = None
+) -> None:
     """Checks types, drops unknown fields and tells of them as `validation` (Strict, Warn, Ignore) says.
 
     With `raw` the request's body is the object's JSON and is searched for fields that it names twice.
     Raises BadRequest.
     """
     api_version, kind = obj["apiVersion"], obj["kind"]
+    decode = custom.decode if custom is not None else partial(schemas.decode_kind, api_version, kind)
     if validation == "Ignore":
-        schemas.decode_kind(api_version, kind, obj)
+        decode(obj)
         return
     is_json = raw and ctx.request.body[:1] == b"{"
     repeated = schemas.duplicate_fields(ctx.request.body, obj) if is_json else []
-    faults = repeated + schemas.decode_kind(api_version, kind, obj)
+    faults = repeated + decode(obj)
     if not faults:
         return
     if validation == "Strict":

@@ -7,7 +7,6 @@ Source: apiserver pkg/endpoints/handlers/create.go, pkg/registry/rest/create.go,
 import secrets
 
 from kubepy.api import errors
-from kubepy.api.defaults.registry import apply_defaults
 from kubepy.api.errors import BadRequest, InternalError
 from kubepy.api.meta import Object, new_uid
 from kubepy.apiserver.options import WriteOptions, parse_write_options
@@ -33,7 +32,7 @@ async def create(engine: Engine, served: Served, ctx: Context) -> Result:
     ctx.dry_run = options.dry_run
     obj = parse_body(ctx, resource.kind)
     check_kind(obj, resource, kind=resource.kind, api_version=resource.api_version)
-    decode_object(obj, ctx, options.validation)
+    decode_object(obj, ctx, options.validation, custom=served.custom)
     return await create_object(engine, served, ctx, obj, options)
 
 
@@ -42,7 +41,7 @@ async def create_object(
 ) -> Result:
     """Creates an object that is decoded already; with `is_owned` its managedFields are right already."""
     resource = served.resource
-    apply_defaults(resource.api_version, resource.kind, obj)
+    conversion.complete(served, obj)
     meta = _claim_metadata(obj, ctx, namespaced=resource.namespaced)
     if not is_owned:
         owning.track(served, ctx, options, obj, None)
@@ -69,6 +68,8 @@ async def create_object(
         strategy.end_write(obj, None, ctx, stored=stored)
     if stored:
         strategy.after_create(obj, ctx)
+        if follow_up := engine.after_create.get(served.prefix):
+            await follow_up(obj)
     return result
 
 

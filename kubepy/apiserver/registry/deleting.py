@@ -107,9 +107,10 @@ async def _try_delete(
     if pending:
         return Result(200, data=current.data)
     waits = _set_finalizers(served, obj, options)
-    waits = served.strategy.begin_delete(obj, ctx) or waits
+    by_itself = served.strategy.begin_delete(obj, ctx)
+    waits = waits or by_itself
     if waits:
-        _mark(obj, ctx)
+        _mark(obj, ctx, counts=not by_itself)
     if waits or (graceful and obj["metadata"]["deletionGracePeriodSeconds"] > 0):
         if ctx.dry_run:
             return Result(200, obj=obj)
@@ -179,9 +180,9 @@ def _set_finalizers(served: Served, obj: Object, options: DeleteOptions) -> bool
     return bool(after)
 
 
-def _mark(obj: Object, ctx: Context) -> None:
+def _mark(obj: Object, ctx: Context, *, counts: bool) -> None:
     meta = obj["metadata"]
-    if meta.get("deletionGracePeriodSeconds") is None and meta.get("generation"):
+    if counts and meta.get("deletionGracePeriodSeconds") is None and meta.get("generation"):
         meta["generation"] += 1
     if not meta.get("deletionTimestamp"):
         meta["deletionTimestamp"] = rfc3339(ctx.now)

@@ -5,7 +5,8 @@ and a Context. Everything that is stored goes through them, whoever asks.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from kubepy.api.meta import Object
@@ -14,6 +15,7 @@ from kubepy.apiserver.admission.chain import Attributes
 from kubepy.apiserver.registry import strategies_table
 from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.custom import Custom, CustomStrategy
 from kubepy.apiserver.registry.served import Served
 from kubepy.lib.clock import SYSTEM, Clock
 from kubepy.storage.base import Store
@@ -42,6 +44,8 @@ class Engine:
         self._served: dict[tuple[str, str, str], Served] = {}
         self._caches: dict[str, ResourceCache] = {}
         self.lookup = CacheLookup(self)
+        self.after_create: dict[str, Callable[[Object], Awaitable[None]]] = {}
+        """By prefix: what is done about a new object before its creator hears of it."""
         self.min_request_timeout_s = 1800
         """Seconds that a watch lasts which does not say how long; up to twice as much, at random."""
         for resource in BUILT_IN:
@@ -70,6 +74,37 @@ class Engine:
         served = Served(resource, storage, strategy, cache, prefix)
         self._served[resource.group, resource.version, resource.plural] = served
         return served
+
+    async def add_custom(self, custom: Custom) -> Served:
+        """Serves one version of a custom resource; returns when it can be read."""
+        row = custom.row
+        storage = row
+        if row.storage_version is not None:
+            storage = replace(row, version=row.storage_version, storage_group=None, storage_version=None)
+        prefix = f"{REGISTRY}{row.stored_as}/"
+        known = next((other for other in self._served.values() if other.prefix == prefix), None)
+        strategy = CustomStrategy(storage)
+        cache = known.cache if known is not None else ResourceCache(self.store, prefix, fields=strategy.fields)
+        if known is None:
+            cache.serves(storage.api_version, storage.kind)
+            self._caches[prefix] = cache
+            await cache.start()
+        served = Served(row, storage, strategy, cache, prefix, custom, custom.typed_schema())
+        self._served[row.group, row.version, row.plural] = served
+        return served
+
+    def remove(self, row: Resource) -> None:
+        """Stops serving one version; what is stored stays."""
+        self._served.pop((row.group, row.version, row.plural), None)
+
+    async def drop(self, row: Resource) -> None:
+        """Stops serving a version, and its cache if it was the last."""
+        self.remove(row)
+        prefix = f"{REGISTRY}{row.stored_as}/"
+        if not any(other.prefix == prefix for other in self._served.values()):
+            cache = self._caches.pop(prefix, None)
+            if cache is not None:
+                await cache.stop()
 
     async def start(self) -> None:
         """Starts every cache; returns when all can be read."""

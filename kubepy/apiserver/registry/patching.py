@@ -7,7 +7,6 @@ Source: apiserver pkg/endpoints/handlers/patch.go.
 from collections.abc import Callable
 
 from kubepy.api import patches, schemas
-from kubepy.api.defaults.registry import apply_defaults
 from kubepy.api.errors import BadRequest, UnsupportedMediaType
 from kubepy.api.meta import Object
 from kubepy.apiserver.options import WriteOptions, parse_write_options
@@ -90,7 +89,7 @@ def settle(new: Object, served: Served, ctx: Context, options: WriteOptions) -> 
             "the patch changes what the object is"
         )
     try:
-        decode_object(new, ctx, options.validation, raw=False)
+        decode_object(new, ctx, options.validation, raw=False, custom=served.custom)
     except BadRequest as fault:
         if "strict decoding error" in fault.message:
             raise
@@ -104,7 +103,7 @@ def settle(new: Object, served: Served, ctx: Context, options: WriteOptions) -> 
             f"the namespace of the object ({meta['namespace']}) does not match the namespace on the URL "
             f"({info.namespace})"
         )
-    apply_defaults(row.api_version, row.kind, new)
+    conversion.complete(served, new)
     return new
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kubepy.api.definitions import Schema
 from kubepy.api.printing.columns import Printer
 from kubepy.api.resources import Resource
+from kubepy.apiserver.registry.custom import Custom
 from kubepy.apiserver.registry.strategy import Strategy
 from kubepy.storage.cache import ResourceCache
 
@@ -21,10 +22,15 @@ class Served:
     strategy: Strategy
     cache: ResourceCache
     prefix: str
+    custom: Custom | None = None
+    """What is special about a custom resource; None for a built-in one."""
     schema: Schema | None = None
     """The schema of a custom resource; None takes the built-in kind's."""
-    printer: Printer | None = None
-    """The columns of a custom resource; None takes the kind's own."""
+
+    @property
+    def printer(self) -> Printer | None:
+        """The columns of a custom resource; None takes the kind's own."""
+        return self.custom.printer if self.custom is not None else None
 
     @property
     def converts(self) -> bool:

@@ -9,7 +9,6 @@ Source: apiserver pkg/endpoints/handlers/update.go, pkg/registry/rest/update.go,
 from collections.abc import Awaitable, Callable
 
 from kubepy.api import errors
-from kubepy.api.defaults.registry import apply_defaults
 from kubepy.api.errors import MODIFIED, ApiError, BadRequest, conflict, object_not_found
 from kubepy.api.managed_fields import is_unchanged_but_times
 from kubepy.api.meta import Object
@@ -36,9 +35,9 @@ async def update(engine: Engine, served: Served, ctx: Context) -> Result:
     ctx.dry_run = options.dry_run
     sent = parse_body(ctx, resource.kind)
     check_kind(sent, resource, kind=resource.kind, api_version=resource.api_version)
-    decode_object(sent, ctx, options.validation)
+    decode_object(sent, ctx, options.validation, custom=served.custom)
     check_name(sent, info.name, info.namespace)
-    apply_defaults(resource.api_version, resource.kind, sent)
+    conversion.complete(served, sent)
     body = encode_whole(sent)
     strategy = served.strategy
     if strategy.allows_create_on_update and not info.subresource and not sent["metadata"].get("resourceVersion"):

@@ -12,6 +12,8 @@ from kubepy.apiserver.registry.served import Served
 
 def rules_of(served: Served) -> Rules:
     """The rules of the group that the request names; they judge the kind as it is stored (events have two groups)."""
+    if served.custom is not None:
+        return served.custom.rules()
     return rules_for(served.resource.group, served.resource.kind)
 
 

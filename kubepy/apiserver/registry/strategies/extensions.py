@@ -3,9 +3,10 @@
 Source: apiextensions-apiserver pkg/registry/customresourcedefinition/strategy.go.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 from kubepy.api.meta import Object, add_finalizer
+from kubepy.apiserver.api_services import available
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.strategy import Strategy
 from kubepy.lib.clock import rfc3339
@@ -55,6 +56,9 @@ class CustomResourceDefinitionStrategy(Strategy):
 
 
 class APIServiceStrategy(Strategy):
-    """APIServices: a local one is available by itself."""
+    """APIServices: a local one, which names no Service, is available by itself."""
 
-    empty_status: ClassVar = {}
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_for_create(obj, ctx)
+        if not (obj.get("spec") or {}).get("service"):
+            obj["status"] = {"conditions": [available(rfc3339(ctx.now))]}

@@ -1,0 +1,182 @@
+"""What a CustomResourceDefinition makes: rows, strategies, rules and printers, for the engine that serves all kinds.
+
+Pure but for the caches' making, which is the engine's. A custom object is pruned, defaulted and validated by its
+structural schema; it is stored at the storage version, and served at every served one (conversion: None).
+Source: apiextensions-apiserver pkg/apiserver/customresource_handler.go, pkg/registry/customresource.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kubepy.api import definitions, names, schemas
+from kubepy.api.errors import FieldError, invalid
+from kubepy.api.meta import Object
+from kubepy.api.printing.columns import NAME, Cells, Column, Printer
+from kubepy.api.printing.durations import since
+from kubepy.api.resources import Resource, Subresource
+from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
+from kubepy.api.validation.rules import Rules
+from kubepy.apiserver.registry import structural
+from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.json_path import find
+from kubepy.apiserver.registry.strategy import Strategy, keep
+
+_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+_READ_WRITE = ("get", "patch", "update")
+_OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+_OPEN: Mapping[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Custom:
+    """One version of a custom kind. `scale` has specReplicasPath, statusReplicasPath and labelSelectorPath."""
+
+    row: Resource
+    schema: Mapping[str, Any]
+    scale: Mapping[str, str] | None
+    printer: Printer
+
+    def decode(self, obj: Object) -> list[str]:
+        """Prunes an object in place; what was unknown, as strict decoding words it. Raises BadRequest."""
+        meta = obj.get("metadata")
+        if isinstance(meta, dict):
+            schemas.normalise(definitions.definition(_OBJECT_META), meta, self.row.api_version, self.row.kind)
+        return [f'unknown field "{path}"' for path in structural.prune(self.schema, obj)]
+
+    def typed_schema(self) -> definitions.Schema:
+        """The schema with the fields that every object has, as owners of fields are tracked by."""
+        properties = {
+            **(self.schema.get("properties") or {}),
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"$ref": f"#/$defs/{_OBJECT_META}"},
+        }
+        return definitions.schema_from({**self.schema, "type": "object", "properties": properties})
+
+    def fill_defaults(self, obj: Object) -> None:
+        """Sets the schema's defaults in place."""
+        structural.fill_defaults(self.schema, obj)
+
+    def faults(self, obj: Object) -> list[FieldError]:
+        """What the schema and the scale paths find wrong."""
+        found = structural.validate(self.schema, obj)
+        if self.scale is not None:
+            path = self.scale["specReplicasPath"]
+            for value in find(path, obj):
+                if not isinstance(value, int) or isinstance(value, bool):
+                    kind = {str: "string", float: "float64", bool: "bool"}.get(type(value), "map[string]interface {}")
+                    why = f"{path} accessor error: {value} is of the type {kind}, expected int64"
+                    found.append(invalid(path, 0, why))
+                elif value < 0:
+                    found.append(invalid(path, value, "should be a non-negative integer"))
+        return found
+
+    def rules(self) -> Rules:
+        """The rules that the engine runs."""
+        namespaced = self.row.namespaced
+
+        def create(obj: Object) -> list[FieldError]:
+            found = validate_metadata(obj, namespaced, names.is_dns1123_subdomain, standard_finalizers=False)
+            return found + self.faults(obj)
+
+        def update(new: Object, old: Object) -> list[FieldError]:
+            return validate_metadata_update(new, old, standard_finalizers=False) + self.faults(new)
+
+        return Rules(create=create, update=update, status=update)
+
+
+class CustomStrategy(Strategy):
+    """Custom objects: everything but metadata and status counts as spec; without a status subresource, status too."""
+
+    tracks_generation = True
+
+    def reset_status(self, obj: Object) -> None:
+        obj.pop("status", None)
+
+    def is_spec_changed(self, new: Object, old: Object) -> bool:
+        skipped = {"apiVersion", "kind", "metadata"} | ({"status"} if self.has_status else set())
+        return any(new.get(field) != old.get(field) for field in (new.keys() | old.keys()) - skipped)
+
+    def prepare_for_status_update(self, new: Object, old: Object, ctx: Context) -> None:
+        super().prepare_for_status_update(new, old, ctx)
+        for field in ("labels", "annotations", "finalizers", "ownerReferences"):
+            keep(new["metadata"], old["metadata"], field)
+
+
+def customs_of(definition: Object) -> list[Custom]:
+    """Every served version, the storage version's row first known by `storage_version` of the others."""
+    spec = definition["spec"]
+    stored = next(version["name"] for version in spec["versions"] if version.get("storage"))
+    return [_custom(definition, version, stored) for version in spec["versions"] if version.get("served")]
+
+
+def _custom(definition: Object, version: Object, stored: str) -> Custom:
+    spec = definition["spec"]
+    found, subresources = spec["names"], version.get("subresources") or {}
+    subs: list[Subresource] = []
+    if "status" in subresources:
+        subs.append(Subresource("status", _READ_WRITE, found["kind"]))
+    if "scale" in subresources:
+        subs.append(Subresource("scale", _READ_WRITE, "Scale", "autoscaling", "v1"))
+    row = Resource(
+        group=spec["group"],
+        version=version["name"],
+        kind=found["kind"],
+        plural=found["plural"],
+        singular=found.get("singular") or found["kind"].lower(),
+        namespaced=spec["scope"] == "Namespaced",
+        short_names=tuple(found.get("shortNames") or ()),
+        categories=tuple(found.get("categories") or ()),
+        subresources=tuple(subs),
+        verbs=_VERBS,
+        stored_as=f"{spec['group']}/{found['plural']}",
+        storage_group=None if version["name"] == stored else spec["group"],
+        storage_version=None if version["name"] == stored else stored,
+    )
+    schema = (version.get("schema") or {}).get("openAPIV3Schema") or _OPEN
+    if spec.get("preserveUnknownFields"):
+        schema = {**schema, "x-kubernetes-preserve-unknown-fields": True}
+    return Custom(row, schema, subresources.get("scale"), _printer(version.get("additionalPrinterColumns")))
+
+
+_AGE = Column("Age", "CreationTimestamp is a timestamp representing the server time when this object was created.",
+              type="date")  # fmt: skip
+
+
+def _printer(columns: list[Object] | None) -> Printer:
+    if not columns:
+        return Printer((NAME, _AGE), lambda obj, now: [obj["metadata"]["name"], _age(obj, now)])
+
+    def cells(obj: Object, now: datetime) -> Cells:
+        return [obj["metadata"]["name"], *(_cell(column, obj, now) for column in columns)]
+
+    shown = tuple(
+        Column(
+            column["name"],
+            column.get("description")
+            or f"Custom resource definition column (in JSONPath format): {column['jsonPath']}",
+            type=column["type"],
+            format=column.get("format") or "",
+            priority=column.get("priority") or 0,
+        )
+        for column in columns
+    )
+    return Printer((NAME, *shown), cells)
+
+
+def _age(obj: Object, now: datetime) -> str:
+    return since(obj["metadata"].get("creationTimestamp"), now)
+
+
+def _cell(column: Object, obj: Object, now: datetime) -> Any:
+    found = find(column["jsonPath"], obj)
+    if not found or found[0] is None:
+        return None
+    value, kind = found[0], column["type"]
+    if kind == "date":
+        return since(value, now) if isinstance(value, str) else "<unknown>"
+    if kind == "string":
+        return ",".join(str(each) for each in found) if not isinstance(value, dict | list) else str(value)
+    return value if isinstance(value, int | float | bool) else None

@@ -1,0 +1,200 @@
+"""Structural schemas of custom resources: prune what they do not know, fill in defaults, validate the rest.
+
+Pure; interpreted, not compiled: custom objects are few. Each walk takes the raw schema beside the value.
+Messages are upstream's (kube-openapi pkg/validation, apiextensions-apiserver pkg/apiserver/schema).
+"""
+
+import copy
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from kubepy.api.errors import FieldError, invalid, not_supported, required
+
+Schema = Mapping[str, Any]
+_KEEPS, _INT_OR_STRING = "x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"
+_EMBEDDED = "x-kubernetes-embedded-resource"
+_OBJECT_FIELDS = frozenset(("apiVersion", "kind", "metadata"))
+
+
+def prune(schema: Schema, value: Any, path: str = "", *, root: bool = True) -> list[str]:
+    """Drops unknown fields in place; their paths."""
+    if isinstance(value, dict):
+        return _prune_object(schema, value, path, is_object=root or bool(schema.get(_EMBEDDED)))
+    if isinstance(value, list) and isinstance(schema.get("items"), dict):
+        return [
+            dropped
+            for index, entry in enumerate(value)
+            for dropped in prune(schema["items"], entry, f"{path}[{index}]", root=False)
+        ]
+    return []
+
+
+def _prune_object(schema: Schema, value: dict[str, Any], path: str, *, is_object: bool) -> list[str]:
+    properties: Mapping[str, Any] = schema.get("properties") or {}
+    others = schema.get("additionalProperties")
+    dropped: list[str] = []
+    for name in list(value):
+        place = f"{path}.{name}" if path else name
+        if is_object and name in _OBJECT_FIELDS:
+            continue
+        if name in properties:
+            dropped += prune(properties[name], value[name], place, root=False)
+        elif isinstance(others, dict):
+            dropped += prune(others, value[name], place, root=False)
+        elif others is not True and not schema.get(_KEEPS):
+            del value[name]
+            dropped.append(place)
+    return dropped
+
+
+def fill_defaults(schema: Schema, value: Any) -> None:
+    """Sets defaults in place; a null counts as absent where the field is not nullable and has a default."""
+    if isinstance(value, dict):
+        for name, inner in (schema.get("properties") or {}).items():
+            if "default" in inner and (name not in value or (value[name] is None and not inner.get("nullable"))):
+                value[name] = copy.deepcopy(inner["default"])
+            if name in value:
+                fill_defaults(inner, value[name])
+        others = schema.get("additionalProperties")
+        if isinstance(others, dict):
+            for name, inner in value.items():
+                if name not in (schema.get("properties") or {}):
+                    fill_defaults(others, inner)
+    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+        for entry in value:
+            fill_defaults(schema["items"], entry)
+
+
+def validate(schema: Schema, value: Any, path: str = "") -> list[FieldError]:
+    """Every fault of a value."""
+    if value is None and schema.get("nullable"):
+        return []
+    found = _type_of(value)
+    wanted = ["integer", "string"] if schema.get(_INT_OR_STRING) else [schema["type"]] if schema.get("type") else []
+    if wanted and found not in wanted and not (found == "integer" and wanted == ["number"]):
+        text = f'{path} in body must be of type {",".join(wanted)}: "{found}"'
+        return [invalid(path, found, text)]
+    faults: list[FieldError] = []
+    if "enum" in schema and value not in schema["enum"]:
+        faults.append(not_supported(path, value, [str(allowed) for allowed in schema["enum"]]))
+    faults += _CHECKS.get(found, _no_faults)(schema, value, path)
+    return faults + _combined(schema, value, path)
+
+
+def _no_faults(schema: Schema, value: Any, path: str) -> list[FieldError]:
+    return []
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, float) and value.is_integer():
+        return "integer"
+    names = {dict: "object", list: "array", str: "string", int: "integer", float: "number", type(None): "null"}
+    return names.get(type(value), "object")
+
+
+def _number(schema: Schema, value: Any, path: str) -> list[FieldError]:
+    faults = []
+    low, high, step = schema.get("minimum"), schema.get("maximum"), schema.get("multipleOf")
+    if low is not None and (value < low or (schema.get("exclusiveMinimum") and value == low)):
+        bound = "greater than" if schema.get("exclusiveMinimum") else "greater than or equal to"
+        faults.append(invalid(path, value, f"{path} in body should be {bound} {low:g}"))
+    if high is not None and (value > high or (schema.get("exclusiveMaximum") and value == high)):
+        bound = "less than" if schema.get("exclusiveMaximum") else "less than or equal to"
+        faults.append(invalid(path, value, f"{path} in body should be {bound} {high:g}"))
+    if step and value % step:
+        faults.append(invalid(path, value, f"{path} in body should be a multiple of {step:g}"))
+    return faults
+
+
+def _string(schema: Schema, value: str, path: str) -> list[FieldError]:
+    faults = []
+    if (most := schema.get("maxLength")) is not None and len(value) > most:
+        faults.append(FieldError(path, "FieldValueTooLong", f"Too long: may not be more than {most} bytes"))
+    if (least := schema.get("minLength")) is not None and len(value) < least:
+        faults.append(invalid(path, value, f"{path} in body should be at least {least} chars long"))
+    if (pattern := schema.get("pattern")) and not _compiled(pattern).search(value):
+        faults.append(invalid(path, value, f"{path} in body should match '{pattern}'"))
+    return faults
+
+
+@lru_cache(1024)
+def _compiled(pattern: str) -> "re.Pattern[str]":
+    try:
+        return re.compile(pattern)
+    except re.error:  # Go's syntax is not all Python's: such a pattern cannot be judged here
+        return re.compile("")
+
+
+def _array(schema: Schema, value: list[Any], path: str) -> list[FieldError]:
+    faults: list[FieldError] = []
+    if (most := schema.get("maxItems")) is not None and len(value) > most:
+        text = f"Too many: {len(value)}: must have at most {most} item{'' if most == 1 else 's'}"
+        faults.append(FieldError(path, "FieldValueTooMany", text))
+    if (least := schema.get("minItems")) is not None and len(value) < least:
+        faults.append(invalid(path, len(value), f"{path} in body should have at least {least} items"))
+    if isinstance(schema.get("items"), dict):
+        for index, entry in enumerate(value):
+            faults += validate(schema["items"], entry, f"{path}[{index}]")
+    return faults + _duplicates(schema, value, path)
+
+
+def _duplicates(schema: Schema, value: list[Any], path: str) -> list[FieldError]:
+    kind = schema.get("x-kubernetes-list-type")
+    if kind not in ("set", "map"):
+        return []
+    faults: list[FieldError] = []
+    seen: list[Any] = []
+    for index, entry in enumerate(value):
+        keys = schema.get("x-kubernetes-list-map-keys") or ()
+        identity = {key: entry.get(key) for key in keys} if kind == "map" and isinstance(entry, dict) else entry
+        if identity in seen:
+            faults.append(FieldError(f"{path}[{index}]", "FieldValueDuplicate", f"Duplicate value: {identity!r}"))
+        seen.append(identity)
+    return faults
+
+
+def _object(schema: Schema, value: dict[str, Any], path: str) -> list[FieldError]:
+    faults: list[FieldError] = []
+    for name in schema.get("required") or ():
+        if name not in value:
+            faults.append(required(f"{path}.{name}" if path else name))
+    count = len(value)
+    if (most := schema.get("maxProperties")) is not None and count > most:
+        faults.append(invalid(path, count, f"{path} in body should have at most {most} properties"))
+    if (least := schema.get("minProperties")) is not None and count < least:
+        faults.append(invalid(path, count, f"{path} in body should have at least {least} properties"))
+    properties: Mapping[str, Any] = schema.get("properties") or {}
+    others = schema.get("additionalProperties")
+    for name, inner in value.items():
+        place = f"{path}.{name}" if path else name
+        if name in properties:
+            if not path and name in _OBJECT_FIELDS:
+                continue
+            faults += validate(properties[name], inner, place)
+        elif isinstance(others, dict):
+            faults += validate(others, inner, place)
+    return faults
+
+
+def _combined(schema: Schema, value: Any, path: str) -> list[FieldError]:
+    faults = [fault for part in schema.get("allOf") or () for fault in validate(part, value, path)]
+    if (parts := schema.get("anyOf")) and all(validate(part, value, path) for part in parts):
+        faults.append(invalid(path, "", f"{path} in body must validate at least one schema (anyOf)"))
+    if (parts := schema.get("oneOf")) and sum(not validate(part, value, path) for part in parts) != 1:
+        faults.append(invalid(path, "", f"{path} in body must validate one and only one schema (oneOf)"))
+    if (part := schema.get("not")) is not None and not validate(part, value, path):
+        faults.append(invalid(path, "", f"{path} in body must not validate the schema (not)"))
+    return faults
+
+
+_CHECKS: Mapping[str, Callable[[Schema, Any, str], list[FieldError]]] = {
+    "integer": _number,
+    "number": _number,
+    "string": _string,
+    "array": _array,
+    "object": _object,
+}
