@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kubepy.apiserver.admission import plugins
+from kubepy.apiserver.audit.policy import parse_policy
 from kubepy.apiserver.authn.token_file import parse_token_file
 from kubepy.apiserver.authz.chain import MODES
 from kubepy.apiserver.encryption import parse_encryption_config
@@ -140,6 +141,14 @@ class ApiServerConfig:
     default_unreachable_toleration_seconds: int = _flag(
         "default-unreachable-toleration-seconds", "int", 300, "Seconds that pods stay on a node that is unreachable."
     )
+
+    # What is written down
+    audit_policy_file: str = _flag("audit-policy-file", "string", "", "YAML file that says what is audited.")
+    audit_log_path: str = _flag("audit-log-path", "string", "", "File of the audit log; `-` is standard output.")
+    audit_log_maxsize: int = _flag("audit-log-maxsize", "int", 100, "Megabytes after which the file is rotated.")
+    audit_log_maxbackup: int = _flag("audit-log-maxbackup", "int", 0, "Rotated files that are kept; 0: all.")
+    audit_log_maxage: int = _flag("audit-log-maxage", "int", 0, "Days that rotated files are kept; 0: for ever.")
+    audit_log_format: str = _flag("audit-log-format", "string", "json", "Only json.")
 
     # Services
     service_cluster_ip_range: tuple[str, ...] = _flag(
@@ -320,6 +329,10 @@ def _authorization_faults(config: ApiServerConfig) -> Iterator[str]:
         elif config.authorization_mode.count(mode) > 1:
             yield f'authorization-mode "{mode}" was passed more than once'
     yield from plugins.selection_faults(config.enable_admission_plugins, config.disable_admission_plugins)
+    if config.audit_log_format != "json":
+        yield f"invalid audit log format {config.audit_log_format}, allowed formats are [json]"
+    if config.audit_log_path and not config.audit_policy_file:
+        yield "--audit-log-path without --audit-policy-file writes nothing: specify both"
     if config.event_ttl_s <= 0:
         yield "--event-ttl must be positive"
 
@@ -365,6 +378,7 @@ def _file_faults(config: ApiServerConfig) -> Iterator[str]:
         ("proxy-client-cert-file", pki.load_certificates),
         ("proxy-client-key-file", pki.load_key),
         ("token-auth-file", lambda data: parse_token_file(data.decode())),
+        ("audit-policy-file", lambda data: parse_policy(data.decode())),
         ("encryption-provider-config", lambda data: parse_encryption_config(data.decode())),
     )
     for flag, load in checks:

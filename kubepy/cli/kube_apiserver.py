@@ -10,7 +10,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from kubepy.apiserver.audit.handler import Auditor
+from kubepy.apiserver.audit.policy import parse_policy
+from kubepy.apiserver.audit.sink import AuditFile
 from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, PRIVILEGED_GROUP, UserInfo
+from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.config import FLAGS, ApiServerConfig, read
 from kubepy.apiserver.encryption import parse_encryption_config
 from kubepy.apiserver.securing import secure
@@ -34,19 +38,24 @@ async def run(config: ApiServerConfig) -> None:
     """The daemon; returns only when cancelled."""
     store = open_store(config)
     server = ApiServer(config, store, secure=secure)
+    audit = open_audit_log(config)
     try:
         await server.start()
+        handler = audited(config, server, audit)
         if config.secure_port:
-            await server.listen(config.bind_address, config.secure_port, tls=serving_tls(config))
+            await server.listen(config.bind_address, config.secure_port, tls=serving_tls(config), handler=handler)
         if config.insecure_port:
-            handler = unsecured(server.handler)
-            await server.listen(config.insecure_bind_address, config.insecure_port, tls=None, handler=handler)
+            await server.listen(
+                config.insecure_bind_address, config.insecure_port, tls=None, handler=unsecured(handler)
+            )
         _log.info("serving", address=config.bind_address, port=config.secure_port or config.insecure_port)
         daemon.notify_ready()
         await asyncio.Event().wait()
     finally:
         await server.stop()
         await store.close()
+        if audit is not None:
+            await asyncio.to_thread(audit.close)
 
 
 def open_store(config: ApiServerConfig) -> Store:
@@ -82,6 +91,29 @@ def serving_tls(config: ApiServerConfig) -> ssl.SSLContext:
     if authorities:
         context.verify_mode = ssl.CERT_OPTIONAL
     return context
+
+
+def open_audit_log(config: ApiServerConfig) -> AuditFile | None:
+    """The audit log, or None where nothing is audited."""
+    if not config.audit_log_path:
+        return None
+    return AuditFile(
+        config.audit_log_path,
+        most_mb=config.audit_log_maxsize,
+        backups=config.audit_log_maxbackup,
+        days=config.audit_log_maxage,
+    )
+
+
+def audited(config: ApiServerConfig, server: ApiServer, log_file: AuditFile | None) -> Handler:
+    """The server's handler, its requests written to the audit log if there is one."""
+    if log_file is None:
+        return server.handler
+    policy = parse_policy(Path(config.audit_policy_file).read_text())
+    authorizer = server.security.authorizer
+    return Auditor(
+        server.handler, policy, log_file, authorizer if isinstance(authorizer, Authorization) else None
+    ).handle
 
 
 def unsecured(handler: Handler) -> Handler:

@@ -16,6 +16,8 @@ from kubepy.lib.http import Headers, Request
 
 USER, GROUP, UID = "Impersonate-User", "Impersonate-Group", "Impersonate-Uid"
 EXTRA = "impersonate-extra-"
+ASKING, ACTING = "authn.asking", "authn.acting"
+"""Where in a request's context the layers around it find the user who asks, and the one that it counts as."""
 _AUTHN = "authentication.k8s.io"
 
 
@@ -44,12 +46,14 @@ class Impersonation:
         """The user that the request is to count as. Raises Unauthorized, Forbidden."""
         user = await self._authenticator.authenticate(request)
         headers = request.headers
+        request.context[ASKING] = request.context[ACTING] = user
         if USER not in headers and GROUP not in headers and UID not in headers:
             return user
         wanted = read_wanted(headers)
         for info in permissions_for(wanted):
             await self._authorizer.require(user, info)
-        return complete(wanted)
+        acting = request.context[ACTING] = complete(wanted)
+        return acting
 
 
 def read_wanted(headers: Headers) -> UserInfo:
