@@ -4,6 +4,8 @@ Idempotent and safe to run on every start, on several servers at once: what is t
 Source: pkg/controlplane/controller/systemnamespaces, pkg/registry/scheduling/rest/storage_scheduling.go.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -45,12 +47,13 @@ async def run(server: "ApiServer") -> None:
 async def make_missing(client: Client, resource: Resource, wanted: Iterable[Object]) -> None:
     """Creates those objects that are not there."""
     found = {obj["metadata"]["name"] for obj in (await client.list(resource))["items"]}
-    for obj in wanted:
-        if obj["metadata"]["name"] not in found:
-            try:
-                await client.create(resource, obj)
-            except AlreadyExists:
-                continue  # another server was faster
+    missing = [obj for obj in wanted if obj["metadata"]["name"] not in found]
+    await asyncio.gather(*(_create(client, resource, obj) for obj in missing))
+
+
+async def _create(client: Client, resource: Resource, obj: Object) -> None:
+    with contextlib.suppress(AlreadyExists):  # another server was faster
+        await client.create(resource, obj)
 
 
 def _namespace(name: str) -> Object:

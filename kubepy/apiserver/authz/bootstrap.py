@@ -5,6 +5,7 @@ Invariant: permissions and subjects are only ever added, and nothing is touched 
 Source: pkg/registry/rbac/rest/storage_rbac.go; component-helpers/auth/rbac/reconciliation.
 """
 
+import asyncio
 import contextlib
 import copy
 from collections.abc import Iterable
@@ -57,12 +58,12 @@ async def reconcile(client: Writer) -> None:
 
 async def _reconcile(client: Writer, resource: Resource, wanted: Iterable[Object]) -> None:
     found = {_key(obj): obj for obj in (await client.list(resource))["items"]}
+    wanted = list(wanted)
+    await asyncio.gather(*(_create(client, resource, obj) for obj in wanted if _key(obj) not in found))
     for obj in wanted:
-        existing = found.get(_key(obj))
-        if existing is None:
-            await _create(client, resource, obj)
+        if _key(obj) not in found:
             continue
-        existing = {"apiVersion": resource.api_version, "kind": resource.kind, **existing}
+        existing = {"apiVersion": resource.api_version, "kind": resource.kind, **found[_key(obj)]}
         mended = plan_role(existing, obj) if "rules" in obj else plan_binding(existing, obj)
         if mended is None:
             continue
