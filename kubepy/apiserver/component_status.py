@@ -1,10 +1,12 @@
 """componentstatuses: how the control plane is, asked at its health endpoints when somebody looks.
 
+Components that run elsewhere than behind the ports of this host are told of as `components`.
 Source: pkg/registry/core/componentstatus.
 """
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -25,50 +27,73 @@ from kubepy.storage.cache import ResourceCache
 if TYPE_CHECKING:
     from kubepy.apiserver.server import ApiServer
 
+Probe = Callable[[], Awaitable[str]]
+"""Answers what a healthy component says; raises ComponentFault, or an OSError, of one that is not."""
+
 _ROW = resources.named("componentstatuses")
 _PORTS = {"scheduler": 10259, "controller-manager": 10257}
 _TIMEOUT_S = 5.0
 
 
-def component_statuses(server: "ApiServer") -> Endpoint:
-    """Answers get and list."""
+class ComponentFault(Exception):
+    """The component is not healthy; the message is what kubectl shows."""
+
+
+def component_statuses(server: "ApiServer", components: Mapping[str, Probe] | None = None) -> Endpoint:
+    """Answers get and list; `components` of None are those behind the usual ports of this host."""
     cache = ResourceCache(server.store, "/registry/componentstatuses/", fields=lambda obj: {})
     served = Served(_ROW, _ROW, Strategy(_ROW), cache, cache.prefix)
+    if components is None:
+        components = {name: _port_probe(port) for name, port in _PORTS.items()}
+    probes = {**components, "etcd-0": _store_probe(server)}
 
     async def answer(ctx: Context) -> Answer:
-        if not ctx.info.name:
-            found = await asyncio.gather(*(_ask(server, name) for name in (*_PORTS, "etcd-0")))
+        name = ctx.info.name
+        if not name:
+            found = await asyncio.gather(*(_ask(name, probe) for name, probe in probes.items()))
             return rendering.respond_objects(served, ctx, list(found), 0)
-        if ctx.info.name not in (*_PORTS, "etcd-0"):
-            raise NotFound(f'Component "{ctx.info.name}" not found')
-        return rendering.respond_result(served, ctx, Result(200, obj=await _ask(server, ctx.info.name)))
+        if name not in probes:
+            raise NotFound(f'Component "{name}" not found')
+        return rendering.respond_result(served, ctx, Result(200, obj=await _ask(name, probes[name])))
 
     return answer
 
 
-async def _ask(server: "ApiServer", name: str) -> Object:
+async def _ask(name: str, probe: Probe) -> Object:
     try:
         async with asyncio.timeout(_TIMEOUT_S):
-            text = await _ask_port(_PORTS[name]) if name in _PORTS else await _ask_store(server)
-    except (aiohttp.ClientError, Unavailable, OSError, TimeoutError) as fault:
-        url = f"https://127.0.0.1:{_PORTS[name]}/healthz" if name in _PORTS else "etcd"
-        return _status(name, healthy=False, text=f'Get "{url}": {fault or type(fault).__name__}')
-    return _status(name, healthy=True, text=text)
+            return _status(name, healthy=True, text=await probe())
+    except (ComponentFault, OSError, TimeoutError) as fault:
+        return _status(name, healthy=False, text=str(fault) or "no answer in time")
 
 
-async def _ask_port(port: int) -> str:
-    tls = ssl.create_default_context()
+def _port_probe(port: int) -> Probe:
+    url = f"https://127.0.0.1:{port}/healthz"
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE  # only whether it is alive is asked
-    async with aiohttp.ClientSession() as session, session.get(f"https://127.0.0.1:{port}/healthz", ssl=tls) as reply:
-        text = await reply.text()
+
+    async def probe() -> str:
+        try:
+            async with aiohttp.ClientSession() as session, session.get(url, ssl=tls) as reply:
+                text = await reply.text()
+        except (aiohttp.ClientError, OSError) as fault:
+            raise ComponentFault(f'Get "{url}": {fault}') from fault
         if reply.status != 200:
-            raise aiohttp.ClientError(text)
+            raise ComponentFault(text)
         return text
 
+    return probe
 
-async def _ask_store(server: "ApiServer") -> str:
-    await server.store.ping()
-    return "ok"
+
+def _store_probe(server: "ApiServer") -> Probe:
+    async def probe() -> str:
+        try:
+            await server.store.ping()
+        except Unavailable as fault:
+            raise ComponentFault(str(fault)) from fault
+        return "ok"
+
+    return probe
 
 
 def _status(name: str, *, healthy: bool, text: str) -> Object:

@@ -1,6 +1,5 @@
 """`kubepy dev`: a cluster in one unprivileged process, for trying things out and for tests."""
 
-import asyncio
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -63,7 +62,7 @@ async def _serve(config: DevConfig, folder: Path) -> None:
     async with dev_cluster(folder, port=config.port, nodes=config.nodes, host=config.host) as cluster:
         print(f"kubepy is ready at {cluster.url}\n\n    export KUBECONFIG={cluster.files.kubeconfig}", flush=True)
         daemon.notify_ready()
-        await asyncio.Event().wait()
+        await cluster.run()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

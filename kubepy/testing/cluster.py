@@ -4,16 +4,18 @@ The parts are the real ones, joined by direct calls instead of sockets; only the
 `kubepy dev` serves it over HTTPS to kubectl, the pytest plug-in gives it to tests.
 """
 
+import asyncio
 import dataclasses
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kubepy.apiserver import bootstrap
+from kubepy.apiserver.component_status import ComponentFault, Probe, component_statuses
 from kubepy.apiserver.config import ApiServerConfig
 from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer
@@ -21,15 +23,17 @@ from kubepy.client.client import Client
 from kubepy.controllers.config import FLAGS as MANAGER_FLAGS
 from kubepy.controllers.manager import run_controllers
 from kubepy.kubelet.hollow import Fleet, HollowNode
-from kubepy.lib import kubeconfig, log, pki, tasks
+from kubepy.lib import kubeconfig, pki, tasks
+from kubepy.lib.daemon import CannotStart
 from kubepy.lib.http_server import server_tls
 from kubepy.lib.kubeconfig import RestConfig
 from kubepy.scheduler.scheduler import Scheduler
 from kubepy.scheduler.settings import SchedulerConfiguration
+from kubepy.storage.base import StoreError
 from kubepy.storage.embedded import EmbeddedStore
 
-_log = log.get(__name__)
 _LOOPBACK = "127.0.0.1"
+_STOP_GRACE_S = 1.0
 _SERVICE_NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
 
 
@@ -60,37 +64,86 @@ class DevCluster:
     server: ApiServer
     client: Client
     url: str
+    parts: Mapping[str, "asyncio.Task[None]"]
+    """What works beside the API server, by the component's name; none of it ever ends by itself."""
+
+    async def run(self) -> None:
+        """Until cancelled; raises what a part failed with, since a cluster without it is none."""
+        done, _ = await asyncio.wait(self.parts.values(), return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            await task
 
 
 @asynccontextmanager
 async def dev_cluster(
-    folder: str | Path, *, port: int = 0, nodes: int = 1, host: str = _LOOPBACK
+    folder: str | Path,
+    *,
+    port: int = 0,
+    nodes: int | Sequence[HollowNode] = 1,
+    host: str = _LOOPBACK,
+    manager_flags: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[DevCluster]:
-    """Runs a cluster on `folder`, which keeps its state and certificates; the hollow nodes are Ready in the block."""
+    """Runs a cluster on `folder`, which keeps its state and certificates; the hollow nodes are Ready in the block.
+
+    `manager_flags` are values of the controller manager's flags that differ from `manager_settings`. Raises
+    CannotStart when the folder or the port cannot be used.
+    """
     files = Files(Path(folder))
-    files.folder.mkdir(parents=True, exist_ok=True)
-    authority = ensure_pki(files.pki, host)
-    config = server_config(files, host)
-    store = EmbeddedStore(str(files.state))
-    server = ApiServer(config, store, secure=secure)
+    authority, store = _open(files, host)
+    server = ApiServer(server_config(files, host), store, secure=secure)
     scope = tasks.Scope()
     try:
         await server.start()
-        listening = await server.listen(host, port, tls=serving_tls(files.pki))
-        url = f"https://{host}:{listening.port}"
+        url = await _listen(server, files, host, port)
         write_kubeconfig(files, authority, url)
         client = Client.direct(server.handler, bootstrap.SYSTEM)
         await server.wait_ready()
-        fleet = Fleet(client, [HollowNode(name=f"node-{number}") for number in range(nodes)])
-        scope.start(run_controllers(client, manager_settings(files)), name="controllers")
-        scope.start(Scheduler(client, SchedulerConfiguration()).run(), name="scheduler")
-        scope.start(fleet.run(), name="hollow nodes")
+        hollow = [HollowNode(name=f"node-{number}") for number in range(nodes)] if isinstance(nodes, int) else nodes
+        fleet = Fleet(client, hollow)
+        settings = manager_settings(files) | (manager_flags or {})
+        parts = {
+            "controller-manager": scope.start(run_controllers(client, settings), name="controllers"),
+            "scheduler": scope.start(Scheduler(client, SchedulerConfiguration()).run(), name="scheduler"),
+            "nodes": scope.start(fleet.run(), name="hollow nodes"),
+        }
+        probes = {name: _probe(parts[name]) for name in ("scheduler", "controller-manager")}
+        server.router.virtual["", "componentstatuses"] = component_statuses(server, probes)
         await fleet.registered.wait()
-        yield DevCluster(files, server, client, url)
+        yield DevCluster(files, server, client, url, parts)
     finally:
         await scope.close()
-        await server.stop()
+        await server.stop(_STOP_GRACE_S)
         await store.close()
+
+
+def _open(files: Files, host: str) -> tuple[pki.Identity, EmbeddedStore]:
+    """The folder's authority and store. A power cut may cost the last writes, the end of the process costs none."""
+    try:
+        files.folder.mkdir(parents=True, exist_ok=True)
+        authority = ensure_pki(files.pki, host)
+        return authority, EmbeddedStore(str(files.state), synced=False)
+    except OSError as error:
+        raise CannotStart(f"cannot keep a cluster in {files.folder}: {error.strerror}: {error.filename}") from error
+    except (StoreError, pki.PkiError) as error:
+        raise CannotStart(f"cannot use the cluster in {files.folder}: {error}") from error
+
+
+async def _listen(server: ApiServer, files: Files, host: str, port: int) -> str:
+    try:
+        listening = await server.listen(host, port, tls=serving_tls(files.pki))
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise CannotStart(f"cannot listen on {host}:{port}: {why}") from error
+    return f"https://{host}:{listening.port}"
+
+
+def _probe(part: "asyncio.Task[None]") -> Probe:
+    async def probe() -> str:
+        if part.done():
+            raise ComponentFault(f"{part.get_name()} have ended")
+        return "ok"
+
+    return probe
 
 
 def ensure_pki(folder: Path, host: str) -> pki.Identity:
