@@ -5,7 +5,8 @@ Source: pkg/apis/core/validation, validateProjectionSources and validateDownward
 
 from kubepy.api.errors import FieldError, forbidden, invalid, required
 from kubepy.api.meta import Object
-from kubepy.api.validation.bundles import bundle_name, signer_name
+from kubepy.api.validation.bundles import bundle_name
+from kubepy.api.validation.certificates import validate_signer_name
 from kubepy.api.validation.env import VOLUME_FIELDS, validate_field_ref, validate_resource_ref
 from kubepy.api.validation.fields import label_selector, missing, one_of
 from kubepy.api.validation.meta import validate_annotations
@@ -130,7 +131,7 @@ def _trust_bundle(source: Object, path: str, volume: str, taken: set[str]) -> li
     elif signer is not None:
         if not signer:
             errors.append(required(f"{path}.signerName", "must be a valid signer name"))
-        errors += signer_name(signer, f"{path}.signerName") + label_selector(selector, f"{path}.labelSelector")
+        errors += validate_signer_name(signer, f"{path}.signerName") + label_selector(selector, f"{path}.labelSelector")
     else:
         errors.append(required(path, "either name or signerName must be specified"))
     errors += missing(source, path, "path") + local_file_path(source.get("path") or "", f"{path}.path")
@@ -138,7 +139,7 @@ def _trust_bundle(source: Object, path: str, volume: str, taken: set[str]) -> li
 
 
 def _certificate(source: Object, path: str, volume: str, taken: set[str]) -> list[FieldError]:
-    errors = signer_name(source.get("signerName") or "", f"{path}.signerName")
+    errors = validate_signer_name(source.get("signerName") or "", f"{path}.signerName")
     errors += one_of(source.get("keyType"), f"{path}.keyType", _KEY_TYPES)
     seconds = source.get("maxExpirationSeconds")
     most = _DAY_S if (source.get("signerName") or "").startswith("kubernetes.io/") else 91 * _DAY_S

@@ -12,6 +12,7 @@ from kubepy.api.errors import FieldError
 from kubepy.api.validation.registry import rules_for
 
 META = {"name": "a", "namespace": "ns"}
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 SERVICE = {"type": "ClusterIP", "ports": [{"port": 80}]}
 
 
@@ -59,11 +60,35 @@ def context(**fields: Any) -> Any:
          "containers[0].securityContext.windowsOptions.gmsaCredentialSpecName", "RFC 1123 subdomain"),
         ({"securityContext": {"supplementalGroups": [-1]}}, "securityContext.supplementalGroups[0]", "between 0 and"),
         ({"securityContext": {"sysctls": [{"name": ""}]}}, "securityContext.sysctls[0].name", "Required"),
-        ({"securityContext": {"sysctls": [{"name": "a.b"}, {"name": "a.b"}]}}, "securityContext.sysctls[1].name", "Dupl"),
+        ({"securityContext": {"sysctls": [{"name": "a.b"}, {"name": "a.b"}]}},
+         "securityContext.sysctls[1].name", "Duplicate"),
         ({"securityContext": {"sysctls": [{"name": "kernel.shm_x"}]}, "hostIPC": True},
          "securityContext.sysctls[0].name", "'hostIPC' is true"),
         ({"os": {"name": ""}}, "os.name", "cannot be empty"),
         ({"tolerations": [{"key": "a", "operator": "X"}]}, "tolerations[0].operator", "Unsupported"),
+        ({"tolerations": [{"key": "a", "value": "-"}]}, "tolerations[0].operator", "a valid label must be"),
+        ({"affinity": {"podAffinity": {REQUIRED: [{"topologyKey": "z", "namespaces": ["B_"]}]}}},
+         f"affinity.podAffinity.{REQUIRED}[0].namespace", "RFC 1123 label"),
+        ({"affinity": {"podAffinity": {REQUIRED: [{
+            "topologyKey": "z", "matchLabelKeys": ["a"],
+            "labelSelector": {"matchLabels": {"a": "b"}, "matchExpressions": [{"key": "a", "operator": "Exists"}]}}]}}},
+         f"affinity.podAffinity.{REQUIRED}[0][0]", "exists in both matchLabelKeys and labelSelector"),
+        ({"affinity": {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [{"matchFields": [
+            {"key": "metadata.name", "operator": "In", "values": ["B_"]}]}]}}}},
+         f"affinity.nodeAffinity.{REQUIRED}.nodeSelectorTerms[0].matchFields[0].values[0]", "RFC 1123 subdomain"),
+        ({"topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "z", "whenUnsatisfiable": "ScheduleAnyway",
+                                         "matchLabelKeys": ["a"]}]},
+         "topologySpreadConstraints[0].matchLabelKeys", "when labelSelector is not set"),
+        ({"containers": [{"name": "c"}, {"name": "c"}]}, "containers[1].name", "Duplicate"),
+        ({"restartPolicy": "Never",
+          "containers": [{"resizePolicy": [{"resourceName": "cpu", "restartPolicy": "RestartContainer"}]}]},
+         "containers[0].resizePolicy", "must be 'NotRequired' when `restartPolicy` is 'Never'"),
+        ({"containers": [{"volumeMounts": [{"mountPath": "/x"}]}]}, "containers[0].volumeMounts[0].name", "Required"),
+        ({"containers": [{"env": [{"name": "A", "valueFrom": {"resourceFieldRef": {
+            "resource": "limits.memory", "divisor": "3"}}}]}]},
+         "containers[0].env[0].valueFrom.resourceFieldRef.divisor", "are supported with the memory resource"),
+        ({"containers": [{"env": [{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "x"}}}]}]},
+         "containers[0].env[0].valueFrom.resourceFieldRef.resource", "Unsupported"),
         ({"resourceClaims": [{"name": "a", "resourceClaimName": "b"}] * 2}, "resourceClaims[1].name", "Duplicate"),
         ({"readinessGates": [{"conditionType": "-"}]}, "readinessGates[0].conditionType", "name part"),
         ({"dnsConfig": {"searches": ["-"]}}, "dnsConfig.searches[0]", "RFC 1123 subdomain"),
@@ -117,7 +142,8 @@ def certificate(**fields: Any) -> Any:
 @pytest.mark.parametrize(
     ("source", "place", "words"),
     [
-        ({"downwardAPI": {"items": [{"path": "p", "fieldRef": {"fieldPath": "metadata.name"}, "resourceFieldRef": {}}]}},
+        ({"downwardAPI": {"items": [{"path": "p", "fieldRef": {"fieldPath": "metadata.name"},
+                                     "resourceFieldRef": {}}]}},
          "downwardAPI", "can not be specified simultaneously"),
         (projected({"downwardAPI": {"items": [{"path": "p", "fieldRef": {"fieldPath": "metadata.name"}}] * 2}}),
          "projected", "conflicting duplicate paths"),
@@ -164,7 +190,8 @@ def test_a_volume_source_is_refused(source: Any, place: str, words: str) -> None
         ({"ports": [{"port": 1, "name": "a"}, {"port": 2, "name": "a"}]}, "spec.ports[1].name", "Duplicate"),
         ({"ports": [{"port": 1, "name": "B_"}]}, "spec.ports[0].name", "RFC 1123 label"),
         ({"ports": [{"port": 1, "appProtocol": "-"}]}, "spec.ports[0].appProtocol", "name part"),
-        ({"type": "NodePort", "ports": [{"port": 1, "name": "a", "nodePort": 9}, {"port": 2, "name": "b", "nodePort": 9}]},
+        ({"type": "NodePort",
+          "ports": [{"port": 1, "name": "a", "nodePort": 9}, {"port": 2, "name": "b", "nodePort": 9}]},
          "spec.ports[1].nodePort", "Duplicate value: 9"),
         ({"selector": {"-": "a"}}, "spec.selector", "name part"),
         ({"clusterIP": "None", "clusterIPs": ["None", "10.0.0.1"]}, "spec.clusterIPs", "'None' must be the first and "

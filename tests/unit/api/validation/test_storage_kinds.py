@@ -51,6 +51,15 @@ MODES = '"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"'
         ({"dataSource": {"kind": "PersistentVolumeClaim", "name": "a"},
           "dataSourceRef": {"kind": "PersistentVolumeClaim", "name": "b"}},
          ['spec: Invalid value: "spec.dataSource": must match dataSourceRef']),
+        ({"dataSourceRef": {"kind": "Pod", "name": "p", "apiGroup": "B_"}},
+         ["spec.dataSourceRef.apiGroup: Invalid value: \"B_\": a lowercase RFC 1123 subdomain must consist of lower "
+          "case "
+          "alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. "
+          "'example.com', "
+          r"regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"]),
+        ({"dataSource": {"kind": "PersistentVolumeClaim", "name": "a"},
+          "dataSourceRef": {"kind": "PersistentVolumeClaim", "name": "a", "namespace": "other"}},
+         ['spec: Invalid value: "spec.dataSource": may not be specified when dataSourceRef.namespace is specified']),
         ({"selector": {"matchExpressions": [{"key": "a", "operator": "X"}]}},
          ['spec.selector.matchExpressions[0].operator: Invalid value: "X": not a valid selector operator']),
     ],
@@ -95,6 +104,27 @@ def test_a_claim_is_bound_once_and_may_be_given_a_class() -> None:
     assert changed_claim(claim(volumeName="v"), volumeName="w") == [SPEC]
     assert changed_claim(claim(), storageClassName="fast") == []
     assert changed_claim(claim(storageClassName="slow"), storageClassName="fast") == [SPEC]
+
+
+def test_a_claim_keeps_its_class_of_attributes() -> None:
+    bound = {"phase": "Bound"}
+    gold = claim(bound, volumeAttributesClassName="gold")
+    assert changed_claim(gold, volumeAttributesClassName="silver") == []
+    assert changed_claim(claim(bound), volumeAttributesClassName="gold") == []
+    path = "spec.volumeAttributesClassName: Forbidden: update from non-nil value to"
+    assert f"{path} nil is forbidden" in changed_claim(gold, volumeAttributesClassName=None)
+    assert f"{path} an empty string is forbidden" in changed_claim(gold, volumeAttributesClassName="")
+
+
+def test_the_class_may_move_from_its_old_annotation_into_the_spec() -> None:
+    beta = "volume.beta.kubernetes.io/storage-class"
+    old = claim()
+    old["metadata"]["annotations"] = {beta: "fast"}
+    assert changed_claim(old, storageClassName="fast") == []
+    assert changed_claim(old, storageClassName="slow") == [SPEC]
+    new = copy.deepcopy(old)
+    new["metadata"]["annotations"] = {beta: "slow"}
+    assert [fault.field for fault in CLAIMS.update(new, old)] == [f"metadata.annotations.{beta}"]
 
 
 def test_the_status_of_a_claim_is_judged() -> None:
