@@ -13,33 +13,8 @@ from kubepy.apiserver.lookup import Lookup, Object
 
 GROUP = "scheduling.k8s.io"
 _CLASSES = resources.named("priorityclasses", GROUP)
-_CRITICAL = 2_000_000_000
-SYSTEM_CLASSES: dict[str, tuple[int, str]] = {
-    "system-cluster-critical": (
-        _CRITICAL,
-        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
-    ),
-    "system-node-critical": (
-        _CRITICAL + 1000,
-        "Used for system critical pods that must not be moved from their current node.",
-    ),
-}
-"""(value, description) of the classes that every cluster has."""
-
-
-def system_classes() -> list[Object]:
-    """The PriorityClass objects that every cluster has."""
-    return [
-        {
-            "apiVersion": f"{GROUP}/v1",
-            "kind": "PriorityClass",
-            "metadata": {"name": name},
-            "value": value,
-            "description": text,
-            "preemptionPolicy": "PreemptLowerPriority",
-        }
-        for name, (value, text) in SYSTEM_CLASSES.items()
-    ]
+SYSTEM_CLASSES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+"""Values of the classes that every cluster has, also in the moment before they are made."""
 
 
 class Priority(Plugin):
@@ -81,7 +56,7 @@ class Priority(Plugin):
     def _class(self, name: str) -> Object | None:
         found = self._lookup.get(_CLASSES, name)
         if found is None and name in SYSTEM_CLASSES:
-            return next(obj for obj in system_classes() if obj["metadata"]["name"] == name)
+            return {"metadata": {"name": name}, "value": SYSTEM_CLASSES[name]}
         return found
 
 

@@ -12,6 +12,7 @@ import orjson
 from kubepy.apiserver.audit.policy import Verdict
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.decision import Decision
+from kubepy.apiserver.protobuf import parse_protobuf
 from kubepy.apiserver.request_info import RequestInfo
 from kubepy.lib.clock import rfc3339_micro
 from kubepy.lib.http import Answer, Request, Response
@@ -95,12 +96,13 @@ def annotations_of(decision: Decision) -> dict[str, str]:
 
 
 def parse_body(body: bytes, content_type: str) -> Any:
-    """A JSON body, or None."""
-    if not body or "json" not in content_type:
+    """The object in a body of JSON or protobuf, or None."""
+    parse = parse_protobuf if "protobuf" in content_type else orjson.loads if "json" in content_type else None
+    if not body or parse is None:
         return None
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
+        return parse(body)
+    except ValueError:
         return None
 
 
