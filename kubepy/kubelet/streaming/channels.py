@@ -75,10 +75,9 @@ class WebSocketChannels:
         self._protocol = protocol
         self._base64 = "base64" in protocol
 
-    async def greet(self) -> None:
-        """Older clients wait for an empty message on an output channel before they trust the connection."""
-        for channel in (STDOUT, STDERR, ERROR):
-            await self.send(channel, b"")
+    async def greet(self, wanted: Wanted) -> None:
+        """Clients wait for an empty message on the lowest output channel before they trust the connection."""
+        await self.send(STDOUT if wanted.stdout else STDERR if wanted.stderr else ERROR, b"")
 
     async def receive(self) -> tuple[int, bytes | None] | None:
         while True:

@@ -66,7 +66,7 @@ def remote_command(request: Request, wanted: Wanted, serve: Callable[[Channels],
 
         async def over_websocket(connection: Connection) -> None:
             channels = WebSocketChannels(WebSocket(connection), protocol)
-            await channels.greet()
+            await channels.greet(wanted)
             await serve(channels)
 
         return Upgrade(over_websocket, _websocket_headers(request, protocol if offers else ""))

@@ -138,7 +138,9 @@ class Tunnel:
         self._socket = socket
 
     async def read(self) -> bytes:
-        return await self._socket.receive() or b""
+        while (message := await self._socket.receive()) == b"":
+            continue  # an empty message is no end: client-go sends one for an empty write
+        return message or b""
 
     async def write(self, data: bytes) -> None:
         await self._socket.send(data)
