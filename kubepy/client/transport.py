@@ -105,91 +105,128 @@ async def _once(body: bytes) -> AsyncIterator[bytes]:
     yield body
 
 
+@dataclass(slots=True, eq=False)
+class _Pool:
+    """Connections made with one set of credentials; `users` are requests and streams that are under way on them."""
+
+    session: aiohttp.ClientSession
+    base: str
+    token: Callable[[], str | None]
+    users: int = 0
+    retired: bool = False
+
+    def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        token = self.token()
+        return {**headers, "Authorization": f"Bearer {token}"} if token else dict(headers)
+
+    async def leave(self) -> None:
+        """One user less; the last one of a retired pool closes it."""
+        self.users -= 1
+        if self.retired and not self.users:
+            await self.session.close()
+
+
 class HttpTransport:
-    """HTTPS with kept connections; credentials are read again when `load` finds that their files changed."""
+    """HTTPS with kept connections; credentials are read again when `load` finds that their files changed.
+
+    What is under way goes on with the old ones: a closed session would leave its streams waiting for ever.
+    """
 
     def __init__(self, load: Callable[[], RestConfig], *, watched: tuple[str, ...] = (), agent: str = "kubepy") -> None:
         self._load = load
         self._watched = watched
         self._agent = agent
-        self._session: aiohttp.ClientSession | None = None
-        self._base = ""
-        self._token: Callable[[], str | None] = lambda: None
+        self._pool: _Pool | None = None
         self._stamps: tuple[float, ...] = ()
         self._checked_at = 0.0
 
-    async def _current(self) -> aiohttp.ClientSession:
+    async def _enter(self) -> _Pool:
+        """The pool to use now, with one user more: `leave` it."""
         now = time.monotonic()
-        if self._session is None or now - self._checked_at > _RELOAD_CHECK_S:
+        pool = self._pool
+        if pool is None or now - self._checked_at > _RELOAD_CHECK_S:
             self._checked_at = now
-            stamps = tuple(_changed_at(name) for name in self._watched)
-            if self._session is None or stamps != self._stamps:
-                old, self._session = self._session, self._open()
-                self._stamps = stamps
+            if pool is None or self._read_stamps() != self._stamps:
+                pool = self._open()
+                old, self._pool = self._pool, pool
                 if old is not None:
-                    await old.close()
-        return self._session
+                    old.retired = True
+                    old.users += 1
+                    await old.leave()
+        pool.users += 1
+        return pool
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _read_stamps(self) -> tuple[float, ...]:
+        return tuple(_changed_at(name) for name in self._watched)
+
+    def _open(self) -> _Pool:
         config = self._load()
-        self._base = config.server
-        self._token = _token_source(config)
         if config.client_certificate_file and config.client_certificate_file not in self._watched:
             self._watched += (config.client_certificate_file,)
+        self._stamps = self._read_stamps()
         connector = aiohttp.TCPConnector(
             ssl=tls_context(config) if config.server.startswith("https") else True,
             limit=0,
             socket_factory=_keepalive_socket,
         )
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=connector,
             headers={"User-Agent": self._agent},
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=True,
             read_bufsize=1 << 18,
         )
-
-    def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        token = self._token()
-        return {**headers, "Authorization": f"Bearer {token}"} if token else dict(headers)
+        return _Pool(session, config.server, _token_source(config))
 
     async def request(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
         timeout = aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT_S, sock_connect=_CONNECT_TIMEOUT_S)
-        try:
-            session = await self._current()
-            async with session.request(
+        async with (
+            self._using() as pool,
+            pool.session.request(
                 method,
-                URL(self._base + target, encoded=True),
-                headers=self._headers(headers),
+                URL(pool.base + target, encoded=True),
+                headers=pool.headers(headers),
                 data=body or None,
                 timeout=timeout,
                 allow_redirects=False,
-            ) as reply:
-                return Reply(reply.status, await reply.read(), reply.headers)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise Unreachable(f"{method} {self._base}{target}: {error or type(error).__name__}") from error
+            ) as reply,
+        ):
+            return Reply(reply.status, await reply.read(), reply.headers)
 
     @asynccontextmanager
     async def stream(self, target: str, headers: Mapping[str, str]) -> AsyncIterator[Flow]:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S)
-        try:
-            session = await self._current()
-            async with session.get(
-                URL(self._base + target, encoded=True),
-                headers=self._headers(headers),
+        async with (
+            self._using() as pool,
+            pool.session.get(
+                URL(pool.base + target, encoded=True),
+                headers=pool.headers(headers),
                 timeout=timeout,
                 allow_redirects=False,
-            ) as reply:
-                yield Flow(reply.status, _guarded(reply))
+            ) as reply,
+        ):
+            yield Flow(reply.status, _guarded(reply))
+
+    @asynccontextmanager
+    async def _using(self) -> AsyncIterator[_Pool]:
+        """A pool, for one request; faults of the way come out as Unreachable."""
+        try:
+            pool = await self._enter()
+        except (OSError, ValueError) as error:
+            raise Unreachable(f"credentials: {error}") from error
+        try:
+            yield pool
+        except Unreachable:
+            raise
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            if isinstance(error, Unreachable):
-                raise
-            raise Unreachable(f"GET {self._base}{target}: {error or type(error).__name__}") from error
+            raise Unreachable(f"{pool.base}: {error or type(error).__name__}") from error
+        finally:
+            await pool.leave()
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._pool is not None:
+            await self._pool.session.close()
+            self._pool = None
             await asyncio.sleep(0)  # lets the connector's transports see their end
 
 
