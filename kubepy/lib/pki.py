@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -248,6 +249,21 @@ def common_name(name: x509.Name) -> str:
 
 def organizations(name: x509.Name) -> tuple[str, ...]:
     return tuple(str(part.value) for part in name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME))
+
+
+def alternative_names(certificate: x509.Certificate) -> set[str]:
+    """The DNS names and addresses that the certificate is good for."""
+    found = _alternative_names(certificate.extensions)
+    return {str(name.value) for name in found} if found is not None else set()
+
+
+def is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Whether the authority has signed the certificate."""
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _load_public(block: bytes) -> object:

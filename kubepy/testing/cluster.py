@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from kubepy.controllers.config import FLAGS as MANAGER_FLAGS
 from kubepy.controllers.manager import run_controllers
 from kubepy.kubelet.hollow import Fleet, HollowNode
 from kubepy.lib import kubeconfig, pki, tasks
+from kubepy.lib.clock import SYSTEM
 from kubepy.lib.daemon import CannotStart
 from kubepy.lib.http_server import server_tls
 from kubepy.lib.kubeconfig import RestConfig
@@ -34,6 +36,7 @@ from kubepy.storage.embedded import EmbeddedStore
 
 _LOOPBACK = "127.0.0.1"
 _STOP_GRACE_S = 1.0
+_RENEW_BEFORE = timedelta(days=30)
 _SERVICE_NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
 
 
@@ -89,18 +92,18 @@ async def dev_cluster(
     CannotStart when the folder or the port cannot be used.
     """
     files = Files(Path(folder))
-    authority, store = _open(files, host)
+    store = _open(files, host)
     server = ApiServer(server_config(files, host), store, secure=secure)
     scope = tasks.Scope()
     try:
         await server.start()
         url = await _listen(server, files, host, port)
-        write_kubeconfig(files, authority, url)
+        write_kubeconfig(files, url)
         client = Client.direct(server.handler, bootstrap.SYSTEM)
         await server.wait_ready()
         hollow = [HollowNode(name=f"node-{number}") for number in range(nodes)] if isinstance(nodes, int) else nodes
         fleet = Fleet(client, hollow)
-        settings = manager_settings(files) | (manager_flags or {})
+        settings = manager_settings(files) | dict(manager_flags or {})
         parts = {
             "controller-manager": scope.start(run_controllers(client, settings), name="controllers"),
             "scheduler": scope.start(Scheduler(client, SchedulerConfiguration()).run(), name="scheduler"),
@@ -116,12 +119,12 @@ async def dev_cluster(
         await store.close()
 
 
-def _open(files: Files, host: str) -> tuple[pki.Identity, EmbeddedStore]:
-    """The folder's authority and store. A power cut may cost the last writes, the end of the process costs none."""
+def _open(files: Files, host: str) -> EmbeddedStore:
+    """The folder's store, its certificates made. A power cut may cost the last writes, a crash costs none."""
     try:
         files.folder.mkdir(parents=True, exist_ok=True)
-        authority = ensure_pki(files.pki, host)
-        return authority, EmbeddedStore(str(files.state), synced=False)
+        ensure_pki(files.pki, host)
+        return EmbeddedStore(str(files.state), synced=False)
     except OSError as error:
         raise CannotStart(f"cannot keep a cluster in {files.folder}: {error.strerror}: {error.filename}") from error
     except (StoreError, pki.PkiError) as error:
@@ -146,26 +149,36 @@ def _probe(part: "asyncio.Task[None]") -> Probe:
     return probe
 
 
-def ensure_pki(folder: Path, host: str) -> pki.Identity:
-    """The cluster's authority; it, the server's certificate and the token key are made where they are missing."""
+def ensure_pki(folder: Path, host: str) -> None:
+    """The cluster's authority, the certificates and the token key are made where they are missing or run out."""
     folder.mkdir(parents=True, exist_ok=True)
-    cert, key = folder / "ca.crt", folder / "ca.key"
-    if cert.exists() and key.exists():
-        authority = pki.load_identity(cert.read_bytes(), key.read_bytes())
-    else:
-        authority = pki.new_ca("kubernetes")
-        _write(key, authority.key_pem)
-        _write(cert, authority.certificate_pem)
-    serving = pki.issue(
-        authority, "kube-apiserver", dns=("localhost", *_SERVICE_NAMES), ips=tuple({host, _LOOPBACK, "10.96.0.1"}),
-        client=False, server=True,
-    )  # fmt: skip
-    _write(folder / "apiserver.crt", serving.certificate_pem)
-    _write(folder / "apiserver.key", serving.key_pem)
+    authority = _kept(folder / "ca") or _keep(folder / "ca", pki.new_ca("kubernetes"))
+    names = ("localhost", *_SERVICE_NAMES)
+    addresses = tuple({host, _LOOPBACK, "10.96.0.1"})
+    serving = _kept(folder / "apiserver", authority)
+    if serving is None or not pki.alternative_names(serving.certificate).issuperset((*names, *addresses)):
+        made = pki.issue(authority, "kube-apiserver", dns=names, ips=addresses, client=False, server=True)
+        _keep(folder / "apiserver", made)
+    if _kept(folder / "admin", authority) is None:
+        _keep(folder / "admin", pki.issue(authority, "kubernetes-admin", organizations=("system:masters",)))
     if not (folder / "sa.key").exists():
-        token_key = pki.new_key()
-        _write(folder / "sa.key", pki.key_pem(token_key))
-    return authority
+        _write(folder / "sa.key", pki.key_pem(pki.new_key()))
+
+
+def _kept(path: Path, authority: pki.Identity | None = None) -> pki.Identity | None:
+    """What `_keep` left there, if it is `authority`'s and good for some weeks more."""
+    cert, key = path.with_suffix(".crt"), path.with_suffix(".key")
+    if not (cert.exists() and key.exists()):
+        return None
+    identity = pki.load_identity(cert.read_bytes(), key.read_bytes())
+    is_ours = authority is None or pki.is_issued_by(identity.certificate, authority.certificate)
+    return identity if is_ours and identity.certificate.not_valid_after_utc > SYSTEM.now() + _RENEW_BEFORE else None
+
+
+def _keep(path: Path, identity: pki.Identity) -> pki.Identity:
+    _write(path.with_suffix(".key"), identity.key_pem)
+    _write(path.with_suffix(".crt"), identity.certificate_pem)
+    return identity
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -196,14 +209,13 @@ def serving_tls(folder: Path) -> ssl.SSLContext:
     return server_tls(str(folder / "apiserver.crt"), str(folder / "apiserver.key"), str(folder / "ca.crt"))
 
 
-def write_kubeconfig(files: Files, authority: pki.Identity, url: str) -> None:
-    """An administrator's kubeconfig, valid for a year, made anew at each start."""
-    admin = pki.issue(authority, "kubernetes-admin", organizations=("system:masters",))
+def write_kubeconfig(files: Files, url: str) -> None:
+    """An administrator's kubeconfig, made anew at each start: the port may be another."""
     config = RestConfig(
         server=url,
-        ca=authority.certificate_pem,
-        client_certificate=admin.certificate_pem,
-        client_key=admin.key_pem,
+        ca=(files.pki / "ca.crt").read_bytes(),
+        client_certificate=(files.pki / "admin.crt").read_bytes(),
+        client_key=(files.pki / "admin.key").read_bytes(),
     )
     _write(files.kubeconfig, kubeconfig.render(config, cluster="kubepy-dev", user="kubernetes-admin").encode())
 
