@@ -5,6 +5,7 @@ does nothing the second time.
 Source: apiextensions-apiserver pkg/controller/{status,establish,finalizer}, pkg/apiserver/customresource_handler.go.
 """
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from kubepy.api import resources
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kubepy.apiserver.server import ApiServer
 
 _DEFINITIONS = resources.named("customresourcedefinitions", "apiextensions.k8s.io")
+_LOOK_AGAIN_S = 2.0
 _log = log.get(__name__)
 
 
@@ -33,6 +35,7 @@ class CustomResources:
         self._engine = server.engine
         self._served = self._engine.of(_DEFINITIONS)
         self._customs: dict[str, list[Custom]] = {}
+        self._waiting: set[str] = set()
 
     async def start(self) -> None:
         """Serves what is defined already, and from now on what is defined as soon as it is."""
@@ -43,6 +46,22 @@ class CustomResources:
 
     async def run(self) -> None:
         """Follows changes until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow(), name="custom resources: follow")
+            group.create_task(self._look_again(), name="custom resources: look again")
+
+    async def _look_again(self) -> None:
+        """Objects with finalizers go without a change of their definition."""
+        while True:
+            await self._engine.clock.sleep(_LOOK_AGAIN_S)
+            for name in tuple(self._waiting):
+                found = self._engine.lookup.get(_DEFINITIONS, name)
+                if found is None:
+                    self._waiting.discard(name)
+                else:
+                    await self.sync(found)
+
+    async def _follow(self) -> None:
         while True:
             watcher = self._served.cache.watch_events(initial_events=True)
             try:
@@ -99,11 +118,15 @@ class CustomResources:
         if CLEANUP not in (meta.get("finalizers") or ()):
             return
         for custom in (self._customs.get(meta["name"]) or ())[:1]:
-            await self._server.client.delete_collection(custom.row)
-            left, _ = self._engine.of(custom.row).cache.list()
-            if left:
-                _log.info("definition waits for objects with finalizers", name=meta["name"], left=len(left))
+            cache = self._engine.of(custom.row).cache
+            for namespace in {entry.namespace for entry in cache.list()[0]}:
+                await self._server.client.delete_collection(custom.row, namespace or None)
+            await cache.fresh()
+            if left := len(cache):
+                _log.info("definition waits for objects with finalizers", name=meta["name"], left=left)
+                self._waiting.add(meta["name"])
                 return
+        self._waiting.discard(meta["name"])
 
         def release(current: Object) -> Object:
             remove_finalizer(current, CLEANUP)
