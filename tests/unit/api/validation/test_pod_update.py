@@ -206,6 +206,20 @@ def test_the_kubelet_may_tell_where_and_how_a_pod_runs() -> None:
          "family"),
         (lambda now: now.update(hostIP="1.1.1.2", hostIPs=[{"ip": "1.1.1.1"}]),
          'status.hostIPs[0].ip: Invalid value: "1.1.1.1": must be equal to `hostIP`'),
+        (lambda now: now.update(containerStatuses=[{"name": "c", "user": {"linux": {"uid": -1, "gid": 0}}}]),
+         "status.containerStatuses[0].linux.uid: Invalid value: -1: must be between 0 and 2147483647, inclusive"),
+        (lambda now: now.update(containerStatuses=[
+            {"name": "c", "user": {"linux": {"uid": 0, "gid": 0, "supplementalGroups": [-1]}}}]),
+         "status.containerStatuses[0].linux.supplementalGroups[0]: Invalid value: -1: must be between 0 and "
+         "2147483647, "
+         "inclusive"),
+        (lambda now: now.update(containerStatuses=[{"name": "c", "allocatedResourcesStatus": [{"name": "gpu"}]}]),
+         'status.containerStatuses[0].allocatedResourcesStatus[0].name: Invalid value: "gpu": must match one of the '
+         "container's resource requests"),
+        (lambda now: now.update(conditions=[{"type": "-"}]),
+         'metadata.conditions[0].Type: Invalid value: "-": name part must consist of alphanumeric characters, \'-\', '
+         "'_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or "
+         "'123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"),
         (lambda now: now.update(resourceClaimStatuses=[{"name": "a"}]),
          'status.resourceClaimStatuses[0].name: Invalid value: "a": must match the name of an entry in '
          "`spec.resourceClaims`"),
