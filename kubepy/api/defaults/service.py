@@ -1,7 +1,6 @@
-"""Defaults of Services, and how the singular and plural of its addresses are kept in step.
+"""Defaults of Services. Addresses, families and node ports are allocated by the API server.
 
-Addresses, families and node ports themselves are allocated by the API server.
-Source: pkg/apis/core/v1/defaults.go, SetDefaults_Service; pkg/registry/core/service/strategy.go.
+Source: pkg/apis/core/v1/defaults.go, SetDefaults_Service.
 """
 
 from collections.abc import Callable
@@ -41,29 +40,6 @@ def default_service(obj: Object) -> None:
         for ingress in balancer.get("ingress") or ():
             if ingress.get("ip") and ingress.get("ipMode") is None:
                 ingress["ipMode"] = "VIP"
-
-
-def normalize_cluster_ips(new: Object, old: Object | None) -> None:
-    """Makes `clusterIPs` follow a client that knows `clusterIP` only; the API server calls it before all else.
-
-    Where both were changed it does nothing: validation tells of what does not agree.
-    """
-    spec = new.setdefault("spec", {})
-    before = (old or {}).get("spec") or {}
-    address, addresses = spec.get("clusterIP") or "", spec.get("clusterIPs") or []
-    if old is None:
-        if address and not addresses:
-            spec["clusterIPs"] = [address]
-        return
-    if addresses and addresses != (before.get("clusterIPs") or []):
-        return
-    if address == (before.get("clusterIP") or ""):
-        if address and not addresses:
-            spec["clusterIPs"] = before.get("clusterIPs") or [address]
-        return
-    spec["clusterIPs"] = [address, *addresses[1:]] if address else []
-    if not spec["clusterIPs"]:
-        del spec["clusterIPs"]
 
 
 DEFAULTS: dict[tuple[str, str, str], Callable[[Object], None]] = {("", "v1", "Service"): default_service}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kubepy.api.defaults.service import default_service, normalize_cluster_ips
+from kubepy.api.defaults.service import default_service
 from kubepy.api.validation.registry import rules_for
 
 RULES = rules_for("", "Service")
@@ -14,8 +14,8 @@ RULES = rules_for("", "Service")
 def service(name: str = "s", annotations: Any = None, **spec: Any) -> Any:
     """A Service with its defaults, its one port given unless `ports` says else."""
     meta = {"name": name, "namespace": "ns", **({"annotations": annotations} if annotations else {})}
-    made = {"metadata": meta, "spec": {"ports": [{"port": 80}], **spec}}
-    normalize_cluster_ips(made, None)
+    addresses = {"clusterIPs": [spec["clusterIP"]]} if spec.get("clusterIP") else {}
+    made = {"metadata": meta, "spec": {"ports": [{"port": 80}], **addresses, **spec}}
     default_service(made)
     return made
 
@@ -115,7 +115,6 @@ def test_the_name_is_a_label_that_starts_with_a_letter() -> None:
 def updated(old: Any, **spec: Any) -> list[str]:
     new = copy.deepcopy(old)
     new["spec"].update(spec)
-    normalize_cluster_ips(new, old)
     default_service(new)
     return [str(fault) for fault in RULES.update(new, old)]
 
@@ -123,20 +122,14 @@ def updated(old: Any, **spec: Any) -> list[str]:
 def test_an_address_stays_for_as_long_as_there_is_one() -> None:
     old = service(clusterIP="10.0.0.1", ipFamilies=["IPv4"])
     assert updated(old, selector={"a": "b"}) == []
-    assert updated(old, clusterIP="10.0.0.2") == [
+    assert updated(old, clusterIP="10.0.0.2", clusterIPs=["10.0.0.2"]) == [
         'spec.clusterIPs[0]: Invalid value: ["10.0.0.2"]: may not change once set'
     ]
-    assert updated(old, clusterIP="") == ["spec.clusterIPs[0]: Invalid value: []: primary clusterIP can not be unset"]
-    assert updated(old, type="ExternalName", externalName="a.com", clusterIP="", ipFamilies=[],
+    assert updated(old, clusterIP="", clusterIPs=[]) == [
+        "spec.clusterIPs[0]: Invalid value: []: primary clusterIP can not be unset"
+    ]
+    assert updated(old, type="ExternalName", externalName="a.com", clusterIP="", clusterIPs=[], ipFamilies=[],
                    internalTrafficPolicy=None) == []  # fmt: skip
-
-
-def test_a_client_that_knows_one_address_only_changes_both() -> None:
-    old = service(clusterIP="10.0.0.1")
-    new = copy.deepcopy(old)
-    del new["spec"]["clusterIPs"]
-    normalize_cluster_ips(new, old)
-    assert new["spec"]["clusterIPs"] == ["10.0.0.1"]
 
 
 def test_the_class_of_a_load_balancer_stays() -> None:
