@@ -73,6 +73,8 @@ class HubWatch:
 
     def _add(self, change: Change) -> None:
         if change.revision > self.after:
+            if not self._queue and not self._missed_to:  # keeps `position` from falling back
+                self._told = max(self._told, change.revision - 1)
             self._queue.append(change)
             self._wake()
 

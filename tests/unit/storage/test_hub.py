@@ -73,10 +73,12 @@ def test_the_position_grows_with_others_changes_but_not_past_what_is_queued() ->
         watch = hub.attach("/a/", 1, no_history)
         hub.publish([change("/b/x", 2)], 2)
         assert watch.position == 2
-        hub.publish([change("/a/x", 3)], 3)
-        assert watch.position == 1
-        await anext(watch)
+        hub.publish([change("/a/x", 4), change("/a/y", 5)], 5)
         assert watch.position == 3
+        hub.publish([change("/b/x", 6)], 6)
+        assert watch.position == 3
+        await anext(watch)
+        assert watch.position == 6
 
     asyncio.run(main())
 
