@@ -65,5 +65,3 @@ def available(created: str) -> Object:
         "reason": "Local",
         "message": "Local APIServices are always available",
     }
-
-

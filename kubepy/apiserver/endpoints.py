@@ -170,5 +170,3 @@ def install(router: Router, metrics: Metrics) -> None:
     router.paths["/version"] = readable(show_version)
     router.paths["/metrics"] = readable(show_metrics)
     router.not_found = no_page
-
-

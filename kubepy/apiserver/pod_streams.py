@@ -151,5 +151,3 @@ async def _log_refusal(answer: Answer, name: str) -> ApiError:
     if answer.status >= 500:
         return InternalError(f"Internal error occurred: {text}")
     return from_status({"code": answer.status, "message": text, "details": {"name": name, "kind": "pods"}})
-
-

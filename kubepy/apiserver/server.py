@@ -159,9 +159,7 @@ class ApiServer:
         self, host: str | None, port: int, *, tls: ssl.SSLContext | None, handler: Handler | None = None
     ) -> http_server.Server:
         """Serves on a socket too; closed by `stop`."""
-        server = await http_server.serve(
-            handler or self.handler, host=host, port=port, tls=tls, too_large=_too_large
-        )
+        server = await http_server.serve(handler or self.handler, host=host, port=port, tls=tls, too_large=_too_large)
         self._servers.append(server)
         return server
 

@@ -35,7 +35,8 @@ def test_objects_are_made_shown_changed_and_deleted(tmp_path: Path, binary: str)
         async def run(*arguments: str, stdin: str = "") -> str:
             return await kubectl(binary, api, *arguments, stdin=stdin)
 
-        assert "deployment.apps/web created" in await run("create", "deployment", "web", "--image=nginx", "--replicas=3")
+        made = await run("create", "deployment", "web", "--image=nginx", "--replicas=3")
+        assert "deployment.apps/web created" in made
         assert "0/3" in await run("get", "deployments", "-o", "wide")
         assert "scaled" in await run("scale", "deployment/web", "--replicas=5")
         assert await run("get", "deploy", "web", "-o", "jsonpath={.spec.replicas}") == "5"
@@ -60,7 +61,8 @@ def test_manifests_are_applied_edited_and_explained(tmp_path: Path, binary: str)
 
         assert "deployment.apps/applied created" in await run("apply", "-f", "-", stdin=MANIFEST)
         unchanged = await run("apply", "-f", "-", stdin=MANIFEST)
-        assert ("deployment.apps/applied unchanged" in unchanged, "service/applied unchanged" in unchanged) == (True, True)
+        assert "deployment.apps/applied unchanged" in unchanged
+        assert "service/applied unchanged" in unchanged
         assert "edited" in await run("edit", "deployment", "applied")
         image = "jsonpath={.spec.template.spec.containers[0].image}"
         assert await run("get", "deployment", "applied", "-o", image) == "image:EDITED"
@@ -70,7 +72,8 @@ def test_manifests_are_applied_edited_and_explained(tmp_path: Path, binary: str)
             "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=MANIFEST
         )
         assert "<[]Container>" in await run("explain", "pod.spec.containers")
-        wrong = await run("apply", "-f", "-", stdin=MANIFEST.replace("containers:", "bogus: 1, containers:"), check=False)
+        misspelt = MANIFEST.replace("containers:", "bogus: 1, containers:")
+        wrong = await run("apply", "-f", "-", stdin=misspelt, check=False)
         assert "bogus" in wrong
         assert "deleted" in await run("delete", "-f", "-", stdin=MANIFEST)
 

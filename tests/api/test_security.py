@@ -224,7 +224,10 @@ def test_a_token_for_a_pod_works_until_the_pod_goes(run: Run) -> None:
         robot = cluster.with_token(token)
         with pytest.raises(Forbidden, match='User "system:serviceaccount:default:robot" cannot list'):
             await robot.list(PODS, "default")
+        unused = await request_token(kubelet, "robot", boundObjectRef=ref)
         await admin.delete(PODS, "web", "default", grace_period_s=0)
+        with pytest.raises(Unauthorized):
+            await cluster.with_token(unused).list(PODS, "default")
         late = cluster.with_token(await request_token(admin, "robot"))
         with pytest.raises(Forbidden):
             await late.list(PODS, "default")

@@ -322,9 +322,7 @@ def test_custom_resources_are_served_as_soon_as_they_are_defined(tmp_path: Path)
                 "group": "example.com",
                 "names": {"kind": "Widget", "plural": "widgets"},
                 "scope": "Namespaced",
-                "versions": [
-                    {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-                ],
+                "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
             },
         }
         definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -44,9 +44,7 @@ class AddressAllocator:
     def reserve(self, cache: ResourceCache, address: str) -> None:
         """Takes a certain address. Raises Unavailable."""
         if ipaddress.ip_address(address) not in self.network:
-            raise Unavailable(
-                f"provided IP is not in the valid range. The range of valid IPs is {self.network}"
-            )
+            raise Unavailable(f"provided IP is not in the valid range. The range of valid IPs is {self.network}")
         if not self._is_free(cache, address):
             raise Unavailable("provided IP is already allocated")
         self._pending.add(address)

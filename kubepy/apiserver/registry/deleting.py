@@ -117,8 +117,11 @@ async def _try_delete(
         return await _store_mark(engine, served, current, obj)
     if not ctx.dry_run:
         await remove(engine, served, current, obj, ctx)
-    return Result(200, obj=obj if served.strategy.returns_deleted else deleted_status(served, obj), foreign=
-                  not served.strategy.returns_deleted)
+    return Result(
+        200,
+        obj=obj if served.strategy.returns_deleted else deleted_status(served, obj),
+        foreign=not served.strategy.returns_deleted,
+    )
 
 
 def _check_preconditions(served: Served, obj: Object, options: DeleteOptions) -> None:

@@ -69,9 +69,7 @@ async def _apply(engine: Engine, served: Served, ctx: Context, options: WriteOpt
             await served.cache.fresh()
         if served.cache.get(key) is None:
             made = owning.apply_configuration(served, ctx, options, None, config)
-            return await create_object(
-                engine, served, ctx, settle(made, served, ctx, options), options, is_owned=True
-            )
+            return await create_object(engine, served, ctx, settle(made, served, ctx, options), options, is_owned=True)
     return await change(engine, served, ctx, transform)
 
 

@@ -102,9 +102,7 @@ async def _continue(served: Served, ctx: Context, options: ListOptions) -> Page:
         raise Expired(_EXPIRED_PAGE) from gone
 
 
-def _page(
-    served: Served, options: ListOptions, found: list[CachedObject], remaining: int, revision: int
-) -> Page:
+def _page(served: Served, options: ListOptions, found: list[CachedObject], remaining: int, revision: int) -> Page:
     if not remaining:
         return Page(found, revision)
     token = encode_continue(revision, found[-1], served)

@@ -73,9 +73,7 @@ class Strategy:
             new["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
 
     def is_spec_changed(self, new: Object, old: Object) -> bool:
-        return any(
-            new.get(field) != old.get(field) for field in (new.keys() | old.keys()) if field not in _NOT_SPEC
-        )
+        return any(new.get(field) != old.get(field) for field in (new.keys() | old.keys()) if field not in _NOT_SPEC)
 
     def prepare_for_status_update(self, new: Object, old: Object, ctx: Context) -> None:
         """Keeps all but the status; of metadata only what bookkeeping needs may change."""

@@ -73,9 +73,7 @@ def check_name(obj: Object, name: str, namespace: str) -> None:
         meta = obj["metadata"] = {}
     found = meta.get("name")
     if not found:
-        raise BadRequest(
-            f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
-        )
+        raise BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
     if found != name:
         raise BadRequest(f"the name of the object ({found}) does not match the name on the URL ({name})")
     if namespace and meta.get("namespace") not in (None, "", namespace):
@@ -167,8 +165,9 @@ def _carry_over(served: Served, ctx: Context, new: Object, old: Object, *, is_pu
         fault = errors.FieldError(
             "metadata.resourceVersion",
             "FieldValueInvalid",
-            'Invalid value: "": must be specified for an update' if version is None else
-            f'Invalid value: "{version}": must be specified for an update',
+            'Invalid value: "": must be specified for an update'
+            if version is None
+            else f'Invalid value: "{version}": must be specified for an update',
         )
         raise errors.invalid_object(row.group, row.kind, ctx.info.name, [fault])
     uid = meta.get("uid")
@@ -197,9 +196,7 @@ async def _store(
         return await _remove(engine, served, ctx, current, new)
     data = encode(new)
     try:
-        revision = await engine.store.update(
-            current.key, data, revision=current.revision, ttl_s=served.strategy.ttl_s
-        )
+        revision = await engine.store.update(current.key, data, revision=current.revision, ttl_s=served.strategy.ttl_s)
     except RevisionConflict as lost:
         served.cache.observe(Change(current.key, lost.current.value, lost.current.revision, None))
         raise LostRace from lost
@@ -213,9 +210,7 @@ def is_done(obj: Object) -> bool:
     """Whether an object that is being deleted has nothing left to wait for."""
     meta = obj["metadata"]
     return bool(
-        meta.get("deletionTimestamp")
-        and not meta.get("finalizers")
-        and not meta.get("deletionGracePeriodSeconds")
+        meta.get("deletionTimestamp") and not meta.get("finalizers") and not meta.get("deletionGracePeriodSeconds")
     )
 
 
@@ -238,5 +233,3 @@ async def remove(engine: Engine, served: Served, current: CachedObject, obj: Obj
         raise LostRace from gone
     served.cache.observe(Change(current.key, None, revision, current.data))
     served.strategy.after_delete(obj, ctx)
-
-

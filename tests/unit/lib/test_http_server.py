@@ -24,8 +24,11 @@ def on_server(
 
 
 async def echo(request: Request) -> Answer:
-    return Response(201, request.method.encode() + b" " + request.path.encode() + b"?" + request.query.encode()
-                    + b" " + request.body, headers={"X-Said": request.headers.get("X-Say", "")})
+    return Response(
+        201,
+        request.method.encode() + b" " + request.path.encode() + b"?" + request.query.encode() + b" " + request.body,
+        headers={"X-Said": request.headers.get("X-Say", "")},
+    )
 
 
 def test_request_reaches_the_handler_whole() -> None:

@@ -83,9 +83,7 @@ class ServiceStrategy(Strategy):
         for settle in self._held.pop(id(obj), ()):
             settle(f"/registry/services/specs/{meta.get('namespace')}/{meta.get('name')}", stored=stored)
 
-    def _give_address(
-        self, spec: Object, before: Object, undo: list[Settle], cache: ResourceCache
-    ) -> list[FieldError]:
+    def _give_address(self, spec: Object, before: Object, undo: list[Settle], cache: ResourceCache) -> list[FieldError]:
         if spec.get("type", "ClusterIP") not in _WITH_ADDRESS:
             return []
         wanted = spec.get("clusterIP") or (spec.get("clusterIPs") or [""])[0]
@@ -110,9 +108,7 @@ class ServiceStrategy(Strategy):
         spec["clusterIP"], spec["clusterIPs"] = wanted, [wanted]
         return []
 
-    def _give_ports(
-        self, spec: Object, before: Object, undo: list[Settle], cache: ResourceCache
-    ) -> list[FieldError]:
+    def _give_ports(self, spec: Object, before: Object, undo: list[Settle], cache: ResourceCache) -> list[FieldError]:
         kind = spec.get("type")
         if kind not in _WITH_PORTS:
             return []
