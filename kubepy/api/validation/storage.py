@@ -19,6 +19,7 @@ from kubepy.api.validation.checks import (
 from kubepy.api.validation.equality import same
 from kubepy.api.validation.fields import label_selector, unique
 from kubepy.api.validation.meta import IMMUTABLE, NOT_NEGATIVE, validate_metadata, validate_metadata_update
+from kubepy.api.validation.persistent_volumes import validate_volume_spec
 from kubepy.api.validation.rules import Rules
 
 _GROUP = "storage.k8s.io"
@@ -129,7 +130,7 @@ def _attachment_source(source: Object, path: str) -> list[FieldError]:
         if not volume:
             return [required(f"{path}.persistentVolumeName", "must specify non empty persistentVolumeName")]
         return checked(volume, f"{path}.persistentVolumeName", names.is_dns1123_subdomain)
-    return []
+    return validate_volume_spec(inline or {}, "", f"{path}.inlineVolumeSpec", inline=True)
 
 
 def _validate_attachment(obj: Object) -> list[FieldError]:

@@ -200,3 +200,27 @@ def test_the_affinity_of_a_volume_changes_from_beta_labels_only() -> None:
     assert changed_volume(volume(), nodeAffinity=at(stable)) == []
     (fault,) = changed_volume(volume(nodeAffinity=at(stable)), nodeAffinity=at("other"))
     assert fault.endswith("field is immutable, except for updating from beta label to GA")
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({}, []),
+        ({"capacity": {"storage": "1Gi"}}, ["capacity: Forbidden: may not be specified in the context of inline "
+                                            "volumes"]),
+        ({"persistentVolumeReclaimPolicy": "Delete"},
+         ["persistentVolumeReclaimPolicy: Forbidden: may only be Retain in the context of inline volumes"]),
+        ({"volumeMode": "Block"},
+         ["volumeMode: Forbidden: may not specify volumeMode other than Filesystem in the context of inline volumes"]),
+        ({"csi": None, "hostPath": {"path": "/x"}},
+         ["csi: Required value: has to be specified in the context of inline volumes"]),
+    ],
+)  # fmt: skip
+def test_a_volume_in_an_attachment_is_csi_alone(spec: Any, expected: list[str]) -> None:
+    inline = {"accessModes": ["ReadWriteOnce"], "csi": {"driver": "d", "volumeHandle": "h"}, **spec}
+    attachment = {
+        "metadata": {"name": "a"},
+        "spec": {"attacher": "d", "nodeName": "n", "source": {"inlineVolumeSpec": inline}},
+    }
+    found = [str(fault) for fault in rules_for("storage.k8s.io", "VolumeAttachment").create(attachment)]
+    assert found == [f"spec.source.inlineVolumeSpec.{text}" for text in expected]
