@@ -47,7 +47,7 @@ def test_list_options_that_do_not_go_together_are_invalid(given: Any, watch: boo
 
 
 def test_numbers_are_refused_in_go_s_words() -> None:
-    with pytest.raises(BadRequest, match='strconv.ParseInt: parsing "abc": invalid syntax'):
+    with pytest.raises(BadRequest, match=r'strconv\.ParseInt: parsing "abc": invalid syntax'):
         parse_list_options(params(limit="abc"))
     assert (require_uint(""), require_uint("17")) == (0, 17)
     with pytest.raises(BadResourceVersion) as raised:
