@@ -36,9 +36,18 @@ options:
     suboptions:
       packages: {description: Debian packages of a root file system., type: list, elements: str}
       suite: {description: Debian release of C(packages)., type: str, default: bookworm}
+      variant:
+        description: C(minbase) is a small Debian; C(extract) is the packages' files and nothing else.
+        type: str
+        choices: [minbase, extract]
+        default: minbase
       setup: {description: Shell lines run in the new root file system., type: list, elements: str}
-      binary: {description: "Package whose file C(path) becomes C(dest), the only file of the layer.", type: dict}
-      wheels: {description: "Folder of wheels (C(wheelhouse)), installed under C(dest) with launchers for C(scripts).", type: dict}
+      binary: {description: "Package whose file C(path) becomes C(dest), the only file of the layer but C(links) to it.", type: dict}
+      wheels:
+        description: >-
+          Folder of wheels (C(wheelhouse)), installed by C(python) under C(dest) with launchers for C(scripts); distributions
+          in C(leave_out) are not.
+        type: dict
   config:
     description: The image's run settings in Docker's words (C(Cmd), C(Entrypoint), C(Env), C(StopSignal)).
     type: dict
@@ -111,7 +120,7 @@ def render_manifest(name: str, config_digest: str, diff_ids: list[str]) -> bytes
 
 def mmdebstrap_command(layer: dict[str, Any], target: str) -> list[str]:
     """The command that makes the root file system of a `packages` layer as a tar file."""
-    quiet = ["--quiet", "--format=tar", "--variant=minbase"]
+    quiet = ["--quiet", "--format=tar", f"--variant={layer.get('variant') or 'minbase'}"]
     trim = [
         '--aptopt=Acquire::Languages "none"',
         "--dpkgopt=path-exclude=/usr/share/man/*",
@@ -130,6 +139,11 @@ def launcher(dest: str, entry_point: str) -> str:
         "#!/usr/bin/python3\nimport sys\n"
         f"sys.path.insert(0, {dest!r})\nfrom {module} import {function}\nsys.exit({function}())\n"
     )
+
+
+def wanted_wheels(names: list[str], leave_out: list[str]) -> list[str]:
+    """The wheels among these files, sorted, less those of the named distributions."""
+    return sorted(name for name in names if name.endswith(".whl") and name.split("-")[0] not in leave_out)
 
 
 def run(command: list[str], **options: Any) -> None:
@@ -156,14 +170,18 @@ def build_binary(layer: dict[str, Any], target: str) -> None:
         run(["dpkg-deb", "--extract", package, "root"], cwd=folder)
         with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as tar:
             tar.add(os.path.join(folder, "root", layer["path"]), arcname=layer["dest"], filter=neutral)
+            for link in layer.get("links") or []:
+                info = neutral(tarfile.TarInfo(link))
+                info.type, info.linkname = tarfile.SYMTYPE, f"/{layer['dest']}"
+                tar.addfile(info)
 
 
 def build_wheels(layer: dict[str, Any], target: str) -> None:
     """A folder of installed wheels, and launchers for its console scripts in /usr/local/bin."""
     with tempfile.TemporaryDirectory() as folder:
         source = ["--no-index", "--no-deps", "--find-links", layer["wheelhouse"]]
-        wheels = [os.path.join(layer["wheelhouse"], name) for name in sorted(os.listdir(layer["wheelhouse"]))]
-        wheels = [name for name in wheels if name.endswith(".whl")]
+        names = wanted_wheels(os.listdir(layer["wheelhouse"]), layer.get("leave_out") or [])
+        wheels = [os.path.join(layer["wheelhouse"], name) for name in names]
         pip = [layer["python"], "-m", "pip", "--quiet", "install", "--disable-pip-version-check", "--no-warn-conflicts"]
         run([*pip, "--target", folder, *source, *wheels])
         shutil.rmtree(os.path.join(folder, "bin"), ignore_errors=True)
@@ -235,6 +253,7 @@ def main() -> None:
     layer = {
         "packages": {"type": "list", "elements": "str"},
         "suite": {"type": "str", "default": "bookworm"},
+        "variant": {"type": "str", "choices": ["minbase", "extract"], "default": "minbase"},
         "setup": {"type": "list", "elements": "str"},
         "binary": {"type": "dict"},
         "wheels": {"type": "dict"},

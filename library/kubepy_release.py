@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Install a release of kubepy from its archive of wheels: a virtual environment, and links to its commands.
+"""Install a release of kubepy from its archives of wheels: a virtual environment, and links to its commands.
 
 No network is used. What is installed is told by release.json, written last: a run that broke off is repeated.
 """
@@ -18,10 +18,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
 module: kubepy_release
-short_description: Install kubepy from an archive made by kubepy_wheelhouse
+short_description: Install kubepy from the archives that kubepy_wheelhouse made
 options:
-  archive: {description: The archive on this machine. Needed unless C(state=absent)., type: path}
-  release: {description: Its hash. Needed unless C(state=absent)., type: str}
+  archives: {description: The archives on this machine. Needed unless C(state=absent)., type: list, elements: path}
+  release: {description: Hash of the release. Needed unless C(state=absent)., type: str}
   path: {description: Folder of the virtual environment., type: path, default: /opt/kubepy}
   python: {description: Python that it is made with., type: path, default: /usr/bin/python3}
   links: {description: Folder that gets links to the commands., type: path, default: /usr/local/bin}
@@ -36,7 +36,7 @@ author: [kubepy]
 EXAMPLES = r"""
 - name: Install the release
   kubepy_release:
-    archive: /var/cache/kubepy/kubepy-9f8e7d6c5b4a.tar
+    archives: [/var/cache/kubepy/needed-0a1b2c3d4e5f.tar, /var/cache/kubepy/kubepy-9f8e7d6c5b4a.tar]
     release: 9f8e7d6c5b4a
     commands: [kubepy, kubelet]
 
@@ -87,8 +87,9 @@ def install(module: AnsibleModule) -> None:
         shutil.rmtree(path, ignore_errors=True)
         run(module, [module.params["python"], "-m", "venv", path])
     with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(module.params["archive"]) as tar:
-            tar.extractall(folder)  # an archive of our own: plain files only
+        for archive in module.params["archives"]:
+            with tarfile.open(archive) as tar:
+                tar.extractall(folder)  # an archive of our own: plain files only
         wheels = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".whl"))
         options = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--no-compile"]
         run(module, [python, "-m", "pip", "install", *options, *wheels])
@@ -108,7 +109,7 @@ def main() -> None:
     """Run as an Ansible module."""
     module = AnsibleModule(
         argument_spec={
-            "archive": {"type": "path"},
+            "archives": {"type": "list", "elements": "path"},
             "release": {"type": "str"},
             "path": {"type": "path", "default": "/opt/kubepy"},
             "python": {"type": "path", "default": "/usr/bin/python3"},
@@ -116,7 +117,7 @@ def main() -> None:
             "commands": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
-        required_if=[("state", "present", ("archive", "release"))],
+        required_if=[("state", "present", ("archives", "release"))],
         supports_check_mode=True,
     )
     params, present = module.params, module.params["state"] == "present"

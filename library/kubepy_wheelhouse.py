@@ -1,8 +1,8 @@
 #!/usr/bin/python
-"""Build the release that target machines install: kubepy and all it needs as wheels, in one archive.
+"""Build the release that target machines install: kubepy and all it needs as wheels, in two archives.
 
-Runs on the controller. The dependencies are kept under a hash of the lock file, kubepy's own wheel under a hash of
-its sources, so a second run finds the archive there and a change of code fetches nothing. The version of the wheel
+Runs on the controller. What kubepy needs is kept under a hash of the lock file, kubepy's own wheel under a hash of
+its sources, so a second run finds both there, and a change of code fetches nothing and copies little. The version of the wheel
 carries the hash of the sources (0.1.0+src.1a2b3c4d): it changes when, and only when, they do.
 """
 
@@ -24,7 +24,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
 module: kubepy_wheelhouse
-short_description: Build the archive of wheels that machines install kubepy from
+short_description: Build the archives of wheels that machines install kubepy from
 options:
   source: {description: Folder of kubepy's pyproject.toml., type: path, required: true}
   requirements: {description: Lock file of what kubepy needs at run time., type: path, required: true}
@@ -55,7 +55,11 @@ EXAMPLES = r"""
 RETURN = r"""
 version: {description: Version of kubepy in it., type: str, returned: always, sample: 0.1.0+src.1a2b3c4d}
 release: {description: Hash of all that is in it., type: str, returned: always, sample: 9f8e7d6c5b4a}
-archive: {description: Path of the archive., type: str, returned: always, sample: /var/cache/kubepy/releases/kubepy-9f8e7d6c5b4a.tar}
+archives:
+  description: Paths of the archives, what kubepy needs first.
+  type: list
+  returned: always
+  sample: [/var/cache/kubepy/releases/needed-0a1b2c3d4e5f.tar, /var/cache/kubepy/releases/kubepy-9f8e7d6c5b4a.tar]
 wheels: {description: Folder with the same wheels., type: str, returned: always, sample: /var/cache/kubepy/releases/kubepy-9f8e7d6c5b4a}
 """
 
@@ -133,20 +137,18 @@ def build(module: AnsibleModule, folder: str, source_hash: str) -> None:
         pip(module, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, copy)
 
 
-def assemble(archive: str, wheels: str, about: dict[str, Any]) -> None:
-    """Put the wheels and a description of the release into one archive."""
-    with open(os.path.join(wheels, "release.json"), "w", encoding="utf-8") as stream:
-        json.dump(about, stream)
+def assemble(archive: str, folder: str, names: list[str]) -> None:
+    """Put files of a folder into an archive, which appears only when it is complete."""
     partial = f"{archive}.{os.getpid()}.part"
     with tarfile.open(partial, "w") as tar:
-        for name in sorted(os.listdir(wheels)):
-            tar.add(os.path.join(wheels, name), arcname=name)
+        for name in sorted(names):
+            tar.add(os.path.join(folder, name), arcname=name)
     os.replace(partial, archive)
 
 
-def make(module: AnsibleModule, archive: str, lock_hash: str, source_hash: str, about: dict[str, Any]) -> None:
-    """Everything that is missing, then the archive."""
-    cache = module.params["cache"]
+def make(module: AnsibleModule, archives: list[str], lock_hash: str, source_hash: str, about: dict[str, Any]) -> None:
+    """Everything that is missing, then the archives."""
+    cache, (needed_archive, archive) = module.params["cache"], archives
     needed = os.path.join(cache, "wheels", lock_hash)
     os.makedirs(os.path.dirname(needed), exist_ok=True)
     os.makedirs(os.path.dirname(archive), exist_ok=True)
@@ -156,13 +158,17 @@ def make(module: AnsibleModule, archive: str, lock_hash: str, source_hash: str, 
     shutil.rmtree(wheels, ignore_errors=True)
     shutil.copytree(needed, wheels, copy_function=os.link)
     build(module, wheels, source_hash)
-    assemble(archive, wheels, about)
+    with open(os.path.join(wheels, "release.json"), "w", encoding="utf-8") as stream:
+        json.dump(about, stream)
+    if not os.path.exists(needed_archive):
+        assemble(needed_archive, needed, os.listdir(needed))
+    assemble(archive, wheels, [*(set(os.listdir(wheels)) - set(os.listdir(needed)))])
     prune(os.path.dirname(archive), keep=4)
 
 
 def prune(folder: str, keep: int) -> None:
     """Remove all but the newest releases: each change of the sources makes one."""
-    archives = [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".tar")]
+    archives = [os.path.join(folder, name) for name in os.listdir(folder) if name.startswith("kubepy-") and name.endswith(".tar")]
     for archive in sorted(archives, key=os.path.getmtime)[:-keep]:
         os.unlink(archive)
         shutil.rmtree(archive.removesuffix(".tar"), ignore_errors=True)
@@ -188,10 +194,11 @@ def main() -> None:
     _, version = stamped(read(os.path.join(params["source"], "pyproject.toml")).decode(), source_hash)
     release = hash_of([("needed", lock_hash.encode()), ("own", source_hash.encode())])
     archive = os.path.join(params["cache"], "releases", f"kubepy-{release}.tar")
-    result = {"version": version, "release": release, "archive": archive, "wheels": archive.removesuffix(".tar")}
-    exists = os.path.exists(archive)
+    archives = [os.path.join(params["cache"], "releases", f"needed-{lock_hash}.tar"), archive]
+    result = {"version": version, "release": release, "archives": archives, "wheels": archive.removesuffix(".tar")}
+    exists = all(os.path.exists(path) for path in archives)
     if not exists and not module.check_mode:
-        make(module, archive, lock_hash, source_hash, {"release": release, "version": version})
+        make(module, archives, lock_hash, source_hash, {"release": release, "version": version})
     module.exit_json(changed=not exists, **result)
 
 
