@@ -7,13 +7,14 @@ Source: pkg/controlplane/controller/kubernetesservice, pkg/controlplane/reconcil
 
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 
 import orjson
 
 from kubepy.api import resources
-from kubepy.api.errors import ApiError, NotFound
+from kubepy.api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from kubepy.api.meta import Object
 from kubepy.client.client import Client
 from kubepy.lib import log
@@ -24,6 +25,7 @@ _SERVICES, _ENDPOINTS = resources.named("services"), resources.named("endpoints"
 _SLICES = resources.named("endpointslices", "discovery.k8s.io")
 _PREFIX = "/registry/masterleases/"
 _PERIOD_S, _TTL_S = 10.0, 15
+_TRIES = 3
 _META = {"name": "kubernetes", "namespace": "default"}
 _log = log.get(__name__)
 
@@ -108,7 +110,8 @@ class KubernetesService:
         try:
             await self._client.get(_SERVICES, "kubernetes", "default")
         except NotFound:
-            await self._client.create(_SERVICES, render_service(service_address, self._port, node_port))
+            with suppress(AlreadyExists):  # another server was faster
+                await self._client.create(_SERVICES, render_service(service_address, self._port, node_port))
 
     async def run(self) -> None:
         """Renews and reconciles until cancelled; then says that this server is gone."""
@@ -134,14 +137,19 @@ class KubernetesService:
             await self._write(_SLICES, render_slice(addresses, self._port), ("endpoints", "ports"))
 
     async def _write(self, resource: resources.Resource, wanted: Object, fields: Sequence[str]) -> None:
-        try:
-            found = await self._client.get(resource, "kubernetes", "default")
-        except NotFound:
-            await self._client.create(resource, wanted)
-            return
-        changed = plan(found, wanted, fields)
-        if changed is not None:
-            await self._client.update(resource, changed)
+        for _ in range(_TRIES):
+            try:
+                try:
+                    found = await self._client.get(resource, "kubernetes", "default")
+                except NotFound:
+                    await self._client.create(resource, wanted)
+                    return
+                changed = plan(found, wanted, fields)
+                if changed is not None:
+                    await self._client.update(resource, changed)
+                return
+            except (AlreadyExists, Conflict):
+                continue  # another server wrote: look again
 
     async def _renew(self) -> None:
         key = f"{_PREFIX}{self._address}"

@@ -1,0 +1,144 @@
+"""Passing requests on to another server: streams, refusals, upgrades, and where kubelets and endpoints are."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import uvloop
+from multidict import CIMultiDict
+
+from kubepy.api.errors import BadRequest
+from kubepy.apiserver.kubelets import kubelet_port, preferred_address
+from kubepy.apiserver.pod_streams import choose_container
+from kubepy.apiserver.proxy import Backend, BackendError, forward
+from kubepy.apiserver.proxy_endpoints import ready_places, split_name
+from kubepy.lib.http import Answer, Connection, Handler, Request, Response, Stream, Upgrade
+from kubepy.lib.http_server import serve
+
+
+def behind(backend: Handler, test: Callable[[int], Awaitable[None]]) -> None:
+    """Runs a test on a front server that passes everything on to `backend`; the test is told its port."""
+
+    async def run() -> None:
+        async with asyncio.timeout(20):
+            rear = await serve(backend, host="127.0.0.1", port=0)
+
+            async def front_handler(request: Request) -> Answer:
+                return await forward(Backend("127.0.0.1", rear.port, None), request, request.path)
+
+            front = await serve(front_handler, host="127.0.0.1", port=0)
+            await test(front.port)
+            await front.close(1)
+            await rear.close(1)
+
+    uvloop.run(run())
+
+
+def test_a_streamed_answer_comes_as_it_is_made() -> None:
+    go_on = asyncio.Event()
+
+    async def backend(request: Request) -> Answer:
+        assert "Authorization" not in request.headers
+        assert request.headers["X-Kept"] == "yes"
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"first\n"
+            await go_on.wait()
+            yield b"second\n"
+
+        return Stream(chunks(), content_type="text/plain")
+
+    async def test(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /log HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\nX-Kept: yes\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"text/plain" in head
+        assert b"first\n" in await reader.readuntil(b"first\n")
+        go_on.set()
+        assert b"second\n" in await reader.readuntil(b"0\r\n\r\n")
+        writer.close()
+
+    behind(backend, test)
+
+
+@pytest.mark.parametrize("protocol", ["SPDY/3.1", "websocket"])
+def test_an_upgrade_is_a_tunnel(protocol: str) -> None:
+    async def backend(request: Request) -> Answer:
+        assert request.headers["X-Stream-Protocol-Version"] == "v4.channel.k8s.io"
+
+        async def serve_it(connection: Connection) -> None:
+            while data := await connection.read():
+                await connection.write(data[::-1])
+
+        return Upgrade(serve_it, {"Upgrade": request.headers["Upgrade"], "X-Said": "yes"})
+
+    async def test(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            f"GET /exec HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n"
+            "X-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\n".encode()
+        )
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101 ")
+        assert b"X-Said: yes" in head
+        for word in (b"abc", b"\x00\xff\x10"):
+            writer.write(word)
+            assert await reader.readexactly(3) == word[::-1]
+        writer.close()
+
+    behind(backend, test)
+
+
+def test_a_refused_upgrade_is_an_answer() -> None:
+    async def backend(request: Request) -> Answer:
+        return Response(404, b"no such container", "text/plain")
+
+    async def run() -> None:
+        rear = await serve(backend, host="127.0.0.1", port=0)
+        headers = CIMultiDict({"Connection": "Upgrade", "Upgrade": "SPDY/3.1"})
+        answer = await forward(Backend("127.0.0.1", rear.port, None), Request("POST", "/x", "", headers), "/x")
+        assert isinstance(answer, Response)
+        assert (answer.status, answer.body) == (404, b"no such container")
+        await rear.close(1)
+        with pytest.raises(BackendError, match="connection refused"):
+            await forward(Backend("127.0.0.1", rear.port, None), Request("GET", "/x"), "/x")
+
+    uvloop.run(run())
+
+
+def test_the_container_is_the_one_asked_for_or_the_only_one() -> None:
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a"}, {"name": "b"}]}}
+    assert choose_container(pod, "b") == "b"
+    assert choose_container({**pod, "spec": {"containers": [{"name": "a"}]}}, "") == "a"
+    with pytest.raises(BadRequest, match=r"must be specified for pod p, choose one of: \[a b\]"):
+        choose_container(pod, "")
+    with pytest.raises(BadRequest, match="container c is not valid for pod p"):
+        choose_container(pod, "c")
+
+
+def test_a_kubelet_is_reached_at_the_preferred_address() -> None:
+    addresses = [{"type": "InternalIP", "address": "10.0.0.1"}, {"type": "Hostname", "address": "n1"}]
+    node = {"status": {"addresses": addresses, "daemonEndpoints": {"kubeletEndpoint": {"Port": 10255}}}}
+    assert preferred_address(node, ("ExternalIP", "InternalIP", "Hostname")) == "10.0.0.1"
+    assert preferred_address(node, ("Hostname",)) == "n1"
+    assert preferred_address({}, ("Hostname",)) is None
+    assert (kubelet_port(node), kubelet_port({})) == (10255, 10250)
+
+
+def test_names_carry_schemes_and_ports() -> None:
+    assert split_name("web") == ("", "web", "")
+    assert split_name("web:80") == ("", "web", "80")
+    assert split_name("https:web:") == ("https", "web", "")
+    assert split_name("https:web:443") == ("https", "web", "443")
+    with pytest.raises(BadRequest):
+        split_name("ftp:web:1")
+
+
+def test_only_ready_endpoints_of_the_port_are_places() -> None:
+    endpoints = [
+        {"addresses": ["10.0.0.1"], "conditions": {"ready": True}},
+        {"addresses": ["10.0.0.2"], "conditions": {"ready": False}},
+        {"addresses": ["10.0.0.3"]},
+    ]
+    ports = [{"name": "http", "port": 8080}, {"name": "metrics", "port": 9090}]
+    assert ready_places([{"endpoints": endpoints, "ports": ports}], "http") == [("10.0.0.1", 8080), ("10.0.0.3", 8080)]
