@@ -14,6 +14,7 @@ import orjson
 
 from kubepy.api.errors import ApiError, BadRequest, Invalid, RequestEntityTooLarge, invalid, invalid_object
 from kubepy.api.go_values import json_type
+from kubepy.api.schemas import parse_json
 from kubepy.api.strategic_merge import strategic_merge
 
 __all__ = ["json_patch", "merge_patch", "parse_json_patch", "parse_object_patch", "strategic_merge", "unfit"]
@@ -35,8 +36,8 @@ def unfit(patched: Any, fault: ApiError) -> Invalid:
 
 def _parse(raw: bytes) -> Any:
     try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as fault:
+        return parse_json(raw)
+    except ValueError as fault:
         raise BadRequest(f"error decoding patch: {fault}") from fault
 
 

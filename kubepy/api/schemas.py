@@ -46,6 +46,8 @@ def normalise(schema: Schema, obj: Object, api_version: str, kind: str) -> list[
     unknown: list[str] = []
     try:
         kept = decoder_of(schema)(obj, unknown)
+    except RecursionError:
+        raise decode_fault(api_version, kind, "exceeded max depth") from None
     except Mismatch:
         raise decode_fault(api_version, kind, type_fault(schema, obj) or "json: cannot unmarshal the object") from None
     if unknown and kept is not DROP:
@@ -117,11 +119,23 @@ def _collect_duplicates(value: Any, path: str, found: list[str]) -> None:
 
 
 def parse_json(raw: bytes) -> Any:
-    """The parsed text. Raises ValueError in the words of Go's parser where they are known."""
+    """The parsed text. Raises ValueError in the words of Go's parser where they are known.
+
+    What is nested deeper than can be written again (254 levels) is refused here: it could be read, but never stored.
+    """
     try:
-        return orjson.loads(raw)
+        parsed = orjson.loads(raw)
     except orjson.JSONDecodeError as fault:
         raise ValueError(_go_syntax(raw, fault)) from fault
+    if raw.count(b"{") + raw.count(b"[") > _DEPTH:
+        try:
+            orjson.dumps(parsed)
+        except orjson.JSONEncodeError as fault:
+            raise ValueError("exceeded max depth") from fault
+    return parsed
+
+
+_DEPTH: Final = 250
 
 
 _AFTER = {
