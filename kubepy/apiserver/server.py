@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kubepy.api import resources
-from kubepy.api.errors import RequestEntityTooLarge
+from kubepy.api.errors import ApiError, RequestEntityTooLarge
 from kubepy.apiserver import bootstrap, endpoints
 from kubepy.apiserver.authn.chain import Authenticator as AuthnChain
 from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization
@@ -35,10 +35,11 @@ from kubepy.apiserver.rendering import respond_error
 from kubepy.apiserver.routing import Review, Router
 from kubepy.client.client import Client
 from kubepy.lib import http_server, log, tasks
+from kubepy.lib.backoff import Backoff
 from kubepy.lib.clock import SYSTEM, Clock
 from kubepy.lib.http import Handler, Response
 from kubepy.storage import compactor
-from kubepy.storage.base import Store, Unavailable
+from kubepy.storage.base import Store, StoreError, Unavailable
 
 _log = log.get(__name__)
 SYSTEM_USER = "system:apiserver"
@@ -137,6 +138,20 @@ class ApiServer:
         self._scope.start(compacting, name="compactor")
 
     async def _run_hooks(self) -> None:
+        """Makes what a cluster begins with; a store that is away is waited for."""
+        backoff = Backoff(0.5, 10.0)
+        while True:
+            try:
+                service = await self._bootstrap()
+                break
+            except (ApiError, StoreError) as fault:
+                _log.warning("bootstrap not finished", error=fault)
+                await self._clock.sleep(backoff.next())
+        self._scope.start(service.run(), name="kubernetes service")
+        self._hooks_done.set()
+        _log.info("ready")
+
+    async def _bootstrap(self) -> KubernetesService:
         await bootstrap.run(self)
         config = self.config
         service = KubernetesService(
@@ -147,9 +162,7 @@ class ApiServer:
             port=self._port(),
         )
         await service.ensure_service(self.ranges.addresses.first, config.kubernetes_service_node_port)
-        self._scope.start(service.run(), name="kubernetes service")
-        self._hooks_done.set()
-        _log.info("ready")
+        return service
 
     async def wait_ready(self) -> None:
         """Returns when everything that the server makes at its start is there."""

@@ -28,6 +28,8 @@ async def evict(engine: Engine, served: Served, ctx: Context) -> Result:
     """POST to a pod's eviction. Raises TooManyRequests while the budget allows no disruption."""
     written = parse_write_options(ctx.params, "CreateOptions")
     eviction = parse_body(ctx, "Eviction")
+    if eviction.get("apiVersion") == "policy/v1beta1":  # what kubectl drain sent until 1.22; the fields are the same
+        eviction["apiVersion"] = "policy/v1"
     check_kind(eviction, served.resource, kind="Eviction", api_version="policy/v1")
     decode_object(eviction, ctx, written.validation)
     sent: Object = eviction.get("deleteOptions") or {}
