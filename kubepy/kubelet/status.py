@@ -180,7 +180,7 @@ def _state_unseen(container: Object, pod: Object, facts: Facts, before: Object, 
     state = before.get("state") or {}
     if state.get("terminated"):
         return {"state": state, "lastState": before.get("lastState") or {}}
-    if state.get("running"):
+    if "running" in state:
         lost = {
             "terminated": {
                 "exitCode": 137,
