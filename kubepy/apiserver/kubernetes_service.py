@@ -5,6 +5,7 @@ server writes the endpoints from the keys that are there. Plans are pure; `run` 
 Source: pkg/controlplane/controller/kubernetesservice, pkg/controlplane/reconcilers/lease.go.
 """
 
+import asyncio
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -26,6 +27,7 @@ _SLICES = resources.named("endpointslices", "discovery.k8s.io")
 _PREFIX = "/registry/masterleases/"
 _PERIOD_S, _TTL_S = 10.0, 15
 _TRIES = 3
+_LEAVE_WITHIN_S = 1.0
 _META = {"name": "kubernetes", "namespace": "default"}
 _log = log.get(__name__)
 
@@ -171,7 +173,8 @@ class KubernetesService:
     async def _leave(self) -> None:
         key = f"{_PREFIX}{self._address}"
         try:
-            found = await self._store.get(key)
-            await self._store.delete(key, revision=found.revision)
-        except StoreError as fault:
+            async with asyncio.timeout(_LEAVE_WITHIN_S):
+                found = await self._store.get(key)
+                await self._store.delete(key, revision=found.revision)
+        except (StoreError, TimeoutError) as fault:
             _log.debug("lease not taken back: it ends by itself", error=fault)
