@@ -16,7 +16,7 @@ from kubepy.client.client import Client
 from kubepy.client.events import EventRecorder
 from kubepy.client.informer import Informer
 from kubepy.lib.clock import SYSTEM, Clock
-from kubepy.lib.workqueue import WorkQueue, run_workers
+from kubepy.lib.workqueue import Retry, WorkQueue, run_workers
 
 
 def without_managed_fields(obj: Object) -> Object:
@@ -65,9 +65,13 @@ class Context:
     """What flags say, by flag name without dashes; a controller reads its own."""
     clock: Clock = SYSTEM
 
+    recorders: list[EventRecorder] = field(default_factory=list)
+    """Every recorder that was asked for; whoever made the context closes them."""
+
     def recorder(self, component: str) -> EventRecorder:
         """A recorder of events that come from `component`."""
-        return EventRecorder(self.client, component)
+        self.recorders.append(EventRecorder(self.client, component))
+        return self.recorders[-1]
 
 
 class Controller:
@@ -111,8 +115,8 @@ class Controller:
     async def _sync(self, key: str) -> None:
         try:
             await self.sync(key)
-        except errors.Conflict:
-            self.queue.add_rate_limited(key)  # planned from an old state: plan again when the news is in
+        except errors.Conflict as conflict:
+            raise Retry from conflict  # planned from an old state: plan again when the news is in
 
 
 async def wait_synced(informers: Collection[Informer]) -> None:

@@ -80,10 +80,13 @@ async def run_controllers(client: Client, values: Mapping[str, Any]) -> None:
     wanted = chosen(values["controllers"], [name for name, _, _ in CONTROLLERS])
     loops = [(name, build(context)) for name, build, enabled in CONTROLLERS if name in wanted and enabled(values)]
     _log.info("controllers started", count=len(loops))
-    async with asyncio.TaskGroup() as group:
-        group.create_task(informers.run(), name="informers")
-        for name, loop in loops:
-            group.create_task(loop.run(), name=name)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(informers.run(), name="informers")
+            for name, loop in loops:
+                group.create_task(loop.run(), name=name)
+    finally:
+        await asyncio.gather(*(recorder.close() for recorder in context.recorders))
 
 
 async def run_manager(config: ManagerConfig, client: Client) -> None:

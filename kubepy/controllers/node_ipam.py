@@ -11,6 +11,7 @@ from kubepy.api import resources
 from kubepy.api.meta import Object, is_deleting, key_of
 from kubepy.controllers.controller import Context, Controller
 from kubepy.lib import log
+from kubepy.lib.workqueue import Retry
 
 _log = log.get(__name__)
 _NODES = resources.named("nodes")
@@ -87,8 +88,7 @@ class NodeIpamController(Controller):
         cidr = self._allocator.allocate()
         if cidr is None:
             self._recorder.event(node, "Normal", "CIDRNotAvailable", f"Node {key} status is now: CIDRNotAvailable")
-            self.queue.add_rate_limited(key)
-            return
+            raise Retry
         patch = {
             "metadata": {"resourceVersion": node["metadata"]["resourceVersion"]},
             "spec": {"podCIDR": cidr, "podCIDRs": [cidr]},

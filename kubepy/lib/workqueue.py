@@ -20,6 +20,10 @@ _LAST_RETRY_S = 1000.0
 _MOST_DOUBLINGS = 18  # 5 ms doubled 18 times is past the last delay
 
 
+class Retry(Exception):
+    """Raised by a sync whose key is not at rest yet although nothing is wrong with it: work on it again, later."""
+
+
 class WorkQueue(Generic[K]):
     """Keys to be worked on; see the module's promises."""
 
@@ -127,6 +131,8 @@ async def run_workers(queue: WorkQueue[K], count: int, sync: Callable[[K], Await
                 await sync(key)
             except asyncio.CancelledError:
                 raise
+            except Retry:
+                queue.add_rate_limited(key)
             except ConnectionError as error:
                 _log.warning("sync put off", queue=name, key=key, error=str(error))
                 queue.add_rate_limited(key)

@@ -15,7 +15,7 @@ from kubepy.client.informer import Informer
 from kubepy.controllers.controller import Context
 from kubepy.controllers.garbage_collector.graph import FOREGROUND, ORPHAN, Graph, Node, Owners, Work, judge
 from kubepy.lib import log
-from kubepy.lib.workqueue import WorkQueue, run_workers
+from kubepy.lib.workqueue import Retry, WorkQueue, run_workers
 
 _log = log.get(__name__)
 _IGNORED = {("", "events"), ("events.k8s.io", "events")}
@@ -165,7 +165,7 @@ class GarbageCollector:
     async def _find_owner(self, node: Node, ref: Object) -> Object | None:
         """The owner as the server has it now; None when it is surely gone.
 
-        An owner whose kind is not served (yet) raises, so that nothing is deleted for want of knowledge.
+        An owner whose kind is not served (yet) raises Retry, so that nothing is deleted for want of knowledge.
         """
         if ref["uid"] in self._absent:
             return None
@@ -173,7 +173,8 @@ class GarbageCollector:
             ref["apiVersion"], ref["kind"]
         )
         if resource is None:
-            raise errors.ServiceUnavailable(f"owner kind {ref['apiVersion']} {ref['kind']} is not served")
+            _log.debug("owner's kind is not served", kind=ref["kind"], version=ref["apiVersion"], of=node.name)
+            raise Retry
         if resource.namespaced and not node.namespace:
             return None  # an object of the cluster cannot have an owner in a namespace
         try:
@@ -207,6 +208,8 @@ class GarbageCollector:
             await self.client.patch(node.resource, node.name, patch, node.namespace or None)
         except errors.NotFound:
             return
+        except errors.Conflict as conflict:
+            raise Retry from conflict
 
     async def _sync_orphans(self, uid: str) -> None:
         """Takes the owner off its dependents, then lets it go."""
@@ -231,6 +234,8 @@ class GarbageCollector:
             await self.client.patch(node.resource, node.name, {"metadata": meta}, node.namespace or None)
         except errors.NotFound:
             return
+        except errors.Conflict as conflict:
+            raise Retry from conflict
 
 
 def _is_collected(resource: Resource) -> bool:

@@ -13,6 +13,7 @@ from kubepy.controllers.ownership import claim_objects, plan_claim
 from kubepy.controllers.pods import pod_from_template
 from kubepy.controllers.replicaset import plan
 from kubepy.lib import log
+from kubepy.lib.workqueue import Retry
 
 _log = log.get(__name__)
 _PODS = resources.named("pods")
@@ -94,7 +95,7 @@ class ReplicaSetController(Controller):
             failure = await self._carry_out(owner, key, pods)
         await self._write_status(owner, key, pods, failure)
         if failure is not None:
-            self.queue.add_rate_limited(key)
+            raise Retry
 
     async def _claim(self, owner: Object) -> list[Object]:
         meta = owner["metadata"]

@@ -1,8 +1,11 @@
 """A queue of keys: merged, one worker a key, retried with growing delays."""
 
 import asyncio
+import itertools
 
-from kubepy.lib.workqueue import WorkQueue, run_workers
+import pytest
+
+from kubepy.lib.workqueue import Retry, WorkQueue, run_workers
 
 
 def test_a_key_added_twice_is_worked_once() -> None:
@@ -105,3 +108,49 @@ def test_a_worker_that_leaves_passes_its_call_on() -> None:
         return await second
 
     assert asyncio.run(scenario()) == "a"
+
+
+def test_a_sync_that_asks_for_a_retry_comes_back_after_longer_and_longer_waits() -> None:
+    async def scenario() -> list[float]:
+        queue: WorkQueue[str] = WorkQueue()
+        loop = asyncio.get_running_loop()
+        times: list[float] = []
+        rest = asyncio.Event()
+
+        async def sync(key: str) -> None:
+            times.append(loop.time())
+            if len(times) < 5:
+                raise Retry
+            rest.set()
+
+        queue.add("a")
+        workers = asyncio.create_task(run_workers(queue, 1, sync, name="test"))
+        await rest.wait()
+        await asyncio.sleep(0)
+        assert queue.failures("a") == 0
+        workers.cancel()
+        await asyncio.gather(workers, return_exceptions=True)
+        return times
+
+    times = asyncio.run(scenario())
+    waits = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert all(wait >= least for wait, least in zip(waits, (0.005, 0.01, 0.02, 0.04), strict=True))
+
+
+def test_a_retry_is_no_failure_that_the_log_tells(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        queue: WorkQueue[str] = WorkQueue()
+        tried = asyncio.Event()
+
+        async def sync(key: str) -> None:
+            tried.set()
+            raise Retry
+
+        queue.add("a")
+        workers = asyncio.create_task(run_workers(queue, 1, sync, name="test"))
+        await tried.wait()
+        workers.cancel()
+        await asyncio.gather(workers, return_exceptions=True)
+
+    asyncio.run(scenario())
+    assert not caplog.records
