@@ -85,7 +85,8 @@ class NodeLifecycleController(Controller):
         ready = plan.ready_status(node) == "True"
         if not ready and condition_of(node, "Ready"):
             await self._mark_pods_not_ready(key)
-        await self._taint(node, evict=not ready and self._may_evict(node))
+        # a node that is left already takes no turn of its zone's: another may wait for it
+        await self._taint(node, evict=not ready and not plan.is_left(node) and self._may_evict(node))
 
     async def _mark_silent(self, node: Object) -> Object:
         conditions = plan.silent_conditions(node, self.context.clock.now())

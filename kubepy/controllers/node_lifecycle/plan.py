@@ -5,7 +5,7 @@ whole zone goes silent at once the fault is taken to be ours, and evictions stop
 Pure. Source: pkg/controller/nodelifecycle/node_lifecycle_controller.go.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from kubepy.api.meta import Object, condition_of
@@ -43,7 +43,7 @@ def silent_conditions(node: Object, now: datetime) -> list[Object]:
                 "status": "Unknown",
                 "reason": "NodeStatusNeverUpdated" if never else "NodeStatusUnknown",
                 "message": text,
-                "lastHeartbeatTime": old["lastHeartbeatTime"] if old else node["metadata"]["creationTimestamp"],
+                "lastHeartbeatTime": (old or {}).get("lastHeartbeatTime") or node["metadata"]["creationTimestamp"],
                 "lastTransitionTime": rfc3339(now),
             }
         )
@@ -70,7 +70,7 @@ def plan_taints(node: Object, now: datetime, *, evict: bool) -> list[Object]:
     if spec.get("unschedulable"):
         wanted.add((_UNSCHEDULABLE, "NoSchedule"))
     moving = _BY_CONDITION.get(("Ready", ready_status(node)))
-    if moving and (evict or _is_tainted(effects)):
+    if moving and (evict or is_left(node)):
         wanted.add((moving, "NoExecute"))
     kept = [
         taint
@@ -83,8 +83,10 @@ def plan_taints(node: Object, now: datetime, *, evict: bool) -> list[Object]:
     return kept
 
 
-def _is_tainted(effects: Iterable[tuple[str, str]]) -> bool:
-    return any(key in (NOT_READY, UNREACHABLE) and effect == "NoExecute" for key, effect in effects)
+def is_left(node: Object) -> bool:
+    """Pods are moving away from the node already."""
+    taints = (node.get("spec") or {}).get("taints") or []
+    return any(taint["key"] in (NOT_READY, UNREACHABLE) and taint["effect"] == "NoExecute" for taint in taints)
 
 
 def _no_schedule_keys(node: Object) -> set[str]:

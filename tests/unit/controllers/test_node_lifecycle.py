@@ -33,6 +33,12 @@ def test_all_that_a_silent_kubelet_told_is_unknown() -> None:
     assert conditions["DiskPressure"]["reason"] == "NodeStatusNeverUpdated"
 
 
+def test_a_kubelet_that_never_told_a_time_was_last_heard_of_when_its_node_was_made() -> None:
+    silent = node()
+    del silent["status"]["conditions"][0]["lastHeartbeatTime"]
+    assert {c["lastHeartbeatTime"] for c in plan.silent_conditions(silent, NOW)} == {EARLIER}
+
+
 def test_a_second_look_changes_nothing() -> None:
     silent = node()
     silent["status"]["conditions"] = plan.silent_conditions(silent, NOW)
