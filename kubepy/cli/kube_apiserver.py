@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from kubepy.apiserver import memory
 from kubepy.apiserver.audit.handler import Auditor
 from kubepy.apiserver.audit.policy import parse_policy
 from kubepy.apiserver.audit.sink import AuditFile
@@ -49,6 +50,7 @@ async def run(config: ApiServerConfig) -> None:
                 config.insecure_bind_address, config.insecure_port, tls=None, handler=unsecured(handler)
             )
         _log.info("serving", address=config.bind_address, port=config.secure_port or config.insecure_port)
+        memory.settle()
         daemon.notify_ready()
         await asyncio.Event().wait()
     finally:
