@@ -80,7 +80,9 @@ def plan(authorities: list[dict[str, Any]], key_pairs: list[dict[str, Any]], exi
             missing.append(entry["name"])
         elif len(there) == 1:
             lost = next(half for half in halves if half not in there)
-            raise ValueError(f"{entry['name']}{there[0]} is there but {entry['name']}{lost} is not: restore it, or remove both for new ones")
+            raise ValueError(
+                f"{entry['name']}{there[0]} is there but {entry['name']}{lost} is not: restore it, or remove both for new ones"
+            )
     return missing
 
 
@@ -143,7 +145,11 @@ def read(path: str) -> bytes:
 
 def main() -> None:
     """Run as an Ansible module."""
-    authority = {"name": {"type": "str", "required": True}, "cn": {"type": "str", "required": True}, "owner": {"type": "str", "default": "root"}}
+    authority = {
+        "name": {"type": "str", "required": True},
+        "cn": {"type": "str", "required": True},
+        "owner": {"type": "str", "default": "root"},
+    }
     pair = {"name": {"type": "str", "required": True}, "group": {"type": "str", "default": "root"}}
     module = AnsibleModule(
         argument_spec={

@@ -75,7 +75,7 @@ def main() -> None:
     secret = "".join(secrets.choice(ALPHABET) for _ in range(16))
     if module.check_mode:
         module.exit_json(changed=True, token="")
-    ends = dt.datetime.now(dt.timezone.utc) + dt.timedelta(hours=module.params["hours"])
+    ends = dt.datetime.now(dt.UTC) + dt.timedelta(hours=module.params["hours"])
     deadline = time.monotonic() + module.params["timeout"]
     while True:
         try:

@@ -87,7 +87,8 @@ def kubeconfig_of(entry: dict[str, Any], new: bytes | None, authority: str, clus
 
     held, held_key = x509.parse_kubeconfig((read(entry["kubeconfig"]) or b"").decode())
     certificate, key = (new, read(f"{entry['kubeconfig']}.key")) if new else (held, held_key)
-    assert certificate and key, "asked for by kubepy_csr"
+    assert certificate, "asked for by kubepy_csr"
+    assert key, "made by kubepy_csr"
     user = entry.get("user") or entry["cn"]
     about = {"server": entry["server"], "user": user, "cluster": cluster, "ca_pem": authority.encode()}
     return x509.render_kubeconfig(certificate=certificate, key=key, **about).encode()
@@ -103,7 +104,8 @@ def files_of(entry: dict[str, Any], params: dict[str, Any]) -> list[tuple[str, b
     base = os.path.join(params["folder"], entry["name"])
     key = read(f"{base}.key.new") if new else read(f"{base}.key")
     certificate = new or read(f"{base}.crt")
-    assert certificate and key, "asked for by kubepy_csr"
+    assert certificate, "asked for by kubepy_csr"
+    assert key, "made by kubepy_csr"
     return [(f"{base}.key", key, owner, 0o600), (f"{base}.crt", certificate, "root", 0o644)]
 
 
@@ -142,7 +144,10 @@ def main() -> None:
     if module.check_mode and any(name not in params["authorities"] for name in params["install"]):
         module.exit_json(changed=True, written=[], fingerprint="")
     require(module, ["cryptography"])
-    files = [(os.path.join(folder, f"{name}.crt"), params["authorities"][name].encode(), "root", 0o644) for name in params["install"]]
+    files = [
+        (os.path.join(folder, f"{name}.crt"), params["authorities"][name].encode(), "root", 0o644)
+        for name in params["install"]
+    ]
     try:
         files += [file for entry in params["wanted"] for file in files_of(entry, params)]
     except AssertionError:
@@ -156,7 +161,9 @@ def main() -> None:
                 write(path, data)
         for entry in params["wanted"]:
             forget_pending(entry, folder)
-    settled = [p for p, _, owner, mode in files if os.path.exists(p) and settle(p, owner, mode, check=module.check_mode)]
+    settled = [
+        p for p, _, owner, mode in files if os.path.exists(p) and settle(p, owner, mode, check=module.check_mode)
+    ]
     after = "".join(f"{path}\n" for path in sorted({*written, *settled}))
     public = b"".join(data for path, data, _, _ in sorted(files) if not path.endswith(".key"))
     mark = hashlib.sha256(public).hexdigest()[:12]

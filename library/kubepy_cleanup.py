@@ -106,7 +106,9 @@ class Cleaner:
         tables = tables_of(self.ask("nft", "list", "tables"), self.module.params["tables"])
         steps = [(f"table {family} {name}", ["nft", "delete", "table", family, name]) for family, name in tables]
         jumps, chains = chains_of(self.ask("iptables", "-t", "nat", "-S"))
-        forward = [r for r in self.ask("iptables", "-S", "FORWARD").splitlines() if f" {self.module.params['pod_cidr']} " in r]
+        forward = [
+            r for r in self.ask("iptables", "-S", "FORWARD").splitlines() if f" {self.module.params['pod_cidr']} " in r
+        ]
         steps += [(f"rule {rule}", ["iptables", "-D", *rule.split()[1:]]) for rule in forward]
         nat = ["iptables", "-t", "nat"]
         steps += [(f"rule {rule}", [*nat, "-D", *rule.replace('"', "").split()[1:]]) for rule in jumps]
@@ -117,7 +119,9 @@ class Cleaner:
         """Routes to other nodes, the bridge, tunnels."""
         params = self.module.params
         routes = self.ask("ip", "route", "show", "proto", params["route_protocol"]).splitlines()
-        steps = [(f"route {r}", ["ip", "route", "del", *r.split()[:1], "proto", params["route_protocol"]]) for r in routes]
+        steps = [
+            (f"route {r}", ["ip", "route", "del", *r.split()[:1], "proto", params["route_protocol"]]) for r in routes
+        ]
         names = [params["bridge"], *params["links"]]
         existing = links_of(self.ask("ip", "-json", "link", "show"), names)
         return steps + [(f"link {name}", ["ip", "link", "delete", name]) for name in existing]

@@ -66,7 +66,9 @@ RAW_HOST_OPTIONS: dict[str, Any] = {"CgroupnsMode": "host", "MaskedPaths": [], "
 
 def fingerprint(image_id: str, authorized_key: str, labels: dict[str, str]) -> str:
     """What a machine was made from, as a label on it."""
-    return hashlib.sha256(repr((image_id, authorized_key, sorted(labels.items()), HOST_OPTIONS)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((image_id, authorized_key, sorted(labels.items()), HOST_OPTIONS)).encode()).hexdigest()[
+        :16
+    ]
 
 
 def key_archive(authorized_key: str) -> bytes:
@@ -132,7 +134,9 @@ class Host:
             if said.decode().strip() in {"running", "degraded"}:
                 return
             time.sleep(0.2)
-        self.module.fail_json(msg=f"{self.params['name']} did not boot in {self.params['timeout']} s: docker logs {self.params['name']}")
+        self.module.fail_json(
+            msg=f"{self.params['name']} did not boot in {self.params['timeout']} s: docker logs {self.params['name']}"
+        )
 
     def remove(self, container: Any) -> None:
         """Remove the machine, its volumes, and the network after the last one."""

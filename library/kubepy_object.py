@@ -50,12 +50,14 @@ Object = dict[str, Any]
 
 def covers(current: Any, wanted: Any) -> bool:
     """Whether all that is wanted is in the current value; lists count item by item, in order."""
+    if current is None and wanted in ({}, [], "", None):
+        return True  # asked for nothing, and the server keeps nothing
     if isinstance(wanted, dict):
         return isinstance(current, dict) and all(covers(current.get(key), value) for key, value in wanted.items())
     if isinstance(wanted, list):
         same = isinstance(current, list) and len(current) == len(wanted)
         return same and all(covers(have, want) for have, want in zip(current, wanted, strict=True))
-    return bool(current == wanted) or (wanted in ({}, [], "", None) and current is None)
+    return bool(current == wanted)
 
 
 def difference(current: Any, wanted: Any) -> Any:
@@ -86,7 +88,7 @@ def shown(manifest: Object | None) -> str:
     if not manifest:
         return ""
     if manifest.get("kind") == "Secret":
-        manifest = {**manifest, "data": {key: "(hidden)" for key in manifest.get("data", {})}}
+        manifest = {**manifest, "data": dict.fromkeys(manifest.get("data", {}), "(hidden)")}
     return json.dumps(manifest, indent=2, sort_keys=True) + "\n"
 
 

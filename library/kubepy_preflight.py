@@ -67,9 +67,13 @@ def group_faults(groups: dict[str, list[str]]) -> list[str]:
     faults = []
     for name in ("kube_control_plane", "etcd", "kube_node"):
         if not groups.get(name):
-            faults.append(f"the inventory has no host in the group {name}: add one (inventory/local/hosts.yml shows the three groups)")
+            faults.append(
+                f"the inventory has no host in the group {name}: add one (inventory/local/hosts.yml shows the three groups)"
+            )
     if groups.get("etcd") and len(groups["etcd"]) % 2 == 0:
-        faults.append(f"the group etcd has {len(groups['etcd'])} hosts: an even number survives no more failures than one less; use 1, 3 or 5")
+        faults.append(
+            f"the group etcd has {len(groups['etcd'])} hosts: an even number survives no more failures than one less; use 1, 3 or 5"
+        )
     return faults
 
 
@@ -89,20 +93,28 @@ def network_faults(networks: dict[str, str]) -> list[str]:
     if faults:
         return faults
     if parsed["pods"].overlaps(parsed["services"]):
-        faults.append(f"cluster_pod_cidr {parsed['pods']} and cluster_service_cidr {parsed['services']} overlap: choose networks apart")
+        faults.append(
+            f"cluster_pod_cidr {parsed['pods']} and cluster_service_cidr {parsed['services']} overlap: choose networks apart"
+        )
     if parsed["dns"] not in parsed["services"]:
         faults.append(f"cluster_dns_address {parsed['dns']} is not in cluster_service_cidr {parsed['services']}")
     if parsed["pods"].prefixlen > 24:
         faults.append(f"cluster_pod_cidr {parsed['pods']} is smaller than the /24 that one node gets")
     if any(parsed["machine"] in parsed[name] for name in ("pods", "services")):
-        faults.append(f"the machine's address {parsed['machine']} lies in a network of the cluster: change that network")
+        faults.append(
+            f"the machine's address {parsed['machine']} lies in a network of the cluster: change that network"
+        )
     return faults
 
 
 def bare(option: dict[str, Any]) -> dict[str, Any]:
     """An option as the validator takes it: without prose, and without its default, which is for the role to give."""
     kept = {key: value for key, value in option.items() if key in {"type", "elements", "choices"}}
-    return {**kept, "options": {name: bare(sub) for name, sub in option["options"].items()}} if "options" in option else kept
+    return (
+        {**kept, "options": {name: bare(sub) for name, sub in option["options"].items()}}
+        if "options" in option
+        else kept
+    )
 
 
 def variable_faults(options: dict[str, Any], variables: dict[str, Any]) -> list[str]:
@@ -128,7 +140,9 @@ def system_faults(system: dict[str, str], supported: dict[str, str]) -> list[str
     if lowest is None or numbers(system["version"]) < numbers(lowest):
         faults.append(f"{system['distribution']} {system['version']} is not supported: use one of {known} or newer")
     if numbers(system["python"]) < [3, 11]:
-        faults.append(f"Python is {system['python']}: kubepy needs 3.11 or newer; install it and set ansible_python_interpreter")
+        faults.append(
+            f"Python is {system['python']}: kubepy needs 3.11 or newer; install it and set ansible_python_interpreter"
+        )
     if system["architecture"] not in {"x86_64", "aarch64"}:
         faults.append(f"{system['architecture']} is not supported: there are no wheels for it")
     return faults
@@ -152,7 +166,9 @@ def port_faults(wanted: list[dict[str, Any]], holders: dict[int, tuple[int, str]
             pid, command = holders[entry["port"]]
             if entry["process"] not in command:
                 who = f"{command[:60]} (pid {pid})" if pid else "another process"
-                faults.append(f"port {entry['port']}, which {entry['process']} needs, is taken by {who}: stop that first")
+                faults.append(
+                    f"port {entry['port']}, which {entry['process']} needs, is taken by {who}: stop that first"
+                )
     return faults
 
 
@@ -163,7 +179,7 @@ def holders_of(ports: set[int]) -> dict[int, tuple[int, str]]:
         if os.path.exists(table):
             with open(table, encoding="ascii") as stream:
                 sockets |= listening(stream.read())
-    found = {port: (0, "") for port in ports & sockets.keys()}
+    found = dict.fromkeys(ports & sockets.keys(), (0, ""))
     inodes = {f"socket:[{sockets[port]}]": port for port in found}
     for pid in (name for name in os.listdir("/proc") if name.isdigit() and found):
         try:

@@ -61,7 +61,9 @@ def installed(path: str) -> str:
     return str(about.get("release", ""))
 
 
-def plan_links(commands: list[str], folder: str, path: str, found: dict[str, str | None], *, present: bool) -> dict[str, str | None]:
+def plan_links(
+    commands: list[str], folder: str, path: str, found: dict[str, str | None], *, present: bool
+) -> dict[str, str | None]:
     """Links to make (name -> target) or remove (name -> None); a file that is not our link is left alone."""
     wanted = {os.path.join(folder, name): os.path.join(path, "bin", name) for name in commands}
     if present:
@@ -83,7 +85,11 @@ def install(module: AnsibleModule) -> None:
     marker = os.path.join(path, "release.json")
     if os.path.exists(marker):
         os.unlink(marker)
-    if subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode if os.path.exists(python) else True:
+    if (
+        subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode
+        if os.path.exists(python)
+        else True
+    ):
         shutil.rmtree(path, ignore_errors=True)
         run(module, [module.params["python"], "-m", "venv", path])
     with tempfile.TemporaryDirectory() as folder:

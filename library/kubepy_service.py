@@ -13,7 +13,6 @@ import resource
 import shlex
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -245,7 +244,9 @@ class Systemd:
         if code:
             journal = ["journalctl", "--no-pager", "--output=cat", "--lines=15", f"--unit={self.name}"]
             _, log, _ = self.module.run_command(journal)
-            self.module.fail_json(msg=f"systemctl {action} {self.name} failed: {error.strip()}\nIts last words:\n{log.strip()}")
+            self.module.fail_json(
+                msg=f"systemctl {action} {self.name} failed: {error.strip()}\nIts last words:\n{log.strip()}"
+            )
 
 
 class Supervisor:
@@ -292,7 +293,9 @@ class Supervisor:
         daemon = os.path.join(self.module.params["home"], "bin", "supervisord")
         code, said, error = self.module.run_command([daemon, "-c", SUPERVISOR_CONF], cwd="/")
         if code:
-            self.module.fail_json(msg=f"supervisord does not start: {(said + error).strip()}; see {LOGS}/supervisord.log")
+            self.module.fail_json(
+                msg=f"supervisord does not start: {(said + error).strip()}; see {LOGS}/supervisord.log"
+            )
 
     def act(self, action: str) -> None:
         """Do one step of the plan."""
@@ -343,9 +346,9 @@ def main() -> None:
     )
     manager = Systemd(module) if is_systemd() else Supervisor(module)
     actions = manager.plan()
-    if isinstance(manager, Supervisor) and "write" in actions and not module.check_mode:
-        if not manager.unit and not module.params["command"]:
-            module.fail_json(msg=f"There is no unit {manager.name}.service in {' or '.join(UNIT_FOLDERS)}")
+    nothing_to_run = isinstance(manager, Supervisor) and not manager.unit and not module.params["command"]
+    if nothing_to_run and "write" in actions and not module.check_mode:
+        module.fail_json(msg=f"There is no unit {manager.name}.service in {' or '.join(UNIT_FOLDERS)}")
     if not module.check_mode:
         for action in actions:
             manager.act(action)

@@ -67,7 +67,9 @@ def main() -> None:
         try:
             ca, key = read(f"{base}.crt"), x509.load_key(read(f"{base}.key"))
         except FileNotFoundError as fault:
-            module.fail_json(msg=f"{fault.filename} is missing on this machine: it is not the one that holds the authorities")
+            module.fail_json(
+                msg=f"{fault.filename} is missing on this machine: it is not the one that holds the authorities"
+            )
         now = dt.datetime.now(dt.UTC)
         signed = x509.sign(request["csr"].encode(), ca, key, days=module.params["days"], now=now)
         certificates[request["name"]] = signed.decode()

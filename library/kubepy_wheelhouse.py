@@ -92,7 +92,7 @@ def stamped(pyproject: str, source_hash: str) -> tuple[str, str]:
     """The project file with the hash in its version, and that version; the readme is not needed on a machine."""
     base = re.search(r'^version = "([^"]+)"', pyproject, re.MULTILINE)
     if base is None:
-        raise ValueError("pyproject.toml has no line: version = \"...\"")
+        raise ValueError('pyproject.toml has no line: version = "..."')
     version = f"{base.group(1)}+src.{source_hash[:8]}"
     text = pyproject.replace(base.group(0), f'version = "{version}"', 1)
     return re.sub(r"^readme = .*\n", "", text, flags=re.MULTILINE), version
@@ -111,7 +111,9 @@ def pip(module: AnsibleModule, *arguments: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-12:])
-        module.fail_json(msg=f"pip {arguments[0]} failed: {said}\nThe controller needs PyPI, or a pip configuration that names a mirror.")
+        module.fail_json(
+            msg=f"pip {arguments[0]} failed: {said}\nThe controller needs PyPI, or a pip configuration that names a mirror."
+        )
 
 
 def fetch(module: AnsibleModule, folder: str) -> None:
@@ -168,7 +170,11 @@ def make(module: AnsibleModule, archives: list[str], lock_hash: str, source_hash
 
 def prune(folder: str, keep: int) -> None:
     """Remove all but the newest releases: each change of the sources makes one."""
-    archives = [os.path.join(folder, name) for name in os.listdir(folder) if name.startswith("kubepy-") and name.endswith(".tar")]
+    archives = [
+        os.path.join(folder, name)
+        for name in os.listdir(folder)
+        if name.startswith("kubepy-") and name.endswith(".tar")
+    ]
     for archive in sorted(archives, key=os.path.getmtime)[:-keep]:
         os.unlink(archive)
         shutil.rmtree(archive.removesuffix(".tar"), ignore_errors=True)

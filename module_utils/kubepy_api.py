@@ -45,7 +45,10 @@ def parse_access(text: str) -> Access:
         if colon and value.strip():
             found.setdefault(name, value.strip().strip("\"'"))
     try:
-        data = [base64.b64decode(found[f"{name}-data"]) for name in ("certificate-authority", "client-certificate", "client-key")]
+        data = [
+            base64.b64decode(found[f"{name}-data"])
+            for name in ("certificate-authority", "client-certificate", "client-key")
+        ]
         return Access(found["server"], *data)
     except KeyError as missing:
         raise ValueError(f"the kubeconfig lacks {missing}: only embedded certificates are understood") from missing
@@ -72,13 +75,17 @@ class Api:
         self.address = urlsplit(access.server)
         self.context = context_of(access)
 
-    def raw(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> tuple[int, bytes]:
+    def raw(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
+    ) -> tuple[int, bytes]:
         """One request; code and body of the answer."""
         where = (self.address.hostname or "", self.address.port or 443)
         connection = http.client.HTTPSConnection(*where, timeout=TIMEOUT_S, context=self.context)
         try:
             data = None if body is None else json.dumps(body)
-            connection.request(method, path, body=data, headers={"Content-Type": content_type, "Accept": "application/json"})
+            connection.request(
+                method, path, body=data, headers={"Content-Type": content_type, "Accept": "application/json"}
+            )
             answer = connection.getresponse()
             return answer.status, answer.read()
         except http.client.HTTPException as fault:

@@ -1,7 +1,7 @@
 """Run a module in the virtual environment of kubepy, whose libraries are of known versions; a distribution's are old.
 
-The role kubepy installs that environment; before it has, and nothing else will do, a module can only say so, and in check mode it says
-that it would change something, so that `--check` gets through on a bare machine.
+The role kubepy installs that environment; before it has, and nothing else will do, a module can only say so, and in
+check mode it says that it would change something, so that `--check` gets through on a bare machine.
 """
 
 from __future__ import annotations
@@ -25,4 +25,6 @@ def require(module: AnsibleModule, libraries: Sequence[str]) -> None:
         return
     if module.check_mode:
         module.exit_json(changed=True, msg=f"would run once the role kubepy has installed {', '.join(missing)}")
-    module.fail_json(msg=f"Python lacks {', '.join(missing)} here and {KUBEPY_PYTHON} is missing: run the role kubepy first")
+    module.fail_json(
+        msg=f"Python lacks {', '.join(missing)} here and {KUBEPY_PYTHON} is missing: run the role kubepy first"
+    )

@@ -144,7 +144,13 @@ def sign(request_pem: bytes, ca_pem: bytes, ca_key: PrivateKey, *, days: int, no
 
 
 def faults_of(
-    pem: bytes | None, key: bytes | None, wanted: Wanted, ca_pem: bytes | None, *, renew_before_days: int, now: dt.datetime
+    pem: bytes | None,
+    key: bytes | None,
+    wanted: Wanted,
+    ca_pem: bytes | None,
+    *,
+    renew_before_days: int,
+    now: dt.datetime,
 ) -> list[str]:
     """Why a certificate must be issued (again); empty when it serves. `ca_pem` None: the authority is new too."""
     if pem is None or key is None:
