@@ -18,6 +18,7 @@ from kubepy.kubelet.runtime.docker_render import (
 )
 from kubepy.kubelet.runtime.docker_stream import Demultiplexer
 
+PLAIN, CAPABLE = Security(), Node()
 ROOT_IMAGE = ImageInfo(id="i", names=("app:1",), size_bytes=1)
 
 
@@ -26,7 +27,7 @@ def secured(shared: dict[str, Any] | None = None, *, image: ImageInfo = ROOT_IMA
     return security(pod(box, securityContext=shared or {}), box, image, lambda name: f"profile {name}")
 
 
-def rendered(security: Security = Security(), node: Node = Node(), **fields: Any) -> dict[str, Any]:
+def rendered(security: Security = PLAIN, node: Node = CAPABLE, **fields: Any) -> dict[str, Any]:
     spec = ContainerSpec(
         pod=REF, name="c", attempt=2, sandbox_id="s0", image="app:1", hash="h", command=fields.pop("command", None),
         args=fields.pop("args", None), env=[("A", "1")], security=security, **fields,
