@@ -6,11 +6,10 @@ import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from kubepy.client.client import Client
 from kubepy.kubelet import certificates
-from kubepy.kubelet.config import ConfigError, KubeletConfig, load, parser, read_file
+from kubepy.kubelet.config import COMMAND_LINE, ConfigError, KubeletConfig, load, read_file
 from kubepy.kubelet.kubelet import Kubelet
 from kubepy.kubelet.node import VERSION
 from kubepy.kubelet.runtime.docker import DockerRuntime
@@ -18,6 +17,7 @@ from kubepy.kubelet.server import KubeletServer
 from kubepy.kubelet.server_auth import ServerAuth
 from kubepy.lib import daemon, log
 from kubepy.lib.clock import SYSTEM
+from kubepy.lib.flags import usage
 from kubepy.lib.http import Answer, Request, Response
 from kubepy.lib.http_server import serve
 
@@ -106,16 +106,20 @@ class _ServingTls:
         )
 
 
-def _check(path: str | None, arguments: dict[str, Any]) -> int:
-    """--check-config FILE, or --check-config with --config FILE and flags."""
+def _check(words: Sequence[str]) -> int:
+    """`--check-config FILE`, or `--check-config` among the flags that the kubelet would get."""
     faults: list[str] = []
-    if path:
-        read_file(Path(path), {"node_name": "check"}, faults)
+    if words[0] == "--check-config" and len(words) == 2 and not words[1].startswith("-"):
+        read_file(Path(words[1]), {"node_name": "check"}, faults)
     else:
         try:
-            load(arguments, hostname=socket.gethostname())
+            load([word for word in words if word != "--check-config"], hostname=socket.gethostname())
         except ConfigError as error:
             faults = error.faults
+    return _tell(faults)
+
+
+def _tell(faults: Sequence[str]) -> int:
     for fault in faults:
         print(f"Error: {fault}", file=sys.stderr)
     return 1 if faults else 0
@@ -123,21 +127,21 @@ def _check(path: str | None, arguments: dict[str, Any]) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script."""
-    arguments = vars(parser().parse_args(argv))
-    if arguments["version"]:
+    words = list(sys.argv[1:] if argv is None else argv)
+    if {"--help", "-h"} & set(words):
+        print(usage("kubelet", "Runs the pods of this node.", COMMAND_LINE))
+        return 0
+    if "--version" in words:
         print(f"Kubernetes {VERSION}")
         return 0
-    if arguments["check_config"] is not None:
-        return _check(arguments["check_config"], arguments)
+    if "--check-config" in words:
+        return _check(words)
     try:
-        config, ignored = load(arguments, hostname=socket.gethostname())
+        config, ignored = load(words, hostname=socket.gethostname())
     except ConfigError as error:
-        for fault in error.faults:
-            print(f"Error: {fault}", file=sys.stderr)
-        return 1
+        return _tell(error.faults)
     if config.kubeconfig is None:
-        print("Error: --kubeconfig is required", file=sys.stderr)
-        return 1
+        return _tell(["--kubeconfig is required"])
     log.setup(config.verbosity, "kubelet")
     if ignored:
         _log.warning("settings without effect", fields=",".join(ignored))

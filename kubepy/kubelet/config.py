@@ -5,7 +5,6 @@ is a fault. Fields of KubeletConfiguration that have no effect here are listed i
 Source: kubelet.config.k8s.io/v1beta1; cmd/kubelet/app/options.
 """
 
-import argparse
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 import yaml
 
 from kubepy.api import quantity
+from kubepy.lib.flags import Flag, parse_known
 
 
 class ConfigError(ValueError):
@@ -283,30 +283,25 @@ IGNORED = frozenset({
 API_VERSION, KIND = "kubelet.config.k8s.io/v1beta1", "KubeletConfiguration"
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line. Every value comes as text and is checked with the file's."""
-    made = argparse.ArgumentParser("kubelet", description="Runs the pods of this node.", allow_abbrev=False)
-    made.add_argument("--config", metavar="FILE", help=_HELP["config"])
-    made.add_argument("--check-config", metavar="FILE", nargs="?", const="", help="check FILE (or --config) and exit")
-    made.add_argument("--version", action="store_true", help="print the version and exit")
-    for flag, (setting, convert) in FLAGS.items():
-        text = _HELP.get(flag, setting.replace("_", " "))
-        if convert is parse_bool:  # as pflag has it: --x is --x=true
-            made.add_argument(f"--{flag}", dest=f"flag:{flag}", nargs="?", const="true", help=text)
-        else:
-            made.add_argument(f"--{flag}", dest=f"flag:{flag}", help=text)
-    return made
+COMMAND_LINE: Sequence[Flag] = (
+    Flag("config", "string", None, _HELP["config"]),
+    *(
+        Flag(flag, "bool" if convert is parse_bool else "string", None, _HELP.get(flag, setting.replace("_", " ")))
+        for flag, (setting, convert) in FLAGS.items()
+    ),
+)
+"""Every flag; what is given comes as text, and is checked with the file's."""
 
 
-def load(arguments: Mapping[str, Any], *, hostname: str) -> tuple[KubeletConfig, list[str]]:
+def load(argv: Sequence[str], *, hostname: str) -> tuple[KubeletConfig, list[str]]:
     """The settings, and the names of fields that have no effect. Raises ConfigError with all faults."""
-    faults: list[str] = []
+    arguments, faults = parse_known(COMMAND_LINE, argv)
     settings: dict[str, Any] = {"node_name": hostname.lower()}
     ignored: list[str] = []
-    if path := arguments.get("config"):
+    if path := arguments["config"]:
         ignored = read_file(Path(path), settings, faults)
     for flag, (setting, convert) in FLAGS.items():
-        text = arguments.get(f"flag:{flag}")
+        text = arguments[flag]
         if text is None:
             continue
         try:
