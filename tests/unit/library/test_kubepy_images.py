@@ -98,7 +98,7 @@ def test_what_is_waited_for_is_told_when_it_is_not_so() -> None:
 
 
 def test_only_what_bears_our_names_is_cleaned() -> None:
-    mounts = "proc /proc proc\ntmpfs /var/lib/kubelet/pods/a tmpfs\ntmpfs /var/lib/kubelet/pods/a/b tmpfs\nx /var/lib/kubelet2 x"
+    mounts = "tmpfs /var/lib/kubelet/pods/a tmpfs\ntmpfs /var/lib/kubelet/pods/a/b tmpfs\nx /var/lib/kubelet2 x"
     assert mounts_below(mounts, "/var/lib/kubelet") == ["/var/lib/kubelet/pods/a/b", "/var/lib/kubelet/pods/a"]
     assert tables_of("table ip nat\ntable ip kube-proxy\ntable ip kubepy-network\n", ["kube-proxy", "kubepy"]) == [
         ("ip", "kube-proxy"),
