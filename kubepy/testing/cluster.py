@@ -8,8 +8,8 @@ import asyncio
 import dataclasses
 import os
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -98,7 +98,8 @@ async def dev_cluster(
     try:
         await server.start()
         url = await _listen(server, files, host, port)
-        write_kubeconfig(files, url)
+        with _usable(files.folder):
+            write_kubeconfig(files, url)
         client = Client.direct(server.handler, bootstrap.SYSTEM)
         await server.wait_ready()
         hollow = [HollowNode(name=f"node-{number}") for number in range(nodes)] if isinstance(nodes, int) else nodes
@@ -111,8 +112,12 @@ async def dev_cluster(
         }
         probes = {name: _probe(parts[name]) for name in ("scheduler", "controller-manager")}
         server.router.virtual["", "componentstatuses"] = component_statuses(server, probes)
-        await fleet.registered.wait()
-        yield DevCluster(files, server, client, url, parts)
+        cluster = DevCluster(files, server, client, url, parts)
+        registered = scope.start(fleet.registered.wait(), name="registration")
+        await asyncio.wait({registered, *parts.values()}, return_when=asyncio.FIRST_COMPLETED)
+        if not registered.done():
+            await cluster.run()  # raises what a part failed with
+        yield cluster
     finally:
         await scope.close()
         await server.stop(_STOP_GRACE_S)
@@ -121,14 +126,21 @@ async def dev_cluster(
 
 def _open(files: Files, host: str) -> EmbeddedStore:
     """The folder's store, its certificates made. A power cut may cost the last writes, a crash costs none."""
-    try:
+    with _usable(files.folder):
         files.folder.mkdir(parents=True, exist_ok=True)
         ensure_pki(files.pki, host)
         return EmbeddedStore(str(files.state), synced=False)
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """What fails in the block, fails for what is in the folder."""
+    try:
+        yield
     except OSError as error:
-        raise CannotStart(f"cannot keep a cluster in {files.folder}: {error.strerror}: {error.filename}") from error
+        raise CannotStart(f"cannot keep a cluster in {folder}: {error.strerror}: {error.filename}") from error
     except (StoreError, pki.PkiError) as error:
-        raise CannotStart(f"cannot use the cluster in {files.folder}: {error}") from error
+        raise CannotStart(f"cannot use the cluster in {folder}: {error}") from error
 
 
 async def _listen(server: ApiServer, files: Files, host: str, port: int) -> str:
