@@ -132,7 +132,8 @@ class Kubelet:
                 group.create_task(self.node.run(), name="node")
                 with suppress(TimeoutError):
                     # pods need the services' variables; without an API server they would never come
-                    await asyncio.wait_for(self._service_informer.wait_synced(), 10)
+                    async with asyncio.timeout(10):
+                        await self._service_informer.wait_synced()
                 group.create_task(self.manager.run(), name="pods")
                 if self.config.static_pod_path is not None:
                     static = StaticPods(

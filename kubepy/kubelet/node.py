@@ -151,7 +151,8 @@ class NodeKeeper:
                 _log.warning("node status not taken", why=str(error))
             period_s = 1.0 if self._is_unready() else self._config.status_update_s
             try:
-                await asyncio.wait_for(self._wake.wait(), period_s)
+                async with asyncio.timeout(period_s):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 

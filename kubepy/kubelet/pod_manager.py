@@ -207,7 +207,8 @@ class PodManager:
                 _log.warning("mirror pods not brought up to date", why=str(error))
                 timeout_s = backoff.next()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._mirror_wake.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._mirror_wake.wait()
 
     async def _sync_mirrors(self) -> None:
         wanted = {full_name(pod): pod for pod in self._static.values()}

@@ -158,7 +158,8 @@ class PodWorker:
                     _log.warning("sync failed", pod=full_name(self.pod), why=str(fault))
                     timeout_s = retry.next()
                 try:
-                    await asyncio.wait_for(self._wake.wait(), timeout_s)
+                    async with asyncio.timeout(timeout_s):  # wait_for may swallow a cancellation
+                        await self._wake.wait()
                 except TimeoutError:
                     continue
         finally:

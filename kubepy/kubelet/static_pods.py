@@ -97,7 +97,8 @@ class StaticPods:
                 changed.clear()
                 self._tell(await asyncio.to_thread(read_folder, self._folder, self._node, self._clock.now()))
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), self._every_s)
+                    async with asyncio.timeout(self._every_s):
+                        await changed.wait()
         finally:
             if watch is not None:
                 loop.remove_reader(watch)

@@ -33,7 +33,8 @@ class RawStream:
     async def close(self) -> None:
         self.writer.close()
         try:
-            await asyncio.wait_for(self.writer.wait_closed(), 1)
+            async with asyncio.timeout(1):
+                await self.writer.wait_closed()
         except (OSError, TimeoutError):
             return
 

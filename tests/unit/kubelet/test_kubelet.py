@@ -60,6 +60,10 @@ class Rig:
             await asyncio.sleep(0.01)
 
 
+async def _nothing() -> None:
+    """Until the kubelet runs."""
+
+
 @asynccontextmanager
 async def rig(tmp_path: Path, **settings: Any) -> AsyncIterator[Rig]:
     async with in_process() as server:
@@ -74,7 +78,7 @@ async def rig(tmp_path: Path, **settings: Any) -> AsyncIterator[Rig]:
             "metadata": {"name": "default", "namespace": "default"},
         }
         await client.create(resources.named("serviceaccounts"), account)
-        made = Rig(client, runtime, Kubelet(config, client, runtime), restart=lambda: restart())
+        made = Rig(client, runtime, Kubelet(config, client, runtime), restart=_nothing)
         running = [tasks.spawn(made.kubelet.run(), name="kubelet")]
 
         async def restart() -> None:
@@ -82,6 +86,7 @@ async def rig(tmp_path: Path, **settings: Any) -> AsyncIterator[Rig]:
             made.kubelet = Kubelet(config, client, runtime)
             running.append(tasks.spawn(made.kubelet.run(), name="kubelet"))
 
+        made.restart = restart
         try:
             yield made
         finally:
@@ -241,7 +246,8 @@ def test_live_config_map_reaches_the_volume(tmp_path: Path) -> None:
 def test_static_pod_runs_and_has_a_mirror(tmp_path: Path) -> None:
     manifests = tmp_path / "manifests"
     manifests.mkdir()
-    text = "apiVersion: v1\nkind: Pod\nmetadata: {name: st}\nspec: {hostNetwork: true, containers: [{name: c, image: 'app:1'}]}\n"
+    text = "apiVersion: v1\nkind: Pod\nmetadata: {name: st}\n"
+    text += "spec: {hostNetwork: true, containers: [{name: c, image: a:1}]}\n"
 
     async def scenario() -> None:
         async with rig(tmp_path / "root", static_pod_path=manifests) as r:
