@@ -114,7 +114,6 @@ class Fleet:
             try:
                 node = await self._create_node(name)
                 self._uids[name] = node["metadata"]["uid"]
-                self._addresses[name] = _Addresses(node["spec"].get("podCIDR") or _made_up_cidr(name))
                 await self._renew(name)
                 return
             except (errors.ApiError, Unreachable) as error:
@@ -200,7 +199,7 @@ class Fleet:
         node = pod["spec"]["nodeName"]
         record = self._records.get(uid_of(pod))
         if record is None:
-            addresses = self._addresses.setdefault(node, _Addresses(_made_up_cidr(node)))
+            addresses = await self._addresses_of(node)
             record = self._records[uid_of(pod)] = _begin(pod, addresses, self._clock.now())
         left = _runs_for_s(pod) - (self._clock.now() - record.started).total_seconds()
         if 0 < left < float("inf"):
@@ -210,6 +209,13 @@ class Fleet:
         if any(old.get(k) != status.get(k) for k in ("phase", "podIP", "containerStatuses", "initContainerStatuses")):
             name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
             await self._client.patch(_PODS, name, {"status": status}, namespace, subresource="status")
+
+    async def _addresses_of(self, node: str) -> "_Addresses":
+        """The addresses of the node's range; made-up ones where nobody gives ranges to nodes."""
+        if node not in self._addresses:
+            cidr = (await self._client.get(_NODES, node))["spec"].get("podCIDR") or _made_up_cidr(node)
+            self._addresses.setdefault(node, _Addresses(cidr))  # two pods may have asked at once
+        return self._addresses[node]
 
     def status_of(self, pod: Object, record: "_Record", *, ended: bool) -> Object:
         """What the pod's status is when its containers run, or have `ended`."""

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -425,6 +426,43 @@ async def renew(client: Client, node: str) -> None:
         patch = {"spec": {"renewTime": rfc3339_micro(SYSTEM.now())}}
         await client.patch(LEASES, node, patch, "kube-node-lease")
         await asyncio.sleep(0.2)
+
+
+def test_pods_of_hollow_nodes_have_addresses_of_their_node_s_range(tmp_path: Path) -> None:
+    async def test(cluster: DevCluster) -> None:
+        client = cluster.client
+
+        async def all_have_ranges() -> bool:
+            return all(node["spec"].get("podCIDR") for node in (await client.list(NODES))["items"])
+
+        await eventually(all_have_ranges)
+        await client.create(DEPLOYMENTS, workload(DEPLOYMENTS, "web", 30))
+        await eventually(lambda: rolled_out(client, "web", 30))
+        ranges = {n["metadata"]["name"]: n["spec"]["podCIDR"] for n in (await client.list(NODES))["items"]}
+        pods = await pods_of(client)
+        for pod in pods:
+            assert ip_address(pod["status"]["podIP"]) in ip_network(ranges[pod["spec"]["nodeName"]])
+        assert len({pod["status"]["podIP"] for pod in pods}) == 30
+
+    on_cluster(tmp_path, test, nodes=6)
+
+
+def test_a_hollow_pod_ends_as_its_annotations_say(tmp_path: Path) -> None:
+    async def test(cluster: DevCluster) -> None:
+        client = cluster.client
+        marks = {"hollow.kubepy.dev/run-for-seconds": "0.2", "hollow.kubepy.dev/exit-code": "3"}
+        pod = lone_pod("brief", annotations=marks)
+        pod["spec"]["restartPolicy"] = "Never"
+        await client.create(PODS, pod)
+
+        async def failed() -> Object | None:
+            status: Object = (await client.get(PODS, "brief", NS))["status"]
+            return status if status["phase"] == "Failed" else None
+
+        ended = (await eventually(failed))["containerStatuses"][0]["state"]["terminated"]
+        assert ended["exitCode"] == 3
+
+    on_cluster(tmp_path, test)
 
 
 def test_a_silent_node_is_unknown_tainted_and_left_by_its_pods(tmp_path: Path) -> None:
