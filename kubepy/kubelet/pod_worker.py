@@ -160,6 +160,7 @@ class PodWorker:
                 try:
                     async with asyncio.timeout(timeout_s):  # wait_for may swallow a cancellation
                         await self._wake.wait()
+                    await asyncio.sleep(0)  # an event that is set already does not let others run
                 except TimeoutError:
                     continue
         finally:
@@ -491,13 +492,14 @@ class PodWorker:
     def _publish(self) -> None:
         if self._removed and not is_static(self.pod):
             return
-        status = pod_status({**self.pod, "status": self._last_status()}, self.facts())
+        before = self._last_status()
+        status = pod_status({**self.pod, "status": before}, self.facts())
         self._services.statuses.put(self.uid, status)
         if status["phase"] == "Running" and not self._reported_start:
             self._reported_start = True
             self._services.metrics.pod_start_s.append(self._services.clock.monotonic() - self._created)
-        if is_terminal(status):
-            self._wake.set() if not self._cleaned else None
+        if is_terminal(status) and not is_terminal(before):
+            self._wake.set()  # the next turn ends what is left of it
 
     def _last_status(self) -> Object:
         """What we said last, with the conditions that others have set since."""
