@@ -110,6 +110,9 @@ class NodeKeeper:
             node = await self._client.get(_NODES, name)
         self.node = self._seen = {**node, "kind": "Node", "apiVersion": "v1"}
         self._recorder.event(self._about(), "Normal", "Starting", "Starting kubelet.")
+        if limitation := self._runtime.limitation():
+            text = f"This machine's capability bounding set is not whole: {limitation}"
+            self._recorder.event(self._about(), "Warning", "CapabilitiesMissing", text)
         await self._send(node_status(facts, node.get("status") or {}))
 
     async def _facts(self) -> NodeFacts:

@@ -249,6 +249,9 @@ class Runtime(Protocol):
 
     name: str
 
+    def limitation(self) -> str:
+        """What containers are denied on this machine whatever a pod asks for; empty on most."""
+
     async def version(self) -> tuple[str, str]:
         """The runtime's version and its API's."""
 

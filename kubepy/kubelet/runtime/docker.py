@@ -82,6 +82,12 @@ class DockerRuntime:
         assert self._socket is not None
         return self._socket
 
+    def limitation(self) -> str:
+        missing = ", ".join(sorted(self.node.missing_caps))
+        if not missing:
+            return ""
+        return f"containers run without {missing}, and with an OOM score of at least {self.node.least_oom_score}"
+
     async def version(self) -> tuple[str, str]:
         found = await self._sdk(lambda api: api.version())
         return found["Version"], found["ApiVersion"]

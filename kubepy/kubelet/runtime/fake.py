@@ -46,6 +46,9 @@ class FakeRuntime:
         self.answers: dict[tuple[str, ...], ExecResult] = {}
         """What commands answer; others succeed in silence."""
 
+    def limitation(self) -> str:
+        return ""
+
     async def version(self) -> tuple[str, str]:
         return "0.1.0", "0.1.0"
 
