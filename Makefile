@@ -8,7 +8,7 @@ VENV := .venv
 PYTHON ?= $(shell for p in /usr/bin/python3.1{1,2,3,4} /usr/bin/python3 python3; do command -v $$p && break; done)
 BIN := $(CURDIR)/$(VENV)/bin
 RUN := env PATH="$(BIN):$$PATH"
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PLAY := $(RUN) ansible-playbook
 PYTEST ?= $(BIN)/python -m pytest
 
