@@ -109,6 +109,10 @@ class Kubelet:
     def _current_node(self) -> Object:
         return self._node_informer.get(self.config.node_name) or self.node.node
 
+    def _node_came(self, node: Object) -> None:
+        self.node.seen(node)
+        self.manager.node_seen()
+
     def _runtime_handler(self, class_name: str) -> str:
         """The handler of a RuntimeClass. Raises RuntimeFault when there is no such class."""
         if not class_name:
@@ -121,7 +125,7 @@ class Kubelet:
     async def run(self) -> None:
         """Until cancelled."""
         self.config.root_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
-        self._node_informer.add_handler(on_add=self.node.seen, on_update=lambda _, new: self.node.seen(new))
+        self._node_informer.add_handler(on_add=self._node_came, on_update=lambda _, new: self.node.seen(new))
         try:
             async with asyncio.TaskGroup() as group:
                 for informer in (

@@ -181,6 +181,10 @@ class PodManager:
 
     # Static pods
 
+    def node_seen(self) -> None:
+        """The Node is there: mirror pods, which it owns, can be made."""
+        self._mirror_wake.set()
+
     def set_static(self, pods: Iterable[Object]) -> None:
         """The static pods are these now."""
         wanted = {uid_of(pod): pod for pod in pods}
