@@ -45,6 +45,7 @@ class EventRecorder:
         self._told: OrderedDict[tuple[str, ...], _Told] = OrderedDict()
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._sender: asyncio.Task[None] | None = None
+        self._dropped = 0
 
     def event(self, obj: Object, kind: str, reason: str, message: str, *, field_path: str = "") -> None:
         """Tells of `obj`; `kind` is Normal or Warning, `reason` one CamelCase word. Returns at once."""
@@ -85,7 +86,7 @@ class EventRecorder:
         try:
             self._queue.put_nowait(((uid or meta["name"], field_path, kind, reason, message), event))
         except asyncio.QueueFull:
-            _log.warning("event dropped", object=meta["name"], reason=reason)
+            self._dropped += 1
 
     async def close(self) -> None:
         """Stops sending; what waits is dropped."""
@@ -107,6 +108,9 @@ class EventRecorder:
     async def _send_all(self) -> None:
         while True:
             fact, event = await self._queue.get()
+            if self._dropped and self._queue.empty():
+                _log.warning("more events than could be sent", dropped=self._dropped)
+                self._dropped = 0
             try:
                 await self._send(fact, event)
             except (errors.ApiError, Unreachable) as error:

@@ -115,7 +115,7 @@ class Controller:
     async def _sync(self, key: str) -> None:
         try:
             await self.sync(key)
-        except errors.Conflict as conflict:
+        except (errors.Conflict, errors.AlreadyExists) as conflict:
             raise Retry from conflict  # planned from an old state: plan again when the news is in
 
 
