@@ -163,7 +163,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params, folder = module.params, module.params["folder"]
-    require(module, ["cryptography"])
+    require(module, {"cryptography": 42})
     names = permissions(params)
     existing = {name for name in names if os.path.exists(os.path.join(folder, name))}
     try:

@@ -143,7 +143,7 @@ def main() -> None:
     params, folder = module.params, module.params["folder"]
     if module.check_mode and any(name not in params["authorities"] for name in params["install"]):
         module.exit_json(changed=True, written=[], fingerprint="")
-    require(module, ["cryptography"])
+    require(module, {"cryptography": 42})
     files = [
         (os.path.join(folder, f"{name}.crt"), params["authorities"][name].encode(), "root", 0o644)
         for name in params["install"]

@@ -109,7 +109,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    require(module, ["cryptography"])
+    require(module, {"cryptography": 42})
     from ansible.module_utils import kubepy_x509 as x509
 
     params, folder = module.params, module.params["folder"]

@@ -62,7 +62,7 @@ def main() -> None:
         required_if=[("state", "present", ["archive"])],
         supports_check_mode=True,
     )
-    require(module, ["docker"])
+    require(module, {"docker": 5})
     import docker
 
     params, present = module.params, module.params["state"] == "present"

@@ -187,7 +187,7 @@ def main() -> None:
         required_if=[("state", "present", ["image"])],
         supports_check_mode=True,
     )
-    require(module, ["docker"])
+    require(module, {"docker": 5})
     import docker
 
     try:

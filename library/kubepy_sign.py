@@ -58,7 +58,7 @@ def main() -> None:
     )
     if module.check_mode:
         module.exit_json(changed=bool(module.params["requests"]), certificates={})
-    require(module, ["cryptography"])
+    require(module, {"cryptography": 42})
     from ansible.module_utils import kubepy_x509 as x509
 
     certificates: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Run a module in the virtual environment of kubepy, whose libraries are of known versions; a distribution's are old.
+"""Run a module in the virtual environment of kubepy when this Python lacks a library, or has it too old.
 
 The role kubepy installs that environment; before it has, and nothing else will do, a module can only say so, and in
 check mode it says that it would change something, so that `--check` gets through on a bare machine.
@@ -6,9 +6,9 @@ check mode it says that it would change something, so that `--check` gets throug
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.respawn import has_respawned, respawn_module
@@ -16,13 +16,21 @@ from ansible.module_utils.common.respawn import has_respawned, respawn_module
 KUBEPY_PYTHON = "/opt/kubepy/bin/python"
 
 
-def require(module: AnsibleModule, libraries: Sequence[str]) -> None:
-    """Return when the libraries can be imported, in kubepy's environment if there is one; otherwise end the module."""
-    if os.path.exists(KUBEPY_PYTHON) and not has_respawned():
-        respawn_module(KUBEPY_PYTHON)
-    missing = [name for name in libraries if importlib.util.find_spec(name) is None]
+def is_usable(distribution: str, lowest: int) -> bool:
+    """Whether a distribution is installed with at least this major version."""
+    try:
+        return int(importlib.metadata.version(distribution).split(".")[0]) >= lowest
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+def require(module: AnsibleModule, libraries: Mapping[str, int]) -> None:
+    """Return where the libraries (name -> lowest major version) are, be it in kubepy's environment; or end the module."""
+    missing = [name for name, lowest in libraries.items() if not is_usable(name, lowest)]
     if not missing:
         return
+    if os.path.exists(KUBEPY_PYTHON) and not has_respawned():
+        respawn_module(KUBEPY_PYTHON)
     if module.check_mode:
         module.exit_json(changed=True, msg=f"would run once the role kubepy has installed {', '.join(missing)}")
     module.fail_json(
