@@ -1,9 +1,12 @@
 """The life of a daemon: signals, exit codes, what it tells the service manager."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +18,6 @@ from kubepy.lib import daemon
 @pytest.fixture(autouse=True)
 def collector() -> Iterator[None]:
     """A daemon tunes the garbage collector of its process, which here is the tests'."""
-    import gc
-
     before = gc.get_threshold()
     yield
     gc.set_threshold(*before)
@@ -101,3 +102,28 @@ def test_the_socket_may_be_an_abstract_one(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv("NOTIFY_SOCKET", "@" + name)
         daemon.notify("STATUS=fine")
         assert channel.recv(100) == b"STATUS=fine"
+
+
+STUBBORN = """
+import asyncio, sys
+from kubepy.lib import daemon
+
+async def main():
+    print("up", flush=True)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        print("ending", flush=True)
+        await asyncio.sleep(60)
+
+sys.exit(daemon.run(main, name="stubborn"))
+"""
+
+
+def test_a_second_signal_ends_at_once_what_hangs_in_its_end() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for said in ("up\n", "ending\n"):
+            assert process.stdout.readline() == said
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 128 + signal.SIGTERM
