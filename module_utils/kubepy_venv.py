@@ -25,7 +25,7 @@ def is_usable(distribution: str, lowest: int) -> bool:
 
 
 def require(module: AnsibleModule, libraries: Mapping[str, int]) -> None:
-    """Return where the libraries (name -> lowest major version) are, be it in kubepy's environment; or end the module."""
+    """Return where the libraries (name -> lowest major version) are, or end the module."""
     missing = [name for name, lowest in libraries.items() if not is_usable(name, lowest)]
     if not missing:
         return
