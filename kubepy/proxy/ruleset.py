@@ -39,7 +39,10 @@ EMPTY = Fragment()
 
 
 def render_base(pod_cidr: str) -> str:
-    """The script that makes the table anew, empty of Services; `pod_cidr` is the cluster's pod range, or empty."""
+    """The script that makes the table anew, empty of Services; `pod_cidr` is the cluster's pod range, or empty.
+
+    What no Service took is rejected *after* addresses were translated: on output that is later than -100.
+    """
     mark = f"meta mark & {MASQUERADE_MARK:#x} != 0 meta mark set meta mark xor {MASQUERADE_MARK:#x}"
     return f"""\
 add table {TABLE}
@@ -101,7 +104,7 @@ table {TABLE} {{
     ct state new jump no-endpoints
   }}
   chain filter-output {{
-    type filter hook output priority -110; policy accept;
+    type filter hook output priority -90; policy accept;
     ct state new jump no-endpoints
   }}
 }}

@@ -6,17 +6,18 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from tests.cluster.machines import NODES, Kubectl, Sandbox, eventually, find_kubectls, play
+from tests.cluster.machines import KUBECONFIG, NODES, Kubectl, Sandbox, eventually, find_kubectls, play
 
 KUBECTLS = find_kubectls()
 KEEP = "KUBEPY_KEEP_SANDBOX"
-"""Set in the environment, it leaves the machines there: to look around, or to run the tests again at once."""
+"""Set in the environment, it leaves the machines there, to look around, and takes those that are there as they are."""
 
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    play("playbooks/sandbox.yml")
-    play("-i", "inventory/sandbox", "site.yml")
+    if not (os.environ.get(KEEP) and KUBECONFIG.exists()):
+        play("playbooks/sandbox.yml")
+        play("-i", "inventory/sandbox", "site.yml")
     found = Sandbox(docker.from_env())
     for version in ("v1", "v2"):
         found.load_image(version)

@@ -146,7 +146,7 @@ spec:
   containers:
   - name: main
     image: IMAGE
-    command: [sh, -c, "cat /settings/greeting; sleep 3600"]
+    command: [sh, -c, "cat /settings/greeting; echo; sleep 3600"]
     env: [{name: GREETING, valueFrom: {configMapKeyRef: {name: settings, key: greeting}}}]
     readinessProbe: {exec: {command: [cat, /settings/greeting]}, periodSeconds: 1}
     volumeMounts: [{name: settings, mountPath: /settings}, {name: scratch, mountPath: /scratch}]
@@ -161,7 +161,7 @@ def test_applying_a_file_again_and_deleting_it(kubectl: Kubectl, tmp_path: Path)
     file.write_text(MANIFEST.replace("GREETING}", "hello}").replace("IMAGE", f"{IMAGE}:v1"))
     assert "created" in kubectl("apply", "-f", str(file))
     kubectl("wait", "--for=condition=Ready", "pod/reader", "--timeout=60s")
-    assert kubectl("logs", "reader") == "hello"
+    assert kubectl("logs", "reader") == "hello\n"
     assert kubectl("exec", "reader", "--", "sh", "-c", "echo -n $GREETING") == "hello"
     assert "unchanged" in kubectl("apply", "-f", str(file))
     file.write_text(file.read_text().replace("hello}", "goodbye}"))
@@ -205,6 +205,6 @@ def test_watching_pods(kubectl: Kubectl) -> None:
     ],
 )
 def test_a_wrong_manifest_is_refused_and_nothing_is_stored(kubectl: Kubectl, manifest: str, said: str) -> None:
-    answer = kubectl("create", "-f", "-", stdin=manifest, check=False)
+    answer = kubectl("create", "-f", "-", stdin=f"---\n{manifest}", check=False)
     assert said in answer
     assert not kubectl.items("pods", "--field-selector=metadata.name=p")
