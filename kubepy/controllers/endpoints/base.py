@@ -1,4 +1,8 @@
-"""What both endpoint loops share: Services by key, and the pods that each selects."""
+"""What both endpoint loops share: Services by key, and the pods that each selects.
+
+A Service of many pods rests between two looks, the longer the more pods it has: each look reads and writes all of
+them, and a rollout of a thousand would otherwise be a thousand looks at a thousand. A small one never waits.
+"""
 
 from collections.abc import Iterable
 
@@ -8,8 +12,16 @@ from kubepy.api.selectors import from_map
 from kubepy.controllers.controller import Context, Controller
 from kubepy.controllers.deployment.controller import index_by_namespace
 
+_SMALL = 100
+_REST_PER_POD_S = 0.001
+
 SERVICES = resources.named("services")
 PODS = resources.named("pods")
+
+
+def rest_s(pods: int) -> float:
+    """Seconds from one look at a Service of so many pods to the next."""
+    return pods * _REST_PER_POD_S if pods > _SMALL else 0.0
 
 
 class ServiceController(Controller):
@@ -21,10 +33,15 @@ class ServiceController(Controller):
         self._pods = self.watch(PODS)
         self._services.add_indexer("namespace", index_by_namespace)
         self._pods.add_indexer("namespace", index_by_namespace)
+        self._rests_until: dict[str, float] = {}
         self.enqueue_from(self._services, lambda obj: [key_of(obj)])
+        self._services.add_handler(on_delete=self._service_gone)
         self._pods.add_handler(
             on_add=self._pod_came_or_went, on_update=self._pod_changed, on_delete=self._pod_came_or_went
         )
+
+    def _service_gone(self, service: Object) -> None:
+        self._rests_until.pop(key_of(service), None)
 
     def _selecting(self, pod: Object) -> Iterable[str]:
         labels = pod["metadata"].get("labels") or {}
@@ -48,7 +65,16 @@ class ServiceController(Controller):
         """The pods that the Service selects, in any state."""
         selector = from_map(service["spec"]["selector"])
         candidates = self._pods.by_index("namespace", service["metadata"]["namespace"])
-        return [pod for pod in candidates if selector.matches(pod["metadata"].get("labels"))]
+        pods = [pod for pod in candidates if selector.matches(pod["metadata"].get("labels"))]
+        self._rests_until[key_of(service)] = self.context.clock.monotonic() + rest_s(len(pods))
+        return pods
+
+    async def _sync(self, key: str) -> None:
+        wait_s = self._rests_until.get(key, 0.0) - self.context.clock.monotonic()
+        if wait_s > 0:
+            self.queue.add_after(key, wait_s)
+        else:
+            await super()._sync(key)
 
 
 def _face(pod: Object) -> tuple[object, ...]:

@@ -2,11 +2,13 @@
 
 import copy
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kubepy.api import resources
 from kubepy.controllers.endpoints.backends import backends
+from kubepy.controllers.endpoints.base import rest_s
 from kubepy.controllers.endpoints.endpoints import plan_subsets
 from kubepy.controllers.endpoints.slices import MOST_ENDPOINTS, SlicePlan, plan_slices
 from tests.unit.controllers.builders import EARLIER, Object, pod, service
@@ -81,3 +83,8 @@ def test_endpoints_keep_the_ready_apart() -> None:
 def test_finished_pods_stand_behind_nothing() -> None:
     owner = service()
     assert backends(owner, [pod("a", phase="Succeeded")], "IPv4") == []
+
+
+def test_only_a_service_of_many_pods_rests_between_two_looks() -> None:
+    assert [rest_s(count) for count in (0, 3, 100)] == [0.0] * 3
+    assert rest_s(1000) == pytest.approx(1.0)
