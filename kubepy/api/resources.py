@@ -84,7 +84,7 @@ _PROXY_VERBS = ("create", "delete", "get", "patch", "update")
 _STREAM_VERBS = ("create", "get")
 
 
-def _row(  # noqa: PLR0913  # a row of a table, read as one
+def _row(
     group: str,
     kind: str,
     plural: str,
