@@ -24,7 +24,6 @@ PODS, NODES, SERVICES = (resources.named(plural) for plural in ("pods", "nodes",
 MAPS, NAMESPACES, ACCOUNTS = (resources.named(plural) for plural in ("configmaps", "namespaces", "serviceaccounts"))
 QUOTAS, EVENTS = resources.named("resourcequotas"), resources.named("events")
 SETS, DEPLOYMENTS = resources.named("replicasets", "apps"), resources.named("deployments", "apps")
-ENDPOINTS = resources.named("endpoints")
 SLICES = resources.named("endpointslices", "discovery.k8s.io")
 CSRS = resources.named("certificatesigningrequests", "certificates.k8s.io")
 BINDINGS = resources.named("clusterrolebindings", "rbac.authorization.k8s.io")
@@ -543,25 +542,6 @@ def test_endpoint_slices_follow_the_pods_of_a_service(tmp_path: Path) -> None:
         await eventually(no_slices)
 
     on_cluster(tmp_path, test)
-
-
-def test_a_service_of_many_pods_is_looked_at_seldom_and_still_ends_up_right(tmp_path: Path) -> None:
-    async def test(cluster: DevCluster) -> None:
-        client = cluster.client
-        meta, spec = {"name": "web", "namespace": NS}, {"selector": {"app": "web"}, "ports": [{"port": 80}]}
-        await client.create(SERVICES, {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec})
-        since = (await client.list(ENDPOINTS, NS))["metadata"]["resourceVersion"]
-        await client.create(DEPLOYMENTS, workload(DEPLOYMENTS, "web", 250))
-        writes = 0
-        async for _, endpoints in client.watch(ENDPOINTS, NS, resource_version=since, bookmarks=False):
-            if endpoints["metadata"]["name"] != "web":
-                continue
-            writes += 1
-            if sum(len(subset.get("addresses", [])) for subset in endpoints.get("subsets", [])) == 250:
-                break
-        assert writes < 60
-
-    on_cluster(tmp_path, test, nodes=5)
 
 
 def test_a_manager_that_starts_on_a_cluster_at_rest_writes_nothing(tmp_path: Path) -> None:

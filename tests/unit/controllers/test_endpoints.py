@@ -1,5 +1,6 @@
 """Which pods stand behind a Service, in slices and in Endpoints."""
 
+import asyncio
 import copy
 
 import pytest
@@ -7,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubepy.api import resources
+from kubepy.controllers.controller import Context, Informers
 from kubepy.controllers.endpoints.backends import backends
-from kubepy.controllers.endpoints.base import rest_s
+from kubepy.controllers.endpoints.base import ServiceController, rest_s
 from kubepy.controllers.endpoints.endpoints import plan_subsets
 from kubepy.controllers.endpoints.slices import MOST_ENDPOINTS, SlicePlan, plan_slices
 from tests.unit.controllers.builders import EARLIER, Object, pod, service
@@ -83,6 +85,51 @@ def test_endpoints_keep_the_ready_apart() -> None:
 def test_finished_pods_stand_behind_nothing() -> None:
     owner = service()
     assert backends(owner, [pod("a", phase="Succeeded")], "IPv4") == []
+
+
+class Watch:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = 100.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+class Looks(ServiceController):
+    """Counts how often a Service was looked at."""
+
+    name = "looks"
+    count = 0
+
+    async def sync(self, key: str) -> None:
+        found = self._services.get(key)
+        assert found is not None
+        self.selected_pods(found)
+        self.count += 1
+
+
+@pytest.mark.parametrize(("pods", "looks"), [(3, [1, 2, 3]), (150, [1, 1, 2])])
+def test_a_service_of_many_pods_is_looked_at_again_after_a_rest(pods: int, looks: list[int]) -> None:
+    async def scenario() -> list[int]:
+        watch = Watch()
+        context = Context(client=None, informers=Informers(None), clock=watch)  # type: ignore[arg-type]
+        loop = Looks(context)
+        web = service()
+        web["metadata"]["resourceVersion"] = "1"
+        loop._services._put(web)
+        for number in range(pods):
+            loop._pods._put(pod(f"p{number}", labels={"app": "web"}, resourceVersion="1"))
+        counts = []
+        for later_s in (0.0, 0.1, 0.1):
+            watch.at += later_s
+            await loop._sync("default/web")
+            counts.append(loop.count)
+        loop.queue.close()
+        return counts
+
+    assert asyncio.run(scenario()) == looks
 
 
 def test_only_a_service_of_many_pods_rests_between_two_looks() -> None:
