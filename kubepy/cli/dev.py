@@ -1,5 +1,8 @@
 """`kubepy dev`: a cluster in one unprivileged process, for trying things out and for tests."""
 
+import asyncio
+import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +21,7 @@ FLAGS: Sequence[Flag] = (
     Flag("port", "int", 6443, "Port of the API server; 0 takes a free one."),
     Flag("bind-address", "string", "127.0.0.1", "Address of the API server."),
     Flag("nodes", "int", 1, "Number of hollow nodes."),
+    Flag("until-eof", "bool", False, "End when standard input does: not to outlive who started it."),
     Flag("v", "int", 0, "Verbosity of the log."),
 )
 
@@ -30,6 +34,7 @@ class DevConfig:
     port: int
     host: str
     nodes: int
+    until_eof: bool
     verbosity: int
 
 
@@ -45,17 +50,30 @@ def read(argv: Sequence[str]) -> DevConfig:
         raise FlagError(faults)
     folder = Path(values["data-dir"]) if values["data-dir"] else None
     return DevConfig(
-        data_dir=folder, port=values["port"], host=values["bind-address"], nodes=values["nodes"], verbosity=values["v"]
+        data_dir=folder,
+        port=values["port"],
+        host=values["bind-address"],
+        nodes=values["nodes"],
+        until_eof=values["until-eof"],
+        verbosity=values["v"],
     )
 
 
 async def run(config: DevConfig) -> None:
     """The cluster, until cancelled; a temporary folder goes with it."""
+    if config.until_eof:
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _end_at_eof)
     if config.data_dir is not None:
         await _serve(config, config.data_dir)
         return
     with tempfile.TemporaryDirectory(prefix="kubepy-dev-") as folder:
         await _serve(config, Path(folder))
+
+
+def _end_at_eof() -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _serve(config: DevConfig, folder: Path) -> None:

@@ -44,11 +44,14 @@ class DevProcess:
         """Starts it; returns when it is ready, with the seconds that this took. Raises RuntimeError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "kubepy.cli.kubepy", "dev", "--data-dir", str(self.folder)]
-        command += ["--port", str(self.port), "--nodes", str(self.nodes)]
+        command += ["--port", str(self.port), "--nodes", str(self.nodes), "--until-eof"]
         began = time.monotonic()
         with (self.folder / "log").open("ab") as log:
             # A group of its own: ^C at the terminal is for the tests, which then end the cluster.
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+            # The pipe to it is closed with this process, however that ends: then it ends too.
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+            )
         assert self.process.stdout is not None
         os.set_blocking(self.process.stdout.fileno(), False)
         said = ""
@@ -76,8 +79,9 @@ class DevProcess:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
-            if self.process.stdout is not None:
-                self.process.stdout.close()
+            for pipe in (self.process.stdin, self.process.stdout):
+                if pipe is not None:
+                    pipe.close()
             self.process = None
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:

@@ -57,3 +57,13 @@ def test_a_cluster_that_does_not_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "kubeconfig").mkdir()
     with pytest.raises(RuntimeError, match=r"does not start: Error: cannot keep a cluster in .*Is a directory"):
         DevProcess(tmp_path).start()
+
+
+def test_a_cluster_does_not_outlive_who_started_it(tmp_path: Path) -> None:
+    cluster = DevProcess(tmp_path)
+    cluster.start()
+    assert cluster.process is not None
+    assert cluster.process.stdin is not None
+    cluster.process.stdin.close()  # as the system does for a process that is gone
+    assert cluster.process.wait(10) == 0
+    cluster.kill()
