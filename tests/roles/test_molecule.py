@@ -18,23 +18,23 @@ ROLES = (
 )  # fmt: skip
 
 
-def molecule(role: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def molecule(role: str, state: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run molecule of the environment that runs the tests, in a role's folder."""
     tools = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "KUBEPY_PREPARED": "1", "NO_COLOR": "1"}
+    own = {"KUBEPY_PREPARED": "1", "MOLECULE_EPHEMERAL_DIRECTORY": str(state / role), "NO_COLOR": "1"}
+    environment = {**os.environ, **own, "PATH": f"{tools}:{os.environ['PATH']}"}
     command = [str(tools / "molecule"), *arguments]
     folder = TOP / "roles" / role
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def machine() -> Iterator[None]:
-    """A fresh machine, removed afterwards."""
-    for role in ROLES:
-        molecule(role, "reset")
-    molecule(ROLES[0], "destroy")
-    yield
-    molecule(ROLES[0], "destroy")
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where molecule keeps what it knows, for a machine that is fresh, and removed afterwards."""
+    folder = tmp_path_factory.mktemp("molecule")
+    molecule(ROLES[0], folder, "destroy")
+    yield folder
+    molecule(ROLES[0], folder, "destroy")
 
 
 def test_every_role_has_a_scenario() -> None:
@@ -44,6 +44,6 @@ def test_every_role_has_a_scenario() -> None:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_converges_is_idempotent_and_serves(role: str) -> None:
-    done = molecule(role, "test", "--destroy=never")
+def test_a_role_converges_is_idempotent_and_serves(role: str, state: Path) -> None:
+    done = molecule(role, state, "test", "--destroy=never")
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
