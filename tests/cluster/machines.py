@@ -144,6 +144,19 @@ def eventually(holds: Callable[[], Any], what: str, *, within_s: float = 60) -> 
     raise AssertionError(f"not within {within_s:.0f} s: {what} {last}")
 
 
+_FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=5).read().decode(), end='')"
+
+
+def probe(kubectl: Kubectl, url: str, node: str = "") -> str:
+    """What a URL answers to a pod made for it, on `node`; the add-ons' image has a resolver as programs use it."""
+    dns = kubectl.get("-n", "kube-system", "deployment", "kube-dns")
+    image = dns["spec"]["template"]["spec"]["containers"][0]["image"]
+    words = ["run", "probe", "-i", "--rm", "--restart=Never", f"--image={image}", "--quiet", "--command"]
+    if node:
+        words.append("--overrides=" + json.dumps({"spec": {"nodeName": node}}))
+    return kubectl(*words, "--", "python3", "-c", _FETCH, url)
+
+
 def play(*words: str, timeout_s: float = 900) -> str:
     """Runs a playbook from the repository's top folder."""
     bin_folder = ROOT / ".venv/bin"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.conftest import KUBECTLS
-from tests.cluster.machines import IMAGE, NODES, Kubectl, Sandbox, eventually
+from tests.cluster.machines import IMAGE, NODES, Kubectl, Sandbox, eventually, probe
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -37,17 +37,6 @@ def fetch(sandbox: Sandbox, kubectl: Kubectl, node: str = NODES[0]) -> str:
     """What the Service answers on a node."""
     address = kubectl.get("service", "web")["spec"]["clusterIP"]
     return sandbox.run(node, "curl", "-sS", "--max-time", "5", f"http://{address}/")
-
-
-FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=5).read().decode(), end='')"
-
-
-def probe(kubectl: Kubectl, url: str) -> str:
-    """What a URL answers to a pod made for it; the add-ons' image has a resolver as programs use it."""
-    dns = kubectl.get("-n", "kube-system", "deployment", "kube-dns")
-    image = dns["spec"]["template"]["spec"]["containers"][0]["image"]
-    words = ["run", "probe", "-i", "--rm", "--restart=Never", f"--image={image}", "--quiet", "--command"]
-    return kubectl(*words, "--", "python3", "-c", FETCH, url)
 
 
 def test_the_cluster_tells_about_itself(kubectl: Kubectl) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.machines import CONTROL_PLANE, IMAGE, NODES, Kubectl, Sandbox, eventually
+from tests.cluster.machines import CONTROL_PLANE, IMAGE, NODES, Kubectl, Sandbox, eventually, probe
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -48,9 +48,9 @@ def test_pods_of_different_nodes_reach_each_other(kubectl: Kubectl, sandbox: San
         kubectl("run", f"on-{node}", f"--image={IMAGE}:v1", f"--overrides={override}")
     for node in NODES:
         kubectl("wait", "--for=condition=Ready", f"pod/on-{node}", "--timeout=60s")
-    first, second = (f"on-{node}" for node in NODES)
+    second = f"on-{NODES[1]}"
     address = kubectl.get("pod", second)["status"]["podIP"]
-    assert f"web v1 {second}" in kubectl("exec", first, "--", "wget", "-qO-", "-T", "5", f"http://{address}/")
+    assert f"web v1 {second}" in probe(kubectl, f"http://{address}/", NODES[0])
 
 
 def test_a_killed_kubelet_comes_back_and_its_pods_never_noticed(kubectl: Kubectl, sandbox: Sandbox) -> None:
