@@ -31,6 +31,8 @@ class StatusManager:
         self._find = find
         self._wanted: dict[str, Object] = {}
         self._sent: dict[str, Object] = {}
+        self._sent_at: dict[str, int] = {}
+        """By uid, the version of the pod that the last status made: older news of it are no news."""
         self._senders: dict[str, asyncio.Task[None]] = {}
         self._scope = Scope()
 
@@ -51,14 +53,23 @@ class StatusManager:
             await asyncio.wait({sender})
 
     def resend(self, uid: str) -> None:
-        """Compares again: the API's pod changed."""
-        if uid in self._wanted:
-            self.put(uid, self._wanted[uid])
+        """Compares again: the API's pod changed. What another wrote over our status is mended.
+
+        The node controller does: it takes readiness away from the pods of a node that it does not hear of.
+        """
+        wanted = self._wanted.get(uid)
+        if wanted is None:
+            return
+        pod = self._find(uid)
+        if pod is not None and int(pod["metadata"].get("resourceVersion") or 0) > self._sent_at.get(uid, 0):
+            self._sent.pop(uid, None)  # the pod itself tells what the API has
+        self.put(uid, wanted)
 
     def forget(self, uid: str) -> None:
         """The pod is gone."""
         self._wanted.pop(uid, None)
         self._sent.pop(uid, None)
+        self._sent_at.pop(uid, None)
         sender = self._senders.pop(uid, None)
         if sender is not None:
             sender.cancel()
@@ -93,9 +104,10 @@ class StatusManager:
         meta = pod["metadata"]
         patch = {"metadata": {"uid": meta["uid"]}, "status": status_patch(status, old)}
         if patch["status"]:
-            await self._client.patch(
+            stored = await self._client.patch(
                 _PODS, meta["name"], patch, meta["namespace"], kind="strategic", subresource="status"
             )
+            self._sent_at[meta["uid"]] = int(stored["metadata"]["resourceVersion"])
 
     async def _refetch(self, pod: Object) -> Object | None:
         meta = pod["metadata"]
