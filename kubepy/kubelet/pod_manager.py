@@ -146,6 +146,7 @@ class PodManager:
         worker = self.workers.get(uid)
         if worker is not None:
             worker.update(pod)
+            self._services.statuses.resend(uid)
         else:
             self._start(pod)
 
