@@ -185,11 +185,18 @@ async def _refusal(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> 
 async def pump(connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Copies both ways until either side has ended and what it said is passed on."""
 
-    async def out() -> None:
+    async def out() -> bool:
+        """Whether it was the backend that broke off: what it said before is still to be passed on."""
         with suppress(OSError):  # a peer that breaks off ends the tunnel like one that closes
             while data := await connection.read():
+                if writer.is_closing():
+                    return True
                 writer.write(data)
-                await writer.drain()
+                try:
+                    await writer.drain()
+                except OSError:
+                    return True
+        return False
 
     async def back() -> None:
         with suppress(OSError):
@@ -199,9 +206,12 @@ async def pump(connection: Connection, reader: asyncio.StreamReader, writer: asy
     ways = [tasks.spawn(out(), name="tunnel out"), tasks.spawn(back(), name="tunnel back")]
     try:
         done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        if ways[0] in done and not ways[1].done() and writer.can_write_eof():
-            writer.write_eof()
-            await ways[1]
+        if ways[0] in done and not ways[1].done():
+            broke_off = ways[0].result()
+            if not broke_off and writer.can_write_eof():
+                writer.write_eof()
+            if broke_off or writer.can_write_eof():
+                await ways[1]
     finally:
         await tasks.cancel(*ways)
         writer.close()

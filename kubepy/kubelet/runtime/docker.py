@@ -7,6 +7,7 @@ Left to others: the pod's network (sandbox.py), what a container is made of (doc
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -58,6 +59,7 @@ class DockerRuntime:
         self._api: Api | None = None
         self._socket: DockerSocket | None = None
         self._image_ids: dict[str, str] = {}
+        self._attached: set[str] = set()
 
     def _connect(self) -> Api:
         if self._api is None:
@@ -160,6 +162,7 @@ class DockerRuntime:
                     raise
 
         await self._sdk(remove)
+        self._attached.discard(container_id)
 
     async def update(self, container_id: str, limits: Limits) -> None:
         changes = render.render_limits(limits)
@@ -204,9 +207,27 @@ class DockerRuntime:
     async def open_attach(self, container_id: str, *, stdin: bool) -> Stdio:
         socket = await self._streams()
         found = await self._sdk(lambda api: api.inspect_container(container_id))
+        if not found["State"]["Running"]:
+            raise RuntimeFault(f"container not running ({container_id})")
         tty = bool(found["Config"].get("Tty"))
+        # who attaches first to a process that is made for one client (`kubectl run -i`) misses nothing of it
+        replays = stdin and bool(found["Config"].get("StdinOnce")) and container_id not in self._attached
+        self._attached.add(container_id)
+        began = time.time()
         params = {"stream": 1, "stdout": 1, "stderr": 1, "stdin": int(stdin)}
         stream = await socket.open("POST", f"/containers/{container_id}/attach", params, hijack=True)
+        # Docker never ends the stream of a process that had ended before: ask again now that the stream is open
+        found = await self._sdk(lambda api: api.inspect_container(container_id))
+        ended = not found["State"]["Running"]
+        options = {"stdout": 1, "stderr": 1, **({} if ended else {"until": f"{began:.9f}"})}
+
+        async def written_before() -> AsyncIterator[tuple[int, bytes]]:
+            logs = await socket.open("GET", f"/containers/{container_id}/logs", options)
+            try:
+                async for frame in demultiplexed(logs, tty=tty):
+                    yield frame
+            finally:
+                await logs.close()
 
         async def resize(width: int, height: int) -> None:
             await self._sdk(lambda api: api.resize(container_id, height=height, width=width))
@@ -215,7 +236,14 @@ class DockerRuntime:
             answer = await socket.call("POST", f"/containers/{container_id}/wait")
             return int(orjson.loads(answer)["StatusCode"])
 
-        return DockerStdio(stream, tty=tty, resize=resize, exit_code=exit_code)
+        return DockerStdio(
+            stream,
+            tty=tty,
+            resize=resize,
+            exit_code=exit_code,
+            before=written_before() if replays else None,
+            ended=ended,
+        )
 
     async def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[tuple[int, bytes]]:
         socket = await self._streams()

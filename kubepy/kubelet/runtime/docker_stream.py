@@ -8,6 +8,7 @@ Source: Docker Engine API v1.41, "Attach to a container: hijacking, stream forma
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +19,7 @@ from kubepy.kubelet.runtime.base import RuntimeFault
 
 _HEAD_LIMIT = 64 * 1024
 _CHUNK = 32 * 1024
+_LAST_WORDS_S = 0.5
 STDOUT, STDERR = 1, 2
 
 
@@ -31,6 +33,7 @@ class RawStream:
     chunked: bool = False
 
     async def close(self) -> None:
+        """Lets go of it."""
         self.writer.close()
         try:
             async with asyncio.timeout(1):
@@ -160,22 +163,46 @@ class DockerStdio:
         tty: bool,
         resize: Callable[[int, int], Awaitable[None]],
         exit_code: Callable[[], Awaitable[int]],
+        before: AsyncIterator[tuple[int, bytes]] | None = None,
+        ended: bool = False,
     ) -> None:
         self.tty = tty
+        self._before = before
+        self._ended = ended
         self._stream = stream
         self._resize = resize
         self._exit_code = exit_code
 
-    def output(self) -> AsyncIterator[tuple[int, bytes]]:
-        return demultiplexed(self._stream, tty=self.tty)
+    async def output(self) -> AsyncIterator[tuple[int, bytes]]:
+        if self._before is not None:
+            async for frame in self._before:
+                yield frame
+            if self._ended:
+                return  # that was all of it
+        live = demultiplexed(self._stream, tty=self.tty)
+        if not self._ended:
+            async for frame in live:
+                yield frame
+            return
+        # what the process wrote last is on its way, the stream's end may never come
+        with suppress(TimeoutError, StopAsyncIteration):
+            while True:
+                async with asyncio.timeout(_LAST_WORDS_S):
+                    frame = await anext(live)
+                yield frame
+
+    def _takes_input(self) -> bool:
+        return not (self._stream.writer.is_closing() or self._stream.reader.at_eof())
 
     async def write(self, data: bytes) -> None:
+        if not self._takes_input():
+            raise ConnectionResetError("the process has ended")
         self._stream.writer.write(data)
         await self._stream.writer.drain()
 
     async def close_input(self) -> None:
         try:
-            if self._stream.writer.can_write_eof():
+            if self._takes_input() and self._stream.writer.can_write_eof():
                 self._stream.writer.write_eof()
         except OSError:
             return

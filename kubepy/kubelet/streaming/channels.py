@@ -60,6 +60,9 @@ class Channels(Protocol):
     async def finish(self, status: Status) -> None:
         """Tells how it ended and closes."""
 
+    async def leave(self) -> None:
+        """Closes when the client is done first."""
+
 
 def _error_text(protocol: str, status: Status) -> bytes:
     if protocol.startswith(("v4.", "v5.")):
@@ -102,6 +105,9 @@ class WebSocketChannels:
         with suppress(ConnectionError):
             if text := _error_text(self._protocol, status):
                 await self.send(ERROR, text)
+        await self._socket.close()
+
+    async def leave(self) -> None:
         await self._socket.close()
 
 
@@ -184,6 +190,9 @@ class SpdyChannels:
             await self._connection.write(data_frames(self._channels[ERROR], text, fin=True))
             await self._linger()
             await self._connection.close()
+
+    async def leave(self) -> None:
+        await self._connection.close()
 
     async def _linger(self) -> None:
         """Lets the client read the end before the connection goes: it closes first when it has."""

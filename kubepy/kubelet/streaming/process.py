@@ -47,7 +47,8 @@ async def join(channels: Channels, stdio: Stdio, wanted: Wanted, *, tell_exit: b
     try:
         await asyncio.wait({incoming, outgoing}, return_when=asyncio.FIRST_COMPLETED)
         if not outgoing.done():
-            return  # the client is gone
+            await channels.leave()
+            return
         try:
             outgoing.result()
             status = exit_status(await stdio.exit_code()) if tell_exit else success()

@@ -3,10 +3,12 @@
 Sans I/O in Frames; WebSocket puts it on a Connection. Source: RFC 6455.
 """
 
+import asyncio
 import base64
 import hashlib
 import struct
 from collections import deque
+from contextlib import suppress
 
 from kubepy.lib.http import Connection
 
@@ -14,6 +16,7 @@ TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 _CONTINUATION = 0
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _LIMIT = 8 << 20
+_GOODBYE_WITHIN_S = 3.0
 
 
 class WebSocketFault(ConnectionError):
@@ -99,7 +102,7 @@ class WebSocket:
         self._connection = connection
         self._frames = Frames()
         self._waiting: deque[tuple[int, bytes]] = deque()
-        self._closed = False
+        self._closed = self._told = False
 
     async def receive(self) -> bytes | None:
         """The next message; None when the peer is gone or said goodbye."""
@@ -107,6 +110,7 @@ class WebSocket:
             while self._waiting:
                 opcode, payload = self._waiting.popleft()
                 if opcode == CLOSE:
+                    self._told = True
                     return None
                 if opcode == PING:
                     await self._connection.write(encode(PONG, payload))
@@ -121,13 +125,19 @@ class WebSocket:
         await self._connection.write(encode(TEXT if text else BINARY, payload))
 
     async def close(self, code: int = 1000) -> None:
-        """Says goodbye and ends the connection."""
-        if not self._closed:
-            self._closed = True
-            try:
-                await self._connection.write(encode(CLOSE, struct.pack(">H", code)))
-            except ConnectionError:
-                return
+        """Says goodbye, lets the peer say it too, and ends the connection.
+
+        A connection that ends with something unread is reset, and the peer may then never see what was sent last.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        with suppress(ConnectionError):
+            await self._connection.write(encode(CLOSE, struct.pack(">H", code)))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GOODBYE_WITHIN_S):
+                    while not self._told and await self.receive() is not None:
+                        continue
             await self._connection.close()
 
 

@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from kubepy.api.errors import BadRequest
 from kubepy.apiserver.kubelets import kubelet_port, preferred_address
 from kubepy.apiserver.pod_streams import choose_container
-from kubepy.apiserver.proxy import Backend, BackendError, forward
+from kubepy.apiserver.proxy import Backend, BackendError, forward, pump
 from kubepy.apiserver.proxy_endpoints import ready_places, split_name
 from kubepy.lib.http import Answer, Connection, Handler, Request, Response, Stream, Upgrade
 from kubepy.lib.http_server import serve
@@ -142,3 +142,60 @@ def test_only_ready_endpoints_of_the_port_are_places() -> None:
     ]
     ports = [{"name": "http", "port": 8080}, {"name": "metrics", "port": 9090}]
     assert ready_places([{"endpoints": endpoints, "ports": ports}], "http") == [("10.0.0.1", 8080), ("10.0.0.3", 8080)]
+
+
+def test_what_the_backend_said_last_arrives_though_the_client_speaks_on() -> None:
+    async def run() -> None:
+        near, far = Near(), asyncio.StreamReader()
+        writer = Gone()
+        near.said.put_nowait(b"to nobody")
+        pumping = asyncio.create_task(pump(near, far, writer))  # type: ignore[arg-type]  # a writer's part
+        async with asyncio.timeout(5):
+            await writer.tried.wait()
+            for _ in range(10):  # the tunnel learns of it before the backend's last words come
+                await asyncio.sleep(0)
+            far.feed_data(b"goodbye")
+            far.feed_eof()
+            await pumping
+        assert near.heard == b"goodbye"
+
+    asyncio.run(run())
+
+
+class Near:
+    """The client's end of a tunnel."""
+
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[bytes] = asyncio.Queue()
+        self.heard = b""
+
+    async def read(self) -> bytes:
+        return await self.said.get()
+
+    async def write(self, data: bytes) -> None:
+        self.heard += data
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class Gone:
+    """A writer to a backend that does not read any more."""
+
+    def __init__(self) -> None:
+        self.tried = asyncio.Event()
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, data: bytes) -> None:
+        self.tried.set()
+
+    async def drain(self) -> None:
+        raise ConnectionResetError("gone")
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -54,6 +54,15 @@ class Wire:
         self.incoming.put_nowait(b"")
 
 
+class Client(Wire):
+    """A WebSocket client that writes on until it reads the other end's goodbye, and answers it."""
+
+    async def write(self, data: bytes) -> None:
+        await super().write(data)
+        if data[:1] == b"\x88":
+            self.incoming.put_nowait(masked(b"\x00late") + masked(data[2:], CLOSE))
+
+
 class Process:
     """A process that writes two lines, echoes its input until its end, and exits with 3."""
 
@@ -161,7 +170,7 @@ def run(channels: Any, stdio: Process) -> None:
 
 
 def test_websocket_exec_passes_streams_size_end_and_exit_code() -> None:
-    wire = Wire(masked(b"\x04" + b'{"Width":80,"Height":24}'), masked(b"\x00in"), masked(b"\xff\x00"))
+    wire = Client(masked(b"\x04" + b'{"Width":80,"Height":24}'), masked(b"\x00in"), masked(b"\xff\x00"))
     stdio = Process()
     run(WebSocketChannels(WebSocket(wire), "v5.channel.k8s.io"), stdio)
     messages = [payload for opcode, payload in Frames().feed(wire.written) if opcode == BINARY]
@@ -174,10 +183,19 @@ def test_websocket_exec_passes_streams_size_end_and_exit_code() -> None:
     assert wire.closed
 
 
-def test_client_that_goes_away_ends_the_process_s_streams() -> None:
-    stdio = Process()
-    run(WebSocketChannels(WebSocket(Wire(masked(b"", CLOSE))), "v4.channel.k8s.io"), stdio)
+def test_goodbye_is_normal_and_the_connection_outlasts_what_the_client_still_says() -> None:
+    wire = Client(masked(b"\xff\x00"))
+    run(WebSocketChannels(WebSocket(wire), "v5.channel.k8s.io"), Process())
+    assert Frames().feed(wire.written)[-1] == (CLOSE, struct.pack(">H", 1000))
+    assert wire.closed
+    assert wire.incoming.get_nowait() == b""  # all that the client said was read: nothing resets the connection
+
+
+def test_client_that_goes_away_ends_the_process_s_streams_and_is_answered() -> None:
+    stdio, wire = Process(), Wire(masked(b"", CLOSE))
+    run(WebSocketChannels(WebSocket(wire), "v4.channel.k8s.io"), stdio)
     assert stdio.closed
+    assert Frames().feed(wire.written)[-1][0] == CLOSE
 
 
 def test_spdy_exec_passes_streams_and_exit_code() -> None:
