@@ -1,4 +1,4 @@
-"""kubectl run -i, attach and exec all the way over TLS: kubectl, an API server's tunnel, a kubelet, Docker's streams."""
+"""kubectl run -i, attach and exec all the way over TLS: kubectl, API server, kubelet, Docker."""
 
 import asyncio
 import fcntl
