@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from kubepy.api import errors
+from kubepy.api.meta import key_of
 from kubepy.api.resources import Resource
 from kubepy.client.client import Client, Object
 from kubepy.client.transport import Unreachable
@@ -25,13 +26,6 @@ _log = log.get(__name__)
 _WATCH_LEAST_S, _WATCH_MOST_S = 300, 600  # client-go's span: reconnects of many watchers spread out
 _SHORT_WATCH_S = 1.0  # a watch that ends sooner was refused in effect: back off
 _PAGE = 500
-
-
-def key_of(obj: Object) -> str:
-    """`namespace/name`, or `name` for an object of the cluster."""
-    meta = obj["metadata"]
-    namespace = meta.get("namespace")
-    return f"{namespace}/{meta['name']}" if namespace else str(meta["name"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kubepy.api import pods, quantity
+from kubepy.api.taints import is_tolerated
 from kubepy.kubelet.podspec import every_container, is_critical, is_static
 
 Object = dict[str, Any]
@@ -68,19 +69,9 @@ def _taints(pod: Object, others: Sequence[Object], node: Object) -> tuple[str, s
         return None
     tolerations = pod["spec"].get("tolerations") or []
     for taint in (node.get("spec") or {}).get("taints") or []:
-        if taint["effect"] == "NoExecute" and not any(_tolerates(t, taint) for t in tolerations):
+        if taint["effect"] == "NoExecute" and not is_tolerated(taint, tolerations):
             return "TaintToleration", "Predicate TaintToleration failed: node(s) had untolerated taint(s)"
     return None
-
-
-def _tolerates(toleration: Object, taint: Object) -> bool:
-    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
-        return False
-    if toleration.get("key") and toleration["key"] != taint["key"]:
-        return False
-    if (toleration.get("operator") or "Equal") == "Exists":
-        return True
-    return bool(toleration.get("key")) and (toleration.get("value") or "") == (taint.get("value") or "")
 
 
 def _host_ports(pod: Object) -> set[tuple[str, str, int]]:

@@ -13,18 +13,14 @@ from kubepy.api.pods import is_terminal
 from kubepy.controllers.controller import Context, Controller
 from kubepy.controllers.deployment import rolling, status
 from kubepy.controllers.deployment import sets as s
+from kubepy.controllers.indexers import index_by_controller, index_by_namespace
 from kubepy.controllers.ownership import claim_objects, plan_claim
-from kubepy.controllers.replicaset.controller import index_by_controller
 from kubepy.lib import log
 
 _log = log.get(__name__)
 _DEPLOYMENTS = resources.named("deployments", "apps")
 _SETS = resources.named("replicasets", "apps")
 _PODS = resources.named("pods")
-
-
-def index_by_namespace(obj: Object) -> list[str]:
-    return [obj["metadata"]["namespace"]]
 
 
 class DeploymentController(Controller):

@@ -10,7 +10,7 @@ from kubepy.api import resources
 from kubepy.api.meta import Object, key_of
 from kubepy.api.selectors import from_map
 from kubepy.controllers.controller import Context, Controller
-from kubepy.controllers.deployment.controller import index_by_namespace
+from kubepy.controllers.indexers import index_by_namespace
 
 _SMALL = 100
 _REST_PER_POD_S = 0.001

@@ -11,6 +11,7 @@ from typing import Any
 from kubepy.api import errors, resources
 from kubepy.api.meta import Object, condition_of, is_deleting, key_of
 from kubepy.controllers.controller import Context, Controller
+from kubepy.controllers.indexers import index_by_node
 from kubepy.controllers.node_lifecycle import plan
 from kubepy.lib import log
 from kubepy.lib.clock import rfc3339
@@ -22,11 +23,6 @@ _LEASES = resources.named("leases", "coordination.k8s.io")
 _LEASE_NAMESPACE = "kube-node-lease"
 _STARTUP_GRACE_S = 60.0
 _UNHEALTHY_SHARE = 0.55
-
-
-def index_by_node(pod: Object) -> list[str]:
-    name = pod["spec"].get("nodeName")
-    return [name] if name else []
 
 
 class NodeLifecycleController(Controller):

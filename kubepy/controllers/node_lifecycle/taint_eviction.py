@@ -8,8 +8,9 @@ from datetime import datetime
 
 from kubepy.api import errors, resources
 from kubepy.api.meta import Object, is_deleting, key_of
+from kubepy.api.taints import is_tolerated
 from kubepy.controllers.controller import Context, Controller
-from kubepy.controllers.node_lifecycle.controller import index_by_node
+from kubepy.controllers.indexers import index_by_node
 from kubepy.lib.clock import parse_rfc3339, rfc3339
 
 _NODES = resources.named("nodes")
@@ -17,23 +18,11 @@ _PODS = resources.named("pods")
 _REASON = "DeletionByTaintManager"
 
 
-def tolerates(toleration: Object, taint: Object) -> bool:
-    """The toleration covers the taint. Source: core/v1 toleration helpers."""
-    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
-        return False
-    if toleration.get("key") and toleration["key"] != taint["key"]:
-        return False
-    operator = toleration.get("operator") or "Equal"
-    if operator == "Exists":
-        return True
-    return bool(toleration.get("key")) and toleration.get("value", "") == taint.get("value", "")
-
-
 def eviction_delay_s(taints: Sequence[Object], tolerations: Sequence[Object], now: datetime) -> float | None:
     """Seconds until the pod must go (0: at once), or None: it may stay."""
     delays: list[float] = []
     for taint in taints:
-        matching = [toleration for toleration in tolerations if tolerates(toleration, taint)]
+        matching = [toleration for toleration in tolerations if is_tolerated(taint, [toleration])]
         if not matching:
             return 0.0
         limits = [t["tolerationSeconds"] for t in matching if t.get("tolerationSeconds") is not None]

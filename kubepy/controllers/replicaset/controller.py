@@ -9,6 +9,7 @@ from kubepy.api.resources import Resource
 from kubepy.controllers.batches import run_slow_start
 from kubepy.controllers.controller import Context, Controller
 from kubepy.controllers.expectations import Expectations
+from kubepy.controllers.indexers import index_by_controller, index_orphans
 from kubepy.controllers.ownership import claim_objects, plan_claim
 from kubepy.controllers.pods import pod_from_template
 from kubepy.controllers.replicaset import plan
@@ -181,14 +182,3 @@ class ReplicationController(ReplicaSetController):
     @staticmethod
     def selector_of(owner: Object) -> selectors.Selector:
         return selectors.from_label_selector({"matchLabels": owner["spec"].get("selector") or {}})
-
-
-def index_by_controller(obj: Object) -> list[str]:
-    """The uid of the object's controller, if it has one."""
-    controller = controller_of(obj)
-    return [controller["uid"]] if controller else []
-
-
-def index_orphans(obj: Object) -> list[str]:
-    """The namespace of an object without a controller."""
-    return [] if controller_of(obj) else [obj["metadata"]["namespace"]]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kubepy.api.meta import Object
+from kubepy.api.taints import tolerates
 from kubepy.scheduler.framework import MOST, Filtered, normalize
 from kubepy.scheduler.interning import Bools, Floats
 from kubepy.scheduler.node_selection import select_labels, select_term, select_terms
@@ -46,15 +47,7 @@ class NodeUnschedulable:
 
 def is_tolerated(taint: Taint, tolerations: Sequence[Object]) -> bool:
     """Whether one of the tolerations covers the taint."""
-    for toleration in tolerations:
-        if toleration.get("effect") and toleration["effect"] != taint.effect:
-            continue
-        if toleration.get("key") and toleration["key"] != taint.key:
-            continue
-        operator = toleration.get("operator") or "Equal"
-        if operator == "Exists" or (toleration.get("key") and toleration.get("value", "") == taint.value):
-            return True
-    return False
+    return any(tolerates(toleration, taint.key, taint.value, taint.effect) for toleration in tolerations)
 
 
 class TaintToleration:

@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from kubepy.api.taints import is_tolerated
 from kubepy.controllers.node_ipam import CidrAllocator
 from kubepy.controllers.node_lifecycle import plan
-from kubepy.controllers.node_lifecycle.taint_eviction import eviction_delay_s, tolerates
+from kubepy.controllers.node_lifecycle.taint_eviction import eviction_delay_s
 from kubepy.controllers.pod_gc import plan_garbage
 from kubepy.lib.clock import rfc3339
 from tests.unit.controllers.builders import EARLIER, NOW, Object
@@ -113,7 +114,7 @@ def test_a_toleration_for_ever_keeps_the_pod() -> None:
     ],
 )
 def test_tolerations_cover_taints_as_documented(toleration: Object, covers: bool) -> None:
-    assert tolerates(toleration, {"key": "k", "value": "v", "effect": "NoExecute"}) is covers
+    assert is_tolerated({"key": "k", "value": "v", "effect": "NoExecute"}, [toleration]) is covers
 
 
 def test_ranges_are_given_once_and_again_when_free() -> None:
