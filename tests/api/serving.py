@@ -1,13 +1,11 @@
 """A whole API server on a TLS socket, and the ways real clients come to it: aiohttp and kubectl."""
 
 import asyncio
-import glob
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import aiohttp
@@ -19,6 +17,7 @@ from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer
 from kubepy.cli.kube_apiserver import serving_tls
 from kubepy.lib import kubeconfig, pki
+from tests.kubectls import find_kubectls
 
 _TIMEOUT_S = 60.0
 
@@ -44,8 +43,7 @@ class Api:
 
 def kubectls() -> list[str]:
     """Every kubectl of this machine, one a release."""
-    found = sorted(glob.glob("/usr/lib/google-cloud-sdk/bin/kubectl.1.*"))
-    return found or ([which("kubectl") or ""] if which("kubectl") else [])
+    return [str(path) for path in find_kubectls()]
 
 
 @asynccontextmanager

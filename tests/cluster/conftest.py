@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from tests.cluster.machines import KUBECONFIG, NODES, Kubectl, Sandbox, eventually, find_kubectls, play
+from tests.cluster.machines import KUBECONFIG, NODES, Kubectl, Sandbox, eventually, play
+from tests.kubectls import find_kubectls
 
 KUBECTLS = find_kubectls()
 KEEP = "KUBEPY_KEEP_SANDBOX"

@@ -30,21 +30,6 @@ wait
 """
 
 
-def find_kubectls() -> list[Path]:
-    """Every kubectl on this machine, each version once."""
-    folders = [Path(folder) for folder in os.environ["PATH"].split(os.pathsep)]
-    found = which("kubectl")
-    if found:
-        folders.append(Path(found).resolve().parent)
-    binaries = {path.resolve() for folder in folders if folder.is_dir() for path in folder.glob("kubectl*")}
-    versions: dict[str, Path] = {}
-    for path in sorted(binaries):
-        said = subprocess.run([path, "version", "--client", "-o", "json"], capture_output=True, text=True, check=False)
-        if said.returncode == 0:
-            versions.setdefault(json.loads(said.stdout)["clientVersion"]["gitVersion"], path)
-    return list(versions.values())
-
-
 @dataclass(frozen=True, slots=True)
 class Kubectl:
     """One kubectl, used as an administrator in one namespace."""

@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import select
-import shutil
 import struct
 import termios
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,11 +29,10 @@ from kubepy.lib import pki, tasks
 from kubepy.lib.clock import SYSTEM
 from kubepy.lib.http import Answer, Request
 from kubepy.lib.http_server import serve, server_tls
+from tests.kubectls import find_kubectls
 
 ADMIN = UserInfo(name="admin", groups=("system:masters", "system:authenticated"))
-_VERSIONS = ("kubectl.1.27", "kubectl.1.30", "kubectl.1.32", "kubectl.1.33")
-_FOLDERS = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/lib/google-cloud-sdk/bin"))
-KUBECTLS = [found for name in _VERSIONS if (found := shutil.which(name, path=_FOLDERS))] or ["kubectl"]
+KUBECTLS = [str(path) for path in find_kubectls()][::2]
 """Up to 1.29 over SPDY, from 1.30 over WebSocket (v5.channel.k8s.io)."""
 
 
