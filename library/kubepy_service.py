@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import resource
 import shlex
+import socket
 import time
 from dataclasses import dataclass
 
@@ -65,6 +66,17 @@ actions: {description: What was done., type: list, returned: always, sample: [da
 PROGRAMS = "/etc/kubepy/supervisor.d"
 SUPERVISOR_CONF = "/etc/kubepy/supervisord.conf"
 LOGS = "/var/log/kubepy"
+
+
+def is_answering(path: str) -> bool:
+    """Whether somebody listens on the UNIX socket; the file alone may be left of one that died."""
+    with socket.socket(socket.AF_UNIX) as channel:
+        channel.settimeout(5)
+        try:
+            channel.connect(path)
+        except OSError:
+            return False
+        return True
 
 
 def file_limit() -> int:
@@ -276,7 +288,7 @@ class Supervisor:
     def plan(self) -> list[str]:
         """What there is to do; nothing for a service that somebody else runs."""
         params, written = self.module.params, read(self.file)
-        if not written and params["answers"] and os.path.exists(params["answers"]):
+        if not written and params["answers"] and is_answering(params["answers"]):
             return []
         running = self.status() in {"RUNNING", "STARTING", "BACKOFF"}
         actions = plan_supervisor(state=params["state"], wanted=self.wanted, written=written, running=running)
