@@ -114,16 +114,19 @@ class Unit:
     active: bool
     enabled: bool
     stale: bool
+    ours: bool
+    """Read from our folder; systemd does not notice by itself a file there that overrides a package's."""
 
 
 def parse_show(text: str) -> Unit:
-    """Read `systemctl show -p LoadState,ActiveState,UnitFileState,NeedDaemonReload`."""
+    """Read `systemctl show -p LoadState,ActiveState,UnitFileState,NeedDaemonReload,FragmentPath`."""
     shown = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     return Unit(
         loaded=shown.get("LoadState") == "loaded",
         active=shown.get("ActiveState") in {"active", "activating", "reloading"},
         enabled=shown.get("UnitFileState") in {"enabled", "static", "indirect", "alias"},
         stale=shown.get("NeedDaemonReload") == "yes",
+        ours=shown.get("FragmentPath", "").startswith(f"{UNIT_FOLDERS[0]}/"),
     )
 
 
@@ -133,7 +136,7 @@ def plan_systemd(unit: Unit, *, state: str, enabled: bool, has_file: bool) -> li
         stop = ["stop"] if unit.active else []
         disable = ["disable"] if unit.enabled and unit.loaded else []
         return [*stop, *disable, *(["remove", "daemon-reload"] if has_file else [])]
-    actions = ["daemon-reload"] if unit.stale or (has_file and not unit.loaded) else []
+    actions = ["daemon-reload"] if unit.stale or (has_file and not unit.ours) else []
     if enabled != unit.enabled:
         actions.append("enable" if enabled else "disable")
     if state == "restarted":
@@ -240,7 +243,7 @@ class Systemd:
 
     def plan(self) -> list[str]:
         """What there is to do."""
-        keys = "LoadState,ActiveState,UnitFileState,NeedDaemonReload"
+        keys = "LoadState,ActiveState,UnitFileState,NeedDaemonReload,FragmentPath"
         _, shown, _ = self.module.run_command(["systemctl", "show", "-p", keys, f"{self.name}.service"])
         params = self.module.params
         exists = os.path.exists(self.file)

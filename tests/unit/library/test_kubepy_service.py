@@ -1,9 +1,11 @@
 """Where a service should go, from what is known of it."""
 
+from dataclasses import replace
+
 from kubepy_service import Unit, parse_show, parse_unit, plan_supervisor, plan_systemd, render_program, seconds
 
-RUNS = Unit(loaded=True, active=True, enabled=True, stale=False)
-NEW = Unit(loaded=False, active=False, enabled=False, stale=False)
+RUNS = Unit(loaded=True, active=True, enabled=True, stale=False, ours=True)
+NEW = Unit(loaded=False, active=False, enabled=False, stale=False, ours=False)
 
 
 def test_a_new_unit_is_read_enabled_and_started() -> None:
@@ -15,8 +17,14 @@ def test_a_unit_that_runs_is_left_alone() -> None:
 
 
 def test_a_changed_unit_is_read_again_before_the_restart() -> None:
-    stale = Unit(loaded=True, active=True, enabled=True, stale=True)
+    stale = replace(RUNS, stale=True)
     assert plan_systemd(stale, state="restarted", enabled=True, has_file=True) == ["daemon-reload", "restart"]
+
+
+def test_a_unit_that_overrides_that_of_a_package_is_read_before_the_restart() -> None:
+    of_package = replace(RUNS, ours=False)
+    assert plan_systemd(of_package, state="restarted", enabled=True, has_file=True) == ["daemon-reload", "restart"]
+    assert plan_systemd(of_package, state="restarted", enabled=True, has_file=False) == ["restart"]
 
 
 def test_an_absent_unit_is_stopped_before_its_file_goes() -> None:
@@ -30,7 +38,9 @@ def test_a_service_that_is_gone_stays_gone() -> None:
 
 def test_what_systemctl_shows_is_understood() -> None:
     shown = "LoadState=loaded\nActiveState=activating\nUnitFileState=enabled\nNeedDaemonReload=yes\n"
-    assert parse_show(shown) == Unit(loaded=True, active=True, enabled=True, stale=True)
+    shown += "FragmentPath=/etc/systemd/system/etcd.service\n"
+    assert parse_show(shown) == replace(RUNS, stale=True)
+    assert not parse_show("FragmentPath=/lib/systemd/system/etcd.service\n").ours
 
 
 def test_a_unit_becomes_a_program_with_its_user_environment_and_restart_rule() -> None:
