@@ -4,13 +4,11 @@ import sys
 from collections.abc import Sequence
 
 from kubepy.cli.daemon import start
+from kubepy.cli.health_port import serve_delegated
 from kubepy.client.client import Client
 from kubepy.controllers.config import FLAGS, ManagerConfig, read
 from kubepy.controllers.manager import run_manager
 from kubepy.lib import daemon
-from kubepy.lib.health import serve_health
-from kubepy.lib.http_server import server_tls
-from kubepy.lib.tls import self_signed
 
 _ABOUT = "Runs the control loops that bring the state of the cluster to what its objects ask for."
 
@@ -18,15 +16,12 @@ _ABOUT = "Runs the control loops that bring the state of the cluster to what its
 async def run(config: ManagerConfig) -> None:
     """The daemon; returns only when cancelled."""
     client = Client.from_kubeconfig(config["kubeconfig"], agent="kube-controller-manager")
-    certificate, key = config["tls-cert-file"], config["tls-private-key-file"]
-    tls = server_tls(certificate, key) if certificate else self_signed("kube-controller-manager")
-    health = await serve_health(host=config["bind-address"], port=config["secure-port"], tls=tls, checks={})
+    health = await serve_delegated("kube-controller-manager", config.values)
     daemon.notify_ready()
     try:
         await run_manager(config, client)
     finally:
-        if health is not None:
-            await health.close()
+        await health.close()
         await client.close()
 
 

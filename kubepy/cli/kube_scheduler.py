@@ -4,12 +4,10 @@ import sys
 from collections.abc import Sequence
 
 from kubepy.cli.daemon import start
+from kubepy.cli.health_port import serve_delegated
 from kubepy.client.client import Client
 from kubepy.client.leader import lead_or_run
 from kubepy.lib import daemon
-from kubepy.lib.health import serve_health
-from kubepy.lib.http_server import server_tls
-from kubepy.lib.tls import self_signed
 from kubepy.scheduler.config import FLAGS, SchedulerConfig, read
 from kubepy.scheduler.scheduler import Scheduler
 
@@ -19,9 +17,7 @@ _ABOUT = "Places pods on nodes."
 async def run(config: SchedulerConfig) -> None:
     """The daemon; returns only when cancelled."""
     client = Client.from_kubeconfig(config["kubeconfig"], agent="kube-scheduler")
-    certificate, key = config["tls-cert-file"], config["tls-private-key-file"]
-    tls = server_tls(certificate, key) if certificate else self_signed("kube-scheduler")
-    health = await serve_health(host=config["bind-address"], port=config["secure-port"], tls=tls, checks={})
+    health = await serve_delegated("kube-scheduler", config.values)
     daemon.notify_ready()
 
     async def lead() -> None:
@@ -30,8 +26,7 @@ async def run(config: SchedulerConfig) -> None:
     try:
         await lead_or_run(client, config.values, lead)
     finally:
-        if health is not None:
-            await health.close()
+        await health.close()
         await client.close()
 
 

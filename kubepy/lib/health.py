@@ -35,14 +35,14 @@ def render_checks(path: str, query: str, checks: Mapping[str, Check]) -> Respons
 
 
 def handler(checks: Mapping[str, Check], guard: Guard | None = None) -> Handler:
-    """Health to everyone; metrics to whom `guard` lets pass."""
+    """Health and metrics, to whom `guard` lets pass; to everyone without one."""
 
     async def answer(request: Request) -> Answer:
+        if guard is not None and (refusal := await guard(request)) is not None:
+            return refusal
         path = request.path.rstrip("/")
         if "/" + path.lstrip("/").split("/", 1)[0] in _HEALTH:
             return render_checks(path, request.query, checks)
-        if guard is not None and (refusal := await guard(request)) is not None:
-            return refusal
         if path == "/metrics":
             return Response(200, prometheus_client.generate_latest(), prometheus_client.CONTENT_TYPE_LATEST)
         return Response(404, b"404 page not found\n", _TEXT)

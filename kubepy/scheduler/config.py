@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kubepy.client import leader
+from kubepy.client import delegated, leader
 from kubepy.lib.flags import Flag, FlagError, parse
 from kubepy.scheduler import settings
 from kubepy.scheduler.settings import SchedulerConfiguration, SettingsError
@@ -16,8 +16,7 @@ from kubepy.scheduler.settings import SchedulerConfiguration, SettingsError
 FLAGS: Sequence[Flag] = (
     Flag("config", "string", "", "KubeSchedulerConfiguration file."),
     Flag("kubeconfig", "string", "", "Kubeconfig with authorization and API server location."),
-    Flag("authentication-kubeconfig", "string", "", "Kubeconfig to review tokens with; the one above by default."),
-    Flag("authorization-kubeconfig", "string", "", "Kubeconfig to review access with; the one above by default."),
+    *delegated.FLAGS,
     Flag("bind-address", "string", "127.0.0.1", "Address that the secure port listens on."),
     Flag("secure-port", "int", 10259, "Port for health and metrics; 0 turns them off."),
     Flag("tls-cert-file", "string", "", "Certificate of the secure port; self-signed when empty."),
@@ -55,6 +54,9 @@ def read(argv: Sequence[str]) -> SchedulerConfig:
         faults.append("--kubeconfig is required, or clientConnection.kubeconfig in the file")
     elif not Path(values["kubeconfig"]).is_file():
         faults.append(f"--kubeconfig: no such file: {values['kubeconfig']}")
+    for name in delegated.FILES:
+        if values[name] and not Path(values[name]).is_file():
+            faults.append(f"--{name}: no such file: {values[name]}")
     if faults:
         raise FlagError(faults)
     return SchedulerConfig(values=values, file=file)
