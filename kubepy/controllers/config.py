@@ -9,24 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kubepy.client import leader
+from kubepy.client import delegated, leader
 from kubepy.lib.flags import Flag, FlagError, parse
 
 FLAGS: Sequence[Flag] = (
     Flag("kubeconfig", "string", "", "Kubeconfig with authorization and API server location."),
-    Flag("authentication-kubeconfig", "string", "", "Kubeconfig to review tokens with; the one above by default."),
-    Flag("authorization-kubeconfig", "string", "", "Kubeconfig to review access with; the one above by default."),
+    *delegated.FLAGS,
     Flag("bind-address", "string", "127.0.0.1", "Address that the secure port listens on."),
     Flag("secure-port", "int", 10257, "Port for health and metrics; 0 turns them off."),
     Flag("tls-cert-file", "string", "", "Certificate of the secure port; self-signed when empty."),
     Flag("tls-private-key-file", "string", "", "Key of that certificate."),
-    Flag("client-ca-file", "string", "", "CA of client certificates on the secure port."),
     Flag("controllers", "list", ["*"], "Controllers to run: '*' for all, 'name' to add one, '-name' to leave one out."),
     Flag("cluster-name", "string", "kubernetes", "Name of the cluster."),
     Flag("cluster-cidr", "string", "", "Range of pod addresses; needs --allocate-node-cidrs."),
     Flag("allocate-node-cidrs", "bool", False, "Give nodes ranges of pod addresses."),
     Flag("node-cidr-mask-size", "int", 24, "Prefix length of a node's range."),
-    Flag("service-cluster-ip-range", "string", "", "Range of Service addresses; must not overlap the pods'."),
+    Flag("service-cluster-ip-range", "string", "", "Ranges of Service addresses, which no node gets."),
     Flag("cluster-signing-cert-file", "string", "", "CA certificate that signs requests."),
     Flag("cluster-signing-key-file", "string", "", "Key of that CA."),
     Flag("cluster-signing-duration", "duration", 365 * 86400.0, "The longest time a certificate is signed for."),
@@ -34,12 +32,13 @@ FLAGS: Sequence[Flag] = (
     Flag("service-account-private-key-file", "string", "", "Key that signed legacy service-account tokens."),
     Flag("node-monitor-grace-period", "duration", 50.0, "Silence after which a node is taken to be unhealthy."),
     Flag("terminated-pod-gc-threshold", "int", 12500, "Finished pods to keep; 0 keeps all."),
+    Flag("use-service-account-credentials", "bool", False, "Each loop acts as a service account of its own."),
     *leader.flags("kube-controller-manager"),
     Flag("v", "int", 0, "Verbosity of the log."),
 )
 _FILES = (
-    "kubeconfig", "tls-cert-file", "tls-private-key-file", "client-ca-file", "cluster-signing-cert-file",
-    "cluster-signing-key-file", "root-ca-file",
+    "kubeconfig", "tls-cert-file", "tls-private-key-file", "cluster-signing-cert-file", "cluster-signing-key-file",
+    "root-ca-file", *delegated.FILES,
 )  # fmt: skip
 
 
@@ -77,8 +76,8 @@ def _missing(path: str) -> bool:
 
 def _cidr_faults(name: str, text: str) -> list[str]:
     try:
-        if text:
-            ipaddress.ip_network(text)
+        for cidr in filter(None, text.split(",")):
+            ipaddress.ip_network(cidr)
     except ValueError as error:
         return [f"--{name}: {error}"]
     return []

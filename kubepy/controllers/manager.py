@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
+from kubepy.client.account import AccountTransport
 from kubepy.client.client import Client
 from kubepy.client.leader import lead_or_run
+from kubepy.client.transport import HttpTransport
 from kubepy.controllers.certificates.approving import CsrApprovingController
 from kubepy.controllers.certificates.cleaning import CsrCleanerController
 from kubepy.controllers.certificates.signing import CsrSigningController
@@ -23,7 +26,8 @@ from kubepy.controllers.pod_gc import PodGarbageCollector
 from kubepy.controllers.replicaset.controller import ReplicaSetController, ReplicationController
 from kubepy.controllers.root_ca import RootCAPublisher
 from kubepy.controllers.service_account import ServiceAccountController
-from kubepy.lib import log
+from kubepy.lib import kubeconfig, log
+from kubepy.lib.kubeconfig import RestConfig
 
 _log = log.get(__name__)
 
@@ -37,6 +41,8 @@ class Runnable(Protocol):
 
 Builder = Callable[[Context], Runnable]
 Enabled = Callable[[Mapping[str, Any]], bool]
+ClientOf = Callable[[str], Client]
+"""The client that acts as a service account of kube-system."""
 
 
 def _always(values: Mapping[str, Any]) -> bool:
@@ -64,6 +70,28 @@ CONTROLLERS: Sequence[tuple[str, Builder, Enabled]] = (
 """Every loop: its name as in upstream's `--controllers`, how it is made, and what it needs to make sense."""
 
 
+_NAMESPACE = "kube-system"
+_ACCOUNTS: Mapping[str, str] = {
+    "certificatesigningrequest-approving": "certificate-controller",
+    "certificatesigningrequest-cleaner": "certificate-controller",
+    "certificatesigningrequest-signing": "certificate-controller",
+    "endpoints": "endpoint-controller",
+    "garbage-collector": "generic-garbage-collector",
+    "node-ipam": "node-controller",
+    "node-lifecycle": "node-controller",
+    "pod-garbage-collector": "pod-garbage-collector",
+    "replicationcontroller": "replication-controller",
+    "root-ca-certificate-publisher": "root-ca-cert-publisher",
+    "serviceaccount": "service-account-controller",
+    "taint-eviction": "node-controller",
+}
+
+
+def account_of(controller: str) -> str:
+    """The service account in kube-system whose rights a controller has, as upstream's bootstrap roles name it."""
+    return _ACCOUNTS.get(controller, f"{controller}-controller")
+
+
 def chosen(names: Sequence[str], known: Sequence[str]) -> list[str]:
     """The controllers that `--controllers` asks for. Raises ValueError for a name that there is not."""
     asked = [name.removesuffix("-controller") for name in names]
@@ -73,12 +101,19 @@ def chosen(names: Sequence[str], known: Sequence[str]) -> list[str]:
     return [name for name in known if f"-{name}" not in asked and ("*" in asked or name in asked)]
 
 
-async def run_controllers(client: Client, values: Mapping[str, Any]) -> None:
-    """Runs the chosen loops until cancelled; one that fails takes the process down, to be started again."""
+async def run_controllers(client: Client, values: Mapping[str, Any], client_of: ClientOf | None = None) -> None:
+    """Runs the chosen loops until cancelled; one that fails takes the process down, to be started again.
+
+    Informers read through `client`; a loop asks and writes through `client_of` its account's name, if given.
+    """
     informers = Informers(client)
     context = Context(client=client, informers=informers, settings=values)
     wanted = chosen(values["controllers"], [name for name, _, _ in CONTROLLERS])
-    loops = [(name, build(context)) for name, build, enabled in CONTROLLERS if name in wanted and enabled(values)]
+    loops = [
+        (name, build(replace(context, client=client_of(account_of(name))) if client_of else context))
+        for name, build, enabled in CONTROLLERS
+        if name in wanted and enabled(values)
+    ]
     _log.info("controllers started", count=len(loops))
     try:
         async with asyncio.TaskGroup() as group:
@@ -92,7 +127,24 @@ async def run_controllers(client: Client, values: Mapping[str, Any]) -> None:
 async def run_manager(config: ManagerConfig, client: Client) -> None:
     """Runs the loops, as the leader where managers elect one."""
 
-    async def lead() -> None:
-        await run_controllers(client, config.values)
+    way = None
+    if config["use-service-account-credentials"]:
+        way = HttpTransport(lambda: _without_credentials(config["kubeconfig"]), agent="kube-controller-manager")
 
-    await lead_or_run(client, config.values, lead)
+    def client_of(account: str) -> Client:
+        assert way is not None
+        return Client(AccountTransport(way, client, _NAMESPACE, account))
+
+    async def lead() -> None:
+        await run_controllers(client, config.values, client_of if way else None)
+
+    try:
+        await lead_or_run(client, config.values, lead)
+    finally:
+        if way is not None:
+            await way.close()
+
+
+def _without_credentials(path: str) -> RestConfig:
+    found = kubeconfig.load(path)
+    return RestConfig(server=found.server, ca=found.ca, insecure=found.insecure)

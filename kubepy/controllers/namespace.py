@@ -132,8 +132,8 @@ class NamespaceController(Controller):
         now = rfc3339(self.context.clock.now())
         conditions = plan_conditions(status.get("conditions") or [], remains, now)
         if conditions != status.get("conditions"):
-            patch = {"status": {"conditions": conditions}}
-            await self.client.patch(_NAMESPACES, namespace["metadata"]["name"], patch, subresource="status")
+            body = {**namespace, "status": {**status, "conditions": conditions}}
+            await self.client.update(_NAMESPACES, body, subresource="status")
 
     async def _finalize(self, name: str) -> None:
         try:

@@ -65,10 +65,17 @@ class NodeIpamController(Controller):
         self._recorder = context.recorder("cidrAllocator")
         cluster = ipaddress.ip_network(str(context.settings["cluster-cidr"]))
         self._allocator = CidrAllocator(cluster, int(str(context.settings.get("node-cidr-mask-size", 24))))
+        self._leave_to_services(cluster, str(context.settings.get("service-cluster-ip-range") or ""))
         self._nodes = self.watch(_NODES)
         self._nodes.add_handler(
             on_add=self._node_seen, on_update=lambda _, new: self._node_seen(new), on_delete=self._node_gone
         )
+
+    def _leave_to_services(self, cluster: Network, ranges: str) -> None:
+        """Takes what Services have out of the cluster's range, where the two overlap."""
+        for cidr in filter(None, ranges.split(",")):
+            if ipaddress.ip_network(cidr).version == cluster.version:
+                self._allocator.occupy(cidr)
 
     def _node_seen(self, node: Object) -> None:
         cidrs = _cidrs(node)

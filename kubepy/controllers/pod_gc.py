@@ -103,7 +103,6 @@ class PodGarbageCollector(Controller):
         """Says what became of the pod before it is removed, for owners that count failures."""
         if is_terminal(pod):
             return
-        conditions = [c for c in (pod.get("status") or {}).get("conditions") or [] if c["type"] != "DisruptionTarget"]
         target = {
             "type": "DisruptionTarget",
             "status": "True",
@@ -111,8 +110,11 @@ class PodGarbageCollector(Controller):
             "message": "PodGC: node no longer exists",
             "lastTransitionTime": rfc3339(self.context.clock.now()),
         }
-        status = {**(pod.get("status") or {}), "phase": "Failed", "conditions": [*conditions, target]}
+        meta = pod["metadata"]
+        patch = {"metadata": {"uid": meta["uid"]}, "status": {"phase": "Failed", "conditions": [target]}}
         try:
-            await self.client.update(_PODS, {**pod, "status": status}, subresource="status")
+            await self.client.patch(
+                _PODS, meta["name"], patch, meta["namespace"], kind="strategic", subresource="status"
+            )
         except (errors.NotFound, errors.Conflict):
             return

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from kubepy.apiserver import bootstrap
+from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, UserInfo
 from kubepy.apiserver.component_status import ComponentFault, Probe, component_statuses
 from kubepy.apiserver.config import ApiServerConfig
 from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer
 from kubepy.client.client import Client
 from kubepy.controllers.config import FLAGS as MANAGER_FLAGS
-from kubepy.controllers.manager import run_controllers
+from kubepy.controllers.manager import ClientOf, run_controllers
 from kubepy.kubelet.hollow import Fleet, HollowNode
 from kubepy.lib import kubeconfig, pki, tasks
 from kubepy.lib.clock import SYSTEM
@@ -35,6 +36,7 @@ from kubepy.storage.base import StoreError
 from kubepy.storage.embedded import EmbeddedStore
 
 _LOOPBACK = "127.0.0.1"
+_SYSTEM = "kube-system"
 _STOP_GRACE_S = 1.0
 _RENEW_BEFORE = timedelta(days=30)
 _SERVICE_NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
@@ -104,10 +106,13 @@ async def dev_cluster(
         await server.wait_ready()
         hollow = [HollowNode(name=f"node-{number}") for number in range(nodes)] if isinstance(nodes, int) else nodes
         fleet = Fleet(client, hollow)
+        scheduling = Client.direct(server.handler, UserInfo("system:kube-scheduler", groups=(ALL_AUTHENTICATED,)))
         settings = manager_settings(files) | dict(manager_flags or {})
         parts = {
-            "controller-manager": scope.start(run_controllers(client, settings), name="controllers"),
-            "scheduler": scope.start(Scheduler(client, SchedulerConfiguration()).run(), name="scheduler"),
+            "controller-manager": scope.start(
+                run_controllers(client, settings, loop_clients(server)), name="controllers"
+            ),
+            "scheduler": scope.start(Scheduler(scheduling, SchedulerConfiguration()).run(), name="scheduler"),
             "nodes": scope.start(fleet.run(), name="hollow nodes"),
         }
         probes = {name: _probe(parts[name]) for name in ("scheduler", "controller-manager")}
@@ -122,6 +127,16 @@ async def dev_cluster(
         await scope.close()
         await server.stop(_STOP_GRACE_S)
         await store.close()
+
+
+def loop_clients(server: ApiServer) -> ClientOf:
+    """Clients of the service accounts that control loops act as, with the rights of upstream's roles and no more."""
+
+    def client_of(account: str) -> Client:
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{_SYSTEM}", ALL_AUTHENTICATED)
+        return Client.direct(server.handler, UserInfo(f"system:serviceaccount:{_SYSTEM}:{account}", groups=groups))
+
+    return client_of
 
 
 def _open(files: Files, host: str) -> EmbeddedStore:

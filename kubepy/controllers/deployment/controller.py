@@ -131,9 +131,8 @@ class DeploymentController(Controller):
 
     async def _note_revision(self, deployment: Object, number: str) -> None:
         if s.annotations(deployment).get(s.REVISION) != number:
-            meta = deployment["metadata"]
-            patch = {"metadata": {"annotations": {s.REVISION: number}}}
-            stored = await self.client.patch(_DEPLOYMENTS, meta["name"], patch, meta["namespace"])
+            meta = {**deployment["metadata"], "annotations": {**s.annotations(deployment), s.REVISION: number}}
+            stored = await self.client.update(_DEPLOYMENTS, {**deployment, "metadata": meta})
             deployment["metadata"] = stored["metadata"]
 
     async def _create_set(self, deployment: Object, old: Sequence[Object]) -> Object | None:
