@@ -13,7 +13,7 @@ import pytest
 
 TOP = Path(__file__).parents[2]
 ROLES = (
-    "preflight", "kubepy", "pki", "etcd", "kube_apiserver", "kube_controller_manager", "kube_scheduler", "kubectl",
+    "preflight", "kubepy", "pki", "etcd", "kube_apiserver", "kubectl", "kube_controller_manager", "kube_scheduler",
     "docker", "kubelet", "network", "kube_proxy", "dns",
 )  # fmt: skip
 
