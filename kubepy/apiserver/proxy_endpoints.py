@@ -16,11 +16,10 @@ from kubepy.apiserver.proxy import Backend, BackendError, forward
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.routing import Router
+from kubepy.apiserver.service_places import port_name, ready_places, slices_of
 from kubepy.lib.http import Answer, Response
 
 _PODS, _SERVICES = resources.named("pods"), resources.named("services")
-_SLICES = resources.named("endpointslices", "discovery.k8s.io")
-_SERVICE_NAME = "kubernetes.io/service-name"
 
 
 class Proxies:
@@ -58,12 +57,7 @@ class Proxies:
         if service is None:
             raise object_not_found("", "services", name)
         wanted = service_port(service, port)
-        slices = [
-            found
-            for found in self._engine.lookup.list(_SLICES, ctx.info.namespace)
-            if (found["metadata"].get("labels") or {}).get(_SERVICE_NAME) == name
-        ]
-        places = ready_places(slices, wanted)
+        places = ready_places(slices_of(self._engine.lookup, ctx.info.namespace, name), wanted)
         if not places:
             raise ServiceUnavailable(f'no endpoints available for service "{ctx.info.name}"')
         address, number = random.choice(places)
@@ -109,23 +103,9 @@ def service_port(service: Object, asked: str) -> str:
     ports = (service.get("spec") or {}).get("ports") or ()
     if not asked:
         return str(ports[0].get("name") or "") if ports else ""
-    for port in ports:
-        if asked in (port.get("name"), str(port.get("port"))):
-            return port.get("name") or ""
+    if (found := port_name(service, asked)) is not None:
+        return found
     raise ServiceUnavailable(f'no service port "{asked}" found for service "{service["metadata"]["name"]}"')
-
-
-def ready_places(slices: list[Object], port_name: str) -> list[tuple[str, int]]:
-    """Address and port of every ready endpoint."""
-    return [
-        (address, int(port["port"]))
-        for found in slices
-        for port in found.get("ports") or ()
-        if (port.get("name") or "") == port_name and port.get("port")
-        for endpoint in found.get("endpoints") or ()
-        if (endpoint.get("conditions") or {}).get("ready") is not False
-        for address in (endpoint.get("addresses") or ())[:1]
-    ]
 
 
 def _backend(scheme: str, address: str, port: int) -> Backend:

@@ -33,6 +33,7 @@ from kubepy.apiserver.registry.engine import Admission, Engine
 from kubepy.apiserver.registry.strategies.services import Ranges, ServiceStrategy
 from kubepy.apiserver.rendering import respond_error
 from kubepy.apiserver.routing import Review, Router
+from kubepy.apiserver.webhooks.client import WebhookClient
 from kubepy.client.client import Client
 from kubepy.lib import http_server, log, tasks
 from kubepy.lib.backoff import Backoff
@@ -78,6 +79,7 @@ class ApiServer:
         self.engine = Engine(store, clock=clock)
         self._configure()
         self.lookup: Lookup = self.engine.lookup
+        self.webhooks = WebhookClient(self.lookup)
         self.metrics = Metrics()
         self.router = Router(self.engine)
         self.security = secure(self) if secure is not None else Security()
@@ -180,6 +182,7 @@ class ApiServer:
         """Stops accepting, ends watches, lets requests in flight finish, then lets go of the caches."""
         await asyncio.gather(*(server.close(grace_s) for server in self._servers))
         await self._scope.close()
+        await self.webhooks.close()
         await self.engine.stop()
 
     def _port(self) -> int:

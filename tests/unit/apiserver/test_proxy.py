@@ -11,7 +11,8 @@ from kubepy.api.errors import BadRequest
 from kubepy.apiserver.kubelets import kubelet_port, preferred_address
 from kubepy.apiserver.pod_streams import choose_container
 from kubepy.apiserver.proxy import Backend, BackendError, forward, pump
-from kubepy.apiserver.proxy_endpoints import ready_places, split_name
+from kubepy.apiserver.proxy_endpoints import split_name
+from kubepy.apiserver.service_places import ready_places
 from kubepy.lib.http import Answer, Connection, Handler, Request, Response, Stream, Upgrade
 from kubepy.lib.http_server import serve
 

@@ -1,0 +1,1 @@
+"""Calls to the webhooks of others: admission, conversion, tokens, access."""
