@@ -59,14 +59,15 @@ class Chain:
         params = request.params() if request.query else {}
         info = parse_request_info(request, params)
         form = PLAIN
+        warnings: list[str] = []
         try:
             user = await self.authenticator.authenticate(request)
             await self.authorizer.require(user, info)
             form = self._form(request, info, params)
-            ctx = Context(request, info, params, user, form, self._clock.now())
+            ctx = Context(request, info, params, user, form, self._clock.now(), warnings)
             answer = await self._route(ctx)
         except ApiError as fault:
-            answer = respond_error(fault, Form(yaml=form.yaml, pretty=form.pretty))
+            answer = respond_error(fault, Form(yaml=form.yaml, pretty=form.pretty), warnings)
         except TooLarge as fault:
             answer = respond_error(RequestEntityTooLarge(str(fault)))
         except Unavailable as fault:

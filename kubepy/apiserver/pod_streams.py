@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from kubepy.api.errors import ApiError, BadRequest, InternalError, NotFound, from_status
 from kubepy.api.meta import Object
+from kubepy.apiserver.connect_options import stream_options
 from kubepy.apiserver.kubelets import Kubelets
 from kubepy.apiserver.options import first
 from kubepy.apiserver.proxy import BackendError, forward
@@ -90,7 +91,8 @@ class PodStreams:
         return await self._connect(ctx, node, self._target("portForward", pod, "", urlencode(ports)))
 
     async def _connect(self, ctx: Context, node: str, target: str) -> Answer:
-        await self._engine.admit_validating(self._pods, ctx, "CONNECT", None, None)
+        options = stream_options(self._pods.resource, ctx.info.subresource, ctx.params)
+        await self._engine.admit_connect(self._pods, ctx, options)
         try:
             return await forward(self._kubelets.of_node(node), ctx.request, target)
         except BackendError as fault:

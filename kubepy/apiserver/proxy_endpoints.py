@@ -11,6 +11,7 @@ from urllib.parse import quote
 from kubepy.api import resources
 from kubepy.api.errors import BadRequest, ServiceUnavailable, object_not_found
 from kubepy.api.meta import Object
+from kubepy.apiserver.connect_options import proxy_options
 from kubepy.apiserver.kubelets import Kubelets, insecure_tls
 from kubepy.apiserver.proxy import Backend, BackendError, forward
 from kubepy.apiserver.registry.context import Context
@@ -68,7 +69,9 @@ class Proxies:
         if not rest and request.method in ("GET", "HEAD"):
             query = f"?{request.query}" if request.query else ""
             return Response(301, b"", "", {"Location": f"{request.path}/{query}"})
-        await self._engine.admit_validating(self._engine.of(_PODS), ctx, "CONNECT", None, None)
+        served = self._engine.find("", ctx.info.version, ctx.info.resource)
+        assert served is not None
+        await self._engine.admit_connect(served, ctx, proxy_options(served.resource, rest))
         target = (rest or "/") + (f"?{request.query}" if request.query else "")
         try:
             return await forward(backend, request, target)

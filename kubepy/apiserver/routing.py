@@ -152,6 +152,8 @@ class Router:
         obj = parse_body(ctx, kind)
         check_kind(obj, row, kind=kind, api_version=api_version)
         decode_object(obj, ctx, "Warn")
+        if not ctx.info.subresource:
+            await self._engine.admit_unstored(row, ctx, obj)
         return rendering.respond(await review(ctx, obj), ctx.form, 201, ctx.warnings)
 
     async def _non_resource(self, ctx: Context) -> Answer:

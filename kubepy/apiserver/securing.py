@@ -31,6 +31,7 @@ from kubepy.apiserver.authz import reviews as access
 from kubepy.apiserver.authz.chain import Authorization, build_authorization
 from kubepy.apiserver.config import ApiServerConfig
 from kubepy.apiserver.lookup import Lookup, Object
+from kubepy.apiserver.registry.admission_kinds import EngineKinds
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.routing import Review
 from kubepy.apiserver.server import ApiServer, Security
@@ -50,6 +51,8 @@ def secure(server: ApiServer) -> Security:
         lookup=lookup,
         authorization=authorization,
         quota_writer=_QuotaClient(server),
+        webhooks=server.webhooks,
+        kinds=EngineKinds(server.engine),
         not_ready_s=config.default_not_ready_toleration_seconds,
         unreachable_s=config.default_unreachable_toleration_seconds,
         allow_privileged=config.allow_privileged,
@@ -157,8 +160,9 @@ def _token_requests(config: ApiServerConfig, lookup: Lookup, admission: Admissio
     async def request_token(ctx: Context, request: Object) -> Object:
         info = ctx.info
         attributes = Attributes(
-            "CREATE", _ACCOUNTS, "token", info.namespace, info.name, request, None, ctx.user, ctx.dry_run, ctx.warnings
-        )
+            "CREATE", _ACCOUNTS, "token", info.namespace, info.name, request, None, ctx.user, ctx.dry_run, ctx.warnings,
+            ctx.params, scratch=ctx.request.context,
+        )  # fmt: skip
         await admission.admit(attributes)
         await admission.validate(attributes)
         return await issuer.request(request, info.namespace, info.name, ctx.now)

@@ -23,9 +23,15 @@ class AdmissionChain:
         self._steps: dict[tuple[str, str, str, str], Steps] = {}
 
     async def admit(self, attributes: Attributes) -> None:
-        """Lets plug-ins change the object. Raises ApiError."""
-        for plugin in self._steps_for(attributes)[0]:
+        """Lets plug-ins change the object; all of them a second time, if one that wants that did. Raises ApiError."""
+        plugins = self._steps_for(attributes)[0]
+        for plugin in plugins:
             await plugin.admit(attributes)
+        again = attributes.reinvocation
+        if again is not None and again.wanted:
+            again.again = True
+            for plugin in plugins:
+                await plugin.admit(attributes)
 
     async def validate(self, attributes: Attributes) -> None:
         """Lets plug-ins refuse the object as it will be stored. Raises ApiError."""

@@ -9,7 +9,8 @@ from typing import ClassVar
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes
 
-CREATE, UPDATE, DELETE = "CREATE", "UPDATE", "DELETE"
+CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
+ALL_OPERATIONS = frozenset((CREATE, UPDATE, DELETE, CONNECT))
 Target = tuple[str, str]
 PODS: Target = ("", "pods")
 

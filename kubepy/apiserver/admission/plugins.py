@@ -14,6 +14,7 @@ from kubepy.apiserver.admission.certificates import (
 )
 from kubepy.apiserver.admission.default_classes import DefaultIngressClass, DefaultStorageClass
 from kubepy.apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
+from kubepy.apiserver.admission.kinds import Kinds
 from kubepy.apiserver.admission.limit_ranger import LimitRanger
 from kubepy.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kubepy.apiserver.admission.node_restriction import NodeRestriction
@@ -33,8 +34,12 @@ from kubepy.apiserver.admission.simple import (
 )
 from kubepy.apiserver.admission.storage_protection import PersistentVolumeClaimResize, StorageObjectInUseProtection
 from kubepy.apiserver.admission.taint_nodes_by_condition import TaintNodesByCondition
+from kubepy.apiserver.admission.webhooks.asking import Asker
+from kubepy.apiserver.admission.webhooks.mutating import MutatingAdmissionWebhook
+from kubepy.apiserver.admission.webhooks.validating import ValidatingAdmissionWebhook
 from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.lookup import Lookup
+from kubepy.apiserver.webhooks.client import Webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +49,15 @@ class Tools:
     lookup: Lookup
     authorization: Authorization
     quota_writer: QuotaWriter
+    webhooks: Webhooks
+    kinds: Kinds
     not_ready_s: int = 300
     unreachable_s: int = 300
     allow_privileged: bool = True
+
+    def asker(self) -> Asker:
+        """What asks webhooks."""
+        return Asker(self.webhooks, self.lookup, self.kinds)
 
 
 Maker = Callable[[Tools], Plugin]
@@ -72,6 +83,8 @@ MAKERS: dict[str, Maker] = {
     "CertificateSubjectRestriction": lambda tools: CertificateSubjectRestriction(),
     "DefaultIngressClass": lambda tools: DefaultIngressClass(tools.lookup),
     "DenyServiceExternalIPs": lambda tools: DenyServiceExternalIPs(),
+    "MutatingAdmissionWebhook": lambda tools: MutatingAdmissionWebhook(tools.lookup, tools.kinds, tools.asker()),
+    "ValidatingAdmissionWebhook": lambda tools: ValidatingAdmissionWebhook(tools.lookup, tools.kinds, tools.asker()),
     "ResourceQuota": lambda tools: ResourceQuota(tools.lookup, tools.quota_writer),
     "AlwaysDeny": lambda tools: AlwaysDeny(),
 }
@@ -84,10 +97,8 @@ OFF_BY_DEFAULT = frozenset(
 BUILT_IN_ELSEWHERE = frozenset(
     (
         "MutatingAdmissionPolicy",
-        "MutatingAdmissionWebhook",
         "PodTopologyLabels",
         "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionWebhook",
     )
 )
 """Upstream's defaults that are no plug-ins of this table: naming them is no fault."""

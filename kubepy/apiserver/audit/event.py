@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from kubepy.apiserver.admission.attributes import ANNOTATIONS
 from kubepy.apiserver.audit.policy import Verdict
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.decision import Decision
@@ -18,6 +19,8 @@ from kubepy.lib.clock import rfc3339_micro
 from kubepy.lib.http import Answer, Request, Response
 
 Object = dict[str, Any]
+_WITH_BODIES = ("Request", "RequestResponse")
+_PATCHES = "patch.webhook.admission.k8s.io/"
 _WRITES = frozenset(("create", "update", "patch", "delete", "deletecollection"))
 
 
@@ -58,9 +61,20 @@ def make_event(record: Record, verdict: Verdict, stage: str, now: datetime, answ
         event |= _bodies(record, verdict, stage, answer)
     event["requestReceivedTimestamp"] = rfc3339_micro(record.received)
     event["stageTimestamp"] = rfc3339_micro(now)
-    if answer is not None and record.decision is not None:
-        event["annotations"] = annotations_of(record.decision)
+    if answer is not None:
+        annotations = annotations_of(record.decision) if record.decision is not None else {}
+        annotations |= _said_by_admission(record, verdict)
+        if annotations:
+            event["annotations"] = annotations
     return event
+
+
+def _said_by_admission(record: Record, verdict: Verdict) -> dict[str, str]:
+    """What plug-ins and webhooks noted; patches only where the policy wants bodies."""
+    noted: dict[str, str] = record.request.context.get(ANNOTATIONS) or {}
+    if verdict.level in _WITH_BODIES:
+        return noted
+    return {key: value for key, value in noted.items() if not key.startswith(_PATCHES)}
 
 
 def object_ref(info: RequestInfo) -> Object:
@@ -108,7 +122,7 @@ def parse_body(body: bytes, content_type: str) -> Any:
 
 def _bodies(record: Record, verdict: Verdict, stage: str, answer: Answer) -> Object:
     found: Object = {}
-    if not record.info.is_resource or verdict.level not in ("Request", "RequestResponse"):
+    if not record.info.is_resource or verdict.level not in _WITH_BODIES:
         return found
     if record.info.verb in _WRITES:
         sent = parse_body(record.request.body, record.request.headers.get("Content-Type", "application/json"))

@@ -3,7 +3,7 @@
 Source: pkg/registry/core/pod/storage/storage.go (BindingREST.setPodHostAndAnnotations).
 """
 
-from kubepy.api import errors
+from kubepy.api import errors, resources
 from kubepy.api.errors import conflict, object_not_found
 from kubepy.api.meta import Object
 from kubepy.apiserver.options import parse_write_options
@@ -15,6 +15,7 @@ from kubepy.apiserver.registry.rewriting import rewrite
 from kubepy.apiserver.registry.served import Served
 from kubepy.lib.clock import rfc3339
 
+_BINDINGS = resources.named("bindings")
 CREATED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 
@@ -28,8 +29,7 @@ async def bind(engine: Engine, served: Served, ctx: Context) -> Result:
     meta = binding.get("metadata") or {}
     name = ctx.info.name or meta.get("name") or ""
     _check(binding, name)
-    await engine.admit(served, ctx, "CREATE", binding, None)
-    await engine.admit_validating(served, ctx, "CREATE", binding, None)
+    await engine.admit_unstored(served.resource if ctx.info.subresource else _BINDINGS, ctx, binding)
     now = rfc3339(ctx.now)
 
     def assign(pod: Object) -> Object:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.negotiation import Form
@@ -22,3 +23,5 @@ class Context:
     now: datetime
     warnings: list[str] = field(default_factory=list)
     dry_run: bool = False
+    delete_options: Mapping[str, Any] | None = None
+    """The options in the body of a delete, for admission to see."""

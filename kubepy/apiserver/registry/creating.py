@@ -23,6 +23,9 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX = 5
 _NAME_MOST = 63
 _NAME_TRIES = 8
+_SYSTEM_FIELDS = (
+    "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion",
+)  # fmt: skip
 
 
 async def create(engine: Engine, served: Served, ctx: Context) -> Result:
@@ -48,11 +51,9 @@ async def create_object(
     obj = conversion.to_storage(served, obj)
     meta = obj["metadata"]
     _refuse_resource_version(meta)
-    prefix = "" if meta.get("name") else meta.get("generateName") or ""
-    if prefix:
-        meta["name"] = generate_name(prefix)
+    _wipe_system_fields(meta)
     await engine.admit(served, ctx, "CREATE", obj, None)
-    _fill_system_fields(obj, ctx)
+    prefix = _fill_system_fields(obj["metadata"], ctx)
     strategy = served.strategy
     strategy.prepare_for_create(obj, ctx)
     strategy.finalizers_on_create(obj)
@@ -132,9 +133,18 @@ class _VersionOnCreate(InternalError):
     reason = ""
 
 
-def _fill_system_fields(obj: Object, ctx: Context) -> None:
-    meta = obj["metadata"]
-    for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"):
+def _wipe_system_fields(meta: Object) -> None:
+    """Takes away what only the server may say, before admission looks."""
+    for field in _SYSTEM_FIELDS:
         meta.pop(field, None)
+
+
+def _fill_system_fields(meta: Object, ctx: Context) -> str:
+    """Names and stamps the object; the prefix that its name was generated from, or nothing."""
+    _wipe_system_fields(meta)
     meta["uid"] = new_uid()
     meta["creationTimestamp"] = rfc3339(ctx.now)
+    prefix: str = "" if meta.get("name") else meta.get("generateName") or ""
+    if prefix:
+        meta["name"] = generate_name(prefix)
+    return prefix

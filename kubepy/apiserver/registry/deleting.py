@@ -67,14 +67,21 @@ async def delete_collection(engine: Engine, served: Served, ctx: Context) -> lis
 def _options(ctx: Context) -> DeleteOptions:
     body: Object | None = None
     if ctx.request.body:
-        body = parse_body(ctx, "DeleteOptions")
+        body = ctx.delete_options = parse_body(ctx, "DeleteOptions")
     return parse_delete_options(ctx.params, body)
 
 
 async def delete_object(
-    engine: Engine, served: Served, ctx: Context, name: str, namespace: str, options: DeleteOptions
+    engine: Engine,
+    served: Served,
+    ctx: Context,
+    name: str,
+    namespace: str,
+    options: DeleteOptions,
+    *,
+    is_admitted: bool = False,
 ) -> Result:
-    """Deletes or marks one object; its own admission is run."""
+    """Deletes or marks one object; its own admission is run, unless another's stood for it (an Eviction's)."""
     key = served.key(namespace, name)
     row = served.resource
     is_fresh = False
@@ -83,7 +90,7 @@ async def delete_object(
         try:
             if current is None:
                 raise object_not_found(row.group, row.plural, name)
-            return await _try_delete(engine, served, ctx, current, options)
+            return await _try_delete(engine, served, ctx, current, options, is_admitted)
         except LostRace:
             is_fresh = False
         except ApiError:
@@ -97,12 +104,13 @@ async def delete_object(
 
 
 async def _try_delete(
-    engine: Engine, served: Served, ctx: Context, current: CachedObject, options: DeleteOptions
+    engine: Engine, served: Served, ctx: Context, current: CachedObject, options: DeleteOptions, is_admitted: bool
 ) -> Result:
     obj = decode_stored(current.data)
     _check_preconditions(served, obj, options)
-    await engine.admit(served, ctx, "DELETE", None, obj)
-    await engine.admit_validating(served, ctx, "DELETE", None, obj)
+    if not is_admitted:
+        await engine.admit(served, ctx, "DELETE", None, obj)
+        await engine.admit_validating(served, ctx, "DELETE", None, obj)
     graceful, pending = _begin(served, ctx, obj, options)
     if pending:
         return Result(200, data=current.data)

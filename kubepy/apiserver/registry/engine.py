@@ -48,6 +48,8 @@ class Engine:
         """By prefix: what is done about a new object before its creator hears of it."""
         self.min_request_timeout_s = 1800
         """Seconds that a watch lasts which does not say how long; up to twice as much, at random."""
+        self.changes = 0
+        """Counts how often what is served has changed."""
         for resource in BUILT_IN:
             if resource.stored_as:
                 self.add(resource)
@@ -89,12 +91,14 @@ class Engine:
             cache.serves(storage.api_version, storage.kind)
             self._caches[prefix] = cache
             await cache.start()
+        self.changes += 1
         served = Served(row, storage, strategy, cache, prefix, custom, custom.typed_schema())
         self._served[row.group, row.version, row.plural] = served
         return served
 
     def remove(self, row: Resource) -> None:
         """Stops serving one version; what is stored stays."""
+        self.changes += 1
         self._served.pop((row.group, row.version, row.plural), None)
 
     async def drop(self, row: Resource) -> None:
@@ -133,22 +137,36 @@ class Engine:
     async def admit(self, served: Served, ctx: Context, operation: str, obj: Object | None, old: Object | None) -> None:
         """Runs the admission that may change the object."""
         if self.admission is not None:
-            await self.admission.admit(attributes_of(served, ctx, operation, obj, old))
+            await self.admission.admit(attributes_of(served.resource, ctx, operation, obj, old))
+
+    async def admit_unstored(self, resource: Resource, ctx: Context, obj: Object) -> None:
+        """Runs all admission of an object that is answered and not stored."""
+        if self.admission is not None:
+            attributes = attributes_of(resource, ctx, "CREATE", obj, None)
+            await self.admission.admit(attributes)
+            await self.admission.validate(attributes)
+
+    async def admit_connect(self, served: Served, ctx: Context, options: Object) -> None:
+        """Runs all admission of a connection to an object; `options` say what is wanted of it."""
+        await self.admit(served, ctx, "CONNECT", options, None)
+        await self.admit_validating(served, ctx, "CONNECT", options, None)
 
     async def admit_validating(
         self, served: Served, ctx: Context, operation: str, obj: Object | None, old: Object | None
     ) -> None:
         """Runs the admission that may only refuse."""
         if self.admission is not None:
-            await self.admission.validate(attributes_of(served, ctx, operation, obj, old))
+            await self.admission.validate(attributes_of(served.resource, ctx, operation, obj, old))
 
 
-def attributes_of(served: Served, ctx: Context, operation: str, obj: Object | None, old: Object | None) -> Attributes:
+def attributes_of(
+    resource: Resource, ctx: Context, operation: str, obj: Object | None, old: Object | None
+) -> Attributes:
     """What admission sees of a write."""
     meta: Mapping[str, str] = (obj or old or {}).get("metadata") or {}
     return Attributes(
         operation=operation,
-        resource=served.resource,
+        resource=resource,
         subresource=ctx.info.subresource,
         namespace=ctx.info.namespace,
         name=ctx.info.name or meta.get("name") or "",
@@ -157,6 +175,9 @@ def attributes_of(served: Served, ctx: Context, operation: str, obj: Object | No
         user=ctx.user,
         dry_run=ctx.dry_run,
         warnings=ctx.warnings,
+        params=ctx.params,
+        delete_options=ctx.delete_options,
+        scratch=ctx.request.context,
     )
 
 

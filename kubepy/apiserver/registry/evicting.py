@@ -36,9 +36,11 @@ async def evict(engine: Engine, served: Served, ctx: Context) -> Result:
     options = parse_delete_options({}, sent)
     ctx.dry_run = options.dry_run = written.dry_run or (bool(sent.get("dryRun")) and not dry_run_faults(sent["dryRun"]))
     pod = decode_stored((await get(served, ctx)).data)
+    await engine.admit(served, ctx, "CREATE", eviction, None)
+    await engine.admit_validating(served, ctx, "CREATE", eviction, None)
     if not _is_free_to_go(pod, options):
         await _ask_budget(engine, ctx, pod)
-    await delete_object(engine, served, ctx, ctx.info.name, ctx.info.namespace, options)
+    await delete_object(engine, served, ctx, ctx.info.name, ctx.info.namespace, options, is_admitted=True)
     return Result(201, obj=CREATED, foreign=True)
 
 

@@ -57,6 +57,22 @@ class Objects:
         self._versions[resource.qualified] = self._versions.get(resource.qualified, 0) + 1
 
 
+class OneVersion:
+    """Kinds without conversions."""
+
+    version = 1
+
+    def equivalents(self, resource: Resource) -> list[Resource]:
+        return []
+
+    async def view(self, obj: Object, resource: Resource, subresource: str) -> Object:
+        return obj
+
+    async def settle(self, changed: Object, obj: Object, resource: Resource, subresource: str) -> None:
+        obj.clear()
+        obj.update(changed)
+
+
 def read(obj: Object, path: tuple[str, ...]) -> str:
     value: Any = obj
     for key in path:

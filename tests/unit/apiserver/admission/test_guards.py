@@ -28,7 +28,9 @@ from kubepy.apiserver.admission.resource_quota import ResourceQuota
 from kubepy.apiserver.admission.simple import PrivilegedContainers
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization, build_authorization
+from kubepy.apiserver.webhooks.client import WebhookClient
 from kubepy.lib import pki
+from tests.unit.apiserver.conftest import OneVersion
 
 Object = dict[str, Any]
 GROUPS = {row.plural: row.group for row in resources.BUILT_IN if row.plural != "events"}
@@ -597,7 +599,14 @@ def test_labels_that_mean_nothing_are_refused(objects: Any) -> None:
 
 
 def tools(objects: Any, **more: Any) -> Tools:
-    return Tools(lookup=objects, authorization=Authorization([AlwaysAllow()]), quota_writer=Writer(objects), **more)
+    return Tools(
+        lookup=objects,
+        authorization=Authorization([AlwaysAllow()]),
+        quota_writer=Writer(objects),
+        webhooks=WebhookClient(objects),
+        kinds=OneVersion(),
+        **more,
+    )
 
 
 def test_plugins_come_in_upstreams_order_and_as_chosen(objects: Any) -> None:

@@ -1,0 +1,1 @@
+"""Webhooks of MutatingWebhookConfigurations and ValidatingWebhookConfigurations, as two plug-ins."""

@@ -1,0 +1,102 @@
+"""Asking one webhook about one write: whether it is to be asked, the call, and what a failure comes to.
+
+Source: apiserver pkg/admission/plugin/webhook/{generic/webhook,mutating/dispatcher,validating/dispatcher}.go.
+"""
+
+import uuid
+from typing import Protocol
+
+from kubepy.api.errors import ApiError
+from kubepy.api.meta import Object
+from kubepy.apiserver.admission import reviewing
+from kubepy.apiserver.admission.attributes import Attributes
+from kubepy.apiserver.admission.kinds import Kinds
+from kubepy.apiserver.admission.matching import Place
+from kubepy.apiserver.admission.reviewing import BadReview, Verdict
+from kubepy.apiserver.admission.webhooks.hooks import Hook, Wanted
+from kubepy.apiserver.lookup import Lookup
+from kubepy.apiserver.webhooks.client import CallError, Webhooks
+from kubepy.lib import log
+
+_log = log.get(__name__)
+
+
+class HookFailed(Exception):
+    """A webhook that could not be asked, or whose answer made no sense: its failurePolicy decides."""
+
+
+class Conditions(Protocol):
+    """Judges the matchConditions of webhooks."""
+
+    async def match(self, hook: Hook, attributes: Attributes, place: Place) -> bool:
+        """Whether all hold. Raises Forbidden where that cannot be told and the webhook's policy is to fail."""
+
+
+class Asker:
+    """What both plug-ins do with a webhook."""
+
+    def __init__(self, client: Webhooks, lookup: Lookup, kinds: Kinds, conditions: Conditions | None = None) -> None:
+        self._client = client
+        self._lookup = lookup
+        self._kinds = kinds
+        self._conditions = conditions
+
+    async def wants(self, wanted: Wanted, attributes: Attributes) -> bool:
+        """Whether the webhook is to be asked about this very object. Raises ApiError."""
+        hook, place = wanted
+        if not hook.criteria.selects(attributes, self._lookup):
+            return False
+        if not hook.conditions or self._conditions is None:
+            return True
+        return await self._conditions.match(hook, attributes, place)
+
+    async def ask(
+        self,
+        wanted: Wanted,
+        attributes: Attributes,
+        objects: tuple[Object | None, Object | None],
+        *,
+        mutating: bool,
+    ) -> Verdict:
+        """The webhook's verdict that it allows the write. Raises ApiError on a denial, HookFailed."""
+        hook, place = wanted
+        if attributes.dry_run and hook.has_side_effects:
+            raise reviewing.dry_run_unsupported(hook.name)
+        if hook.target is None:
+            raise HookFailed(hook.bad_target)
+        uid = str(uuid.uuid4())
+        review = reviewing.review_of(attributes, uid, place.resource, objects, version=hook.version)
+        try:
+            answer = await self._client.call(hook.target, review, timeout_s=hook.timeout_s)
+        except CallError as fault:
+            raise HookFailed(f"failed to call webhook: {fault}") from fault
+        try:
+            verdict = reviewing.verdict_of(answer, uid, version=hook.version, mutating=mutating)
+        except BadReview as fault:
+            raise HookFailed(f"received invalid webhook response: {fault}") from fault
+        for key, value in verdict.annotations.items():
+            attributes.annotate(f"{hook.name}/{key}", value)
+        attributes.warnings.extend(verdict.warnings)
+        if not verdict.allowed:
+            raise reviewing.denial(hook.name, verdict.result)
+        return verdict
+
+    async def views(self, attributes: Attributes, place: Place) -> tuple[Object | None, Object | None]:
+        """The new and the old state as the webhook's resource has them."""
+        return (
+            await self._view(attributes.object, attributes, place),
+            await self._view(attributes.old_object, attributes, place),
+        )
+
+    async def _view(self, obj: Object | None, attributes: Attributes, place: Place) -> Object | None:
+        if obj is None:
+            return None
+        return await self._kinds.view(obj, place.resource, attributes.subresource)
+
+
+def failure(hook: Hook, fault: HookFailed) -> ApiError | None:
+    """What a failure comes to: the refusal, or None where the webhook's policy is to go on without it."""
+    if not hook.ignores_failure:
+        return reviewing.call_failed(hook.name, str(fault))
+    _log.warning("webhook failed and is ignored", webhook=hook.name, error=fault)
+    return None
