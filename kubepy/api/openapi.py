@@ -16,6 +16,7 @@ import orjson
 
 from kubepy.api import openapi_proto, openapi_v2, openapi_v3
 from kubepy.api.definitions import META
+from kubepy.api.openapi_merge import merge_v2
 from kubepy.api.openapi_operations import ApiKind
 from kubepy.api.resources import Resource
 
@@ -43,9 +44,18 @@ def _answer(content_type: str, body: bytes) -> Answer:
 
 
 class OpenApi:
-    """The documents of one set of resources. `custom` holds the schemas of kinds that are not built in."""
+    """The documents of one set of resources. `custom` holds the schemas of kinds that are not built in.
 
-    def __init__(self, resources: Sequence[Resource], custom: Mapping[ApiKind, dict[str, Any]] | None = None) -> None:
+    `others` are v2 documents of other servers, each with the path that it is merged in for.
+    """
+
+    def __init__(
+        self,
+        resources: Sequence[Resource],
+        custom: Mapping[ApiKind, dict[str, Any]] | None = None,
+        others: Sequence[tuple[str, Mapping[str, Any]]] = (),
+    ) -> None:
+        self._others = tuple(others)
         self._resources = tuple(resources)
         self._names = {kind: custom_name(*kind) for kind in custom or {}}
         self._custom = {self._names[kind]: _with_kind(kind, schema) for kind, schema in (custom or {}).items()}
@@ -64,7 +74,8 @@ class OpenApi:
         return self._kept("v2", JSON, lambda: orjson.dumps(self._v2_document()))
 
     def _v2_document(self) -> dict[str, Any]:
-        return openapi_v2.document(self._resources, self._custom, self._names)
+        document = openapi_v2.document(self._resources, self._custom, self._names)
+        return merge_v2(document, self._others) if self._others else document
 
     def _rows(self, place: str) -> list[Resource]:
         return [row for row in self._resources if _place(row) == place]

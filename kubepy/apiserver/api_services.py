@@ -38,19 +38,22 @@ AUTO = "kube-aggregator.kubernetes.io/automanaged"
 def local_services(rows: Iterable[Resource]) -> list[Object]:
     """The APIServices of these rows; the group of the APIServices themselves has none."""
     served = sorted({(row.group, row.version) for row in rows if row.group != _OWN_GROUP})
-    return [_service(group, version) for group, version in served]
+    return [
+        group_version_service(group, version, _PRIORITIES.get((group, version), _OTHERS), managed="onstart")
+        for group, version in served
+    ]
 
 
-def _service(group: str, version: str) -> Object:
-    group_priority, version_priority = _PRIORITIES.get((group, version), _OTHERS)
+def group_version_service(group: str, version: str, priorities: tuple[int, int], *, managed: str) -> Object:
+    """A local APIService; `priorities` are those of its group and of its version in the group."""
     return {
         "apiVersion": f"{_OWN_GROUP}/v1",
         "kind": "APIService",
-        "metadata": {"name": f"{version}.{group}", "labels": {AUTO: "onstart"}},
+        "metadata": {"name": f"{version}.{group}", "labels": {AUTO: managed}},
         "spec": {
             "version": version,
-            "groupPriorityMinimum": group_priority,
-            "versionPriority": version_priority,
+            "groupPriorityMinimum": priorities[0],
+            "versionPriority": priorities[1],
             **({"group": group} if group else {}),
         },
     }

@@ -5,12 +5,13 @@ Source: apiserver pkg/endpoints/discovery, pkg/server/routes.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import orjson
 
-from kubepy.api import discovery
+from kubepy.api import discovery, discovery_merge
+from kubepy.api.discovery_merge import GroupVersion, Others
 from kubepy.api.errors import MethodNotAllowed
 from kubepy.api.resources import BUILT_IN, Resource
 from kubepy.apiserver import version
@@ -52,6 +53,7 @@ class Documents:
         self._router = router
         self._server_address = server_address
         self._custom: tuple[Resource, ...] = ()
+        self._others = Others()
         self._paths: set[str] = set()
         self._kept: dict[str, tuple[bytes, str]] = {}
         self.on_change: list[Callable[[], None]] = []
@@ -61,6 +63,19 @@ class Documents:
     def resources(self) -> tuple[Resource, ...]:
         """Everything that is served, built in or not."""
         return BUILT_IN + self._custom
+
+    @property
+    def custom(self) -> tuple[Resource, ...]:
+        """What is served because of a definition."""
+        return self._custom
+
+    def set_others(self, others: Others, endpoints: Mapping[GroupVersion, Endpoint]) -> None:
+        """Replaces what other servers answer for; requests for it go to these endpoints."""
+        if (others, endpoints) != (self._others, self._router.remotes):
+            self._others = others
+            self._router.remotes.clear()
+            self._router.remotes.update(endpoints)
+            self.changed()
 
     def set_custom(self, resources: tuple[Resource, ...]) -> None:
         """Replaces the custom resources."""
@@ -87,11 +102,21 @@ class Documents:
                 endpoints[f"/apis/{group}"] = self._kept_document(
                     f"/apis/{group}", partial(discovery.group, rows, group)
                 )
+        endpoints = {path: readable(endpoint) for path, endpoint in endpoints.items()} | self._remote_endpoints()
         self._paths = set(endpoints)
-        for path, endpoint in endpoints.items():
-            self._router.paths[path] = readable(endpoint)
+        self._router.paths.update(endpoints)
         for told in self.on_change:
             told()
+
+    def _remote_endpoints(self) -> dict[str, Endpoint]:
+        """The paths of groups that other servers answer for, in whole or in part."""
+        found = {}
+        for (group, served), endpoint in self._router.remotes.items():
+            found[f"/apis/{group}/{served}" if group else f"/api/{served}"] = endpoint
+            if group:
+                path = f"/apis/{group}"
+                found[path] = readable(self._kept_document(path, partial(discovery_merge.group, self._others, group)))
+        return found
 
     def _kept_document(self, path: str, make: Callable[[], object]) -> Endpoint:
         async def answer(ctx: Context) -> Answer:
@@ -114,7 +139,17 @@ class Documents:
 
     def _root(self, path: str, *, core: bool) -> Endpoint:
         def legacy() -> object:
-            return discovery.api_versions(self._server_address()) if core else discovery.group_list(self.resources)
+            if core:
+                return discovery.api_versions(self._server_address())
+            return discovery_merge.group_list(self._others) if self._others.order else discovery.group_list(rows())
+
+        def whole(form: str) -> object:
+            if core or not self._others.order:
+                return discovery.aggregated(rows(), core=core, version=form)
+            return discovery_merge.aggregated(rows(), self._others, version=form)
+
+        def rows() -> tuple[Resource, ...]:
+            return self.resources
 
         plain = self._kept_document(path, legacy)
 
@@ -122,9 +157,7 @@ class Documents:
             wanted = aggregated_version(ctx.request.headers.get("Accept", ""))
             if wanted is None:
                 return await plain(ctx)
-            body, tag = self._bytes(
-                f"{path} {wanted}", lambda: discovery.aggregated(self.resources, core=core, version=wanted)
-            )
+            body, tag = self._bytes(f"{path} {wanted}", lambda: whole(wanted))
             return _tagged(ctx, body, tag, discovery.aggregated_content_type(wanted))
 
         return answer

@@ -5,7 +5,7 @@ priority and fairness, impersonation) wraps `_serve` or goes between its steps.
 """
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from time import perf_counter
 from typing import Protocol
 
@@ -52,6 +52,8 @@ class Chain:
         self._route = route
         self._clock = clock
         self._metrics = metrics
+        self.remotes: Container[tuple[str, str]] = ()
+        """Groups and versions that other servers answer for."""
 
     async def handle(self, request: Request) -> Answer:
         """An answer to any request; never raises but when cancelled."""
@@ -81,11 +83,12 @@ class Chain:
             answer.headers = _with_audit_id(answer.headers)
         return answer
 
-    @staticmethod
-    def _form(request: Request, info: RequestInfo, params: dict[str, list[str]]) -> Form:
+    def _form(self, request: Request, info: RequestInfo, params: dict[str, list[str]]) -> Form:
         # What is not a resource answers in forms of its own (text, protobuf): its endpoint looks at Accept.
         if not info.is_resource or info.subresource in ("log", "exec", "attach", "portforward", "proxy"):
             return PLAIN
+        if self.remotes and (info.group, info.version) in self.remotes:
+            return PLAIN  # the form is the other server's business
         return negotiate(request.headers, params)
 
 

@@ -6,7 +6,7 @@ Source: kube-openapi pkg/handler, pkg/handler3.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -16,7 +16,7 @@ from kubepy.api.openapi import OpenApi
 from kubepy.apiserver.endpoints import Documents, readable
 from kubepy.apiserver.options import first
 from kubepy.apiserver.registry.context import Context
-from kubepy.apiserver.routing import Router, page_not_found
+from kubepy.apiserver.routing import Endpoint, Router, page_not_found
 from kubepy.lib.http import Answer, Response
 
 _TREE = "/openapi/v3/"
@@ -30,6 +30,8 @@ class OpenApiEndpoints:
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
         self._custom: Mapping[tuple[str, str], Object] = {}
+        self._v2_of_others: Sequence[tuple[str, Object]] = ()
+        self._v3_of_others: Mapping[str, tuple[str, Endpoint]] = {}
         self._openapi: OpenApi | None = None
         self._lock = asyncio.Lock()
         documents.on_change.append(self._forget)
@@ -38,6 +40,12 @@ class OpenApiEndpoints:
         """The schemas of custom kinds, by apiVersion and kind."""
         self._custom = schemas
         self._forget()
+
+    def set_others(self, v2: Sequence[tuple[str, Object]], v3: Mapping[str, tuple[str, Endpoint]]) -> None:
+        """What other servers tell: v2 documents by the path they are for; v3 links, and who answers, by place."""
+        if (v2, v3) != (self._v2_of_others, self._v3_of_others):
+            self._v2_of_others, self._v3_of_others = v2, v3
+            self._forget()
 
     def install(self, router: Router) -> None:
         """Adds the paths."""
@@ -50,7 +58,7 @@ class OpenApiEndpoints:
 
     def _current(self) -> OpenApi:
         if self._openapi is None:
-            self._openapi = OpenApi(self._documents.resources, dict(self._custom))
+            self._openapi = OpenApi(self._documents.resources, dict(self._custom), self._v2_of_others)
         return self._openapi
 
     async def _v2(self, ctx: Context) -> Answer:
@@ -59,11 +67,17 @@ class OpenApiEndpoints:
             return _respond(ctx, await asyncio.to_thread(openapi.v2, accept))
 
     async def _index(self, ctx: Context) -> Answer:
-        body = orjson.dumps(await asyncio.to_thread(self._current().v3_index))
+        index = await asyncio.to_thread(self._current().v3_index)
+        if self._v3_of_others:
+            links = {place: {"serverRelativeURL": link} for place, (link, _) in self._v3_of_others.items()}
+            index = {**index, "paths": dict(sorted((index["paths"] | links).items()))}
+        body = orjson.dumps(index)
         return Response(200, body, "application/json", {"Cache-Control": "no-cache, private"})
 
     async def _v3(self, ctx: Context) -> Answer:
         openapi, place = self._current(), ctx.info.path.removeprefix(_TREE)
+        if place in self._v3_of_others:
+            return await self._v3_of_others[place][1](ctx)
         async with self._lock:
             found = await asyncio.to_thread(openapi.v3, place)
         if found is None:

@@ -32,12 +32,18 @@ class BackendError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where to; `tls` is None for plain HTTP. `timeout_s` is for the connection and the head of the answer."""
+    """Where to; `tls` is None for plain HTTP. `timeout_s` is for the connection and the head of the answer.
+
+    `server_name` is the name that its certificate must have, where that is not the host; `connector` keeps
+    connections for the next request, else each has one of its own.
+    """
 
     host: str
     port: int
     tls: ssl.SSLContext | None
     timeout_s: float = 30.0
+    server_name: str | None = None
+    connector: aiohttp.BaseConnector | None = None
 
     @property
     def authority(self) -> str:
@@ -53,19 +59,29 @@ def is_upgrade(request: Request) -> bool:
     return "upgrade" in request.headers.get("Connection", "").lower() and "Upgrade" in request.headers
 
 
-async def forward(backend: Backend, request: Request, target: str) -> Answer:
-    """The backend's answer to the request, sent to `target` (path and query, percent-encoded). Raises BackendError."""
+async def forward(backend: Backend, request: Request, target: str, headers: CIMultiDict[str] | None = None) -> Answer:
+    """The backend's answer to the request, sent to `target` (path and query, percent-encoded). Raises BackendError.
+
+    `headers` go in the place of the request's own.
+    """
+    headers = forwarded_headers(request) if headers is None else headers
     if is_upgrade(request):
-        return await _forward_upgrade(backend, request, target)
-    session = aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar())
+        return await _forward_upgrade(backend, request, target, headers)
+    session = aiohttp.ClientSession(
+        connector=backend.connector,
+        connector_owner=backend.connector is None,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=backend.timeout_s)
     try:
         reply = await session.request(
             request.method,
             URL(f"{backend.scheme}://{backend.authority}{target}", encoded=True),
-            headers=forwarded_headers(request),
+            headers=headers,
             data=request.body or None,
             ssl=backend.tls or False,
+            server_hostname=backend.server_name,
             timeout=timeout,
             allow_redirects=False,
             skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
@@ -76,15 +92,15 @@ async def forward(backend: Backend, request: Request, target: str) -> Answer:
     except asyncio.CancelledError:
         await session.close()
         raise
-    headers: CIMultiDict[str] = CIMultiDict(
+    answered: CIMultiDict[str] = CIMultiDict(
         (name, value) for name, value in reply.headers.items() if name.lower() not in _HOP_BY_HOP
     )
-    kind = headers.pop("Content-Type", "")
+    kind = answered.pop("Content-Type", "")
     if request.method == "HEAD" or reply.status in (204, 304):
         reply.release()
         await session.close()
-        return Response(reply.status, b"", kind, headers)
-    return Stream(_Body(session, reply), reply.status, kind, headers)
+        return Response(reply.status, b"", kind, answered)
+    return Stream(_Body(session, reply), reply.status, kind, answered)
 
 
 class _Body:
@@ -122,24 +138,28 @@ def forwarded_headers(request: Request) -> CIMultiDict[str]:
     return kept
 
 
-async def _forward_upgrade(backend: Backend, request: Request, target: str) -> Answer:
+async def _forward_upgrade(backend: Backend, request: Request, target: str, headers: CIMultiDict[str]) -> Answer:
     try:
         async with asyncio.timeout(backend.timeout_s):
             reader, writer = await asyncio.open_connection(
-                backend.host, backend.port, ssl=backend.tls, limit=_HEAD_MOST
+                backend.host,
+                backend.port,
+                ssl=backend.tls,
+                server_hostname=backend.server_name if backend.tls else None,
+                limit=_HEAD_MOST,
             )
     except (OSError, TimeoutError) as fault:
         raise BackendError(_dial_fault(backend, fault)) from fault
     try:
         async with asyncio.timeout(backend.timeout_s):
-            writer.write(_upgrade_head(backend, request, target) + request.body)
+            writer.write(_upgrade_head(backend, request, target, headers) + request.body)
             await writer.drain()
             head = await reader.readuntil(b"\r\n\r\n")
-            status, headers = parse_head(head)
+            status, answered = parse_head(head)
             if status != 101:
-                body = await _refusal(reader, headers)
+                body = await _refusal(reader, answered)
                 writer.close()
-                return Response(status, body, headers.get("Content-Type", "text/plain"))
+                return Response(status, body, answered.get("Content-Type", "text/plain"))
     except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as fault:
         writer.close()
         raise BackendError(f"unable to upgrade connection: {fault}") from fault
@@ -147,13 +167,13 @@ async def _forward_upgrade(backend: Backend, request: Request, target: str) -> A
     async def serve(connection: Connection) -> None:
         await pump(connection, reader, writer)
 
-    return Upgrade(serve, headers)
+    return Upgrade(serve, answered)
 
 
-def _upgrade_head(backend: Backend, request: Request, target: str) -> bytes:
+def _upgrade_head(backend: Backend, request: Request, target: str, headers: CIMultiDict[str]) -> bytes:
     lines = [f"{request.method} {target} HTTP/1.1", f"Host: {backend.authority}", "Connection: Upgrade"]
     lines.append(f"Upgrade: {request.headers['Upgrade']}")
-    lines += [f"{name}: {value}" for name, value in forwarded_headers(request).items()]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
     if request.method != "GET":
         lines.append(f"Content-Length: {len(request.body)}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

@@ -47,7 +47,7 @@ _CHANGES: Mapping[str, Verb] = {"update": updating.update, "patch": patching.pat
 
 
 class Router:
-    """Owns the tables that others fill in: `paths`, `trees`, `reviews`, `streams`, `virtual`."""
+    """Owns the tables that others fill in: `paths`, `trees`, `reviews`, `streams`, `virtual`, `remotes`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -59,6 +59,8 @@ class Router:
         """(plural, subresource) in the core group: log, exec, attach, portforward, proxy."""
         self.virtual: dict[tuple[str, str], Endpoint] = {}
         """(group, plural): resources that are computed and only read."""
+        self.remotes: dict[tuple[str, str], Endpoint] = {}
+        """(group, version): what other servers answer; it comes before what this one serves itself."""
         self.group_versions: set[tuple[str, str]] = {(row.group, row.version) for row in resources.BUILT_IN}
         self.not_found: Endpoint = page_not_found
 
@@ -67,6 +69,8 @@ class Router:
         info = ctx.info
         if not info.is_resource:
             return await self._non_resource(ctx)
+        if self.remotes and (remote := self.remotes.get((info.group, info.version))):
+            return await remote(ctx)
         served = self._engine.find(info.group, info.version, info.resource)
         if served is None:
             return await self._unstored(ctx)

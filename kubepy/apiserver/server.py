@@ -13,6 +13,8 @@ from typing import Any
 from kubepy.api import resources
 from kubepy.api.errors import ApiError, RequestEntityTooLarge
 from kubepy.apiserver import bootstrap, endpoints
+from kubepy.apiserver.aggregation import trust
+from kubepy.apiserver.aggregation.aggregator import Aggregator
 from kubepy.apiserver.authn.chain import Authenticator as AuthnChain
 from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization
 from kubepy.apiserver.component_status import component_statuses
@@ -88,6 +90,7 @@ class ApiServer:
         self._chain = Chain(
             self.security.authenticator, self.security.authorizer, self.router.route, clock, self.metrics
         )
+        self._chain.remotes = self.router.remotes
         self.handler: Handler = self._chain.handle
         self.client = Client.direct(self.handler, bootstrap.SYSTEM)
         self._clock = clock
@@ -132,7 +135,10 @@ class ApiServer:
         await self.engine.start()
         custom = CustomResources(self)
         await custom.start()
+        aggregator = Aggregator(self)
+        await aggregator.start()
         self._scope.start(custom.run(), name="custom resources")
+        self._scope.start(aggregator.run(), name="aggregator")
         self._scope.start(self._run_hooks(), name="post-start hooks")
         compacting = compactor.run(
             self.engine.store, interval_s=self.config.etcd_compaction_interval_s, clock=self.engine.clock
@@ -150,6 +156,7 @@ class ApiServer:
                 _log.warning("bootstrap not finished", error=fault)
                 await self._clock.sleep(backoff.next())
         self._scope.start(service.run(), name="kubernetes service")
+        self._scope.start(trust.run(self.client, self.config, self._clock), name="trust for extension servers")
         self._hooks_done.set()
         _log.info("ready")
 

@@ -11,7 +11,7 @@ from kubepy.api.meta import Object
 from kubepy.apiserver.lookup import Lookup
 
 _SLICES = resources.named("endpointslices", "discovery.k8s.io")
-_SERVICE_NAME = "kubernetes.io/service-name"
+SERVICE_NAME = "kubernetes.io/service-name"
 
 Place = tuple[str, int]
 """Address and port."""
@@ -22,7 +22,7 @@ def slices_of(lookup: Lookup, namespace: str, name: str) -> list[Object]:
     return [
         found
         for found in lookup.list(_SLICES, namespace)
-        if (found["metadata"].get("labels") or {}).get(_SERVICE_NAME) == name
+        if (found["metadata"].get("labels") or {}).get(SERVICE_NAME) == name
     ]
 
 

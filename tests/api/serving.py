@@ -47,8 +47,8 @@ def kubectls() -> list[str]:
 
 
 @asynccontextmanager
-async def api_server(folder: Path) -> AsyncIterator[Api]:
-    """A server with RBAC and client certificates, whose caller is in system:masters."""
+async def api_server(folder: Path, **settings: Any) -> AsyncIterator[Api]:
+    """A server with RBAC and client certificates, whose caller is in system:masters; `settings` are its config's."""
     authority = pki.new_ca("kubernetes-ca")
     serving = pki.issue(authority, "kube-apiserver", dns=("localhost",), ips=("127.0.0.1",), client=False, server=True)
     admin = pki.issue(authority, "kubernetes-admin", organizations=("system:masters",))
@@ -67,7 +67,7 @@ async def api_server(folder: Path) -> AsyncIterator[Api]:
         tls_cert_file=str(folder / "server.crt"),
         tls_private_key_file=str(folder / "server.key"),
         authorization_mode=("Node", "RBAC"),
-        disable_admission_plugins=("ServiceAccount",),
+        **{"disable_admission_plugins": ("ServiceAccount",), **settings},
     )
     async with in_process(config=config, secure=secure) as server:
         listening = await server.listen("127.0.0.1", 0, tls=serving_tls(config))

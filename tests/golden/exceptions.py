@@ -16,7 +16,7 @@ _SERVED = "which groups and paths are served, and where, differs by release and 
 EXCEPTIONS: Mapping[tuple[str, int], str] = {
     ("create-pod", 3): _RESTARTS,
     ("create-pod-rich", 3): _RESTARTS,
-    ("create-apiservice", 3): "beta versions are gone, and no aggregator looks for the Service of an APIService yet",
+    ("create-apiservice", 3): "beta versions, and their APIServices, are gone",
     ("create-job", 3): _COLUMNS,
     ("create-service", 5): _STALE_SERVICE,
     ("create-service-nodeport", 5): _STALE_SERVICE,
