@@ -104,7 +104,7 @@ def _check(patch: Object, api_version: str, schema: Schema) -> None:
         raise BadRequest(
             f"Incorrect version specified in apply patch. Specified patch version: {version}, expected: {api_version}"
         )
-    if (patch.get("metadata") or {}).get("managedFields") is not None:
+    if _meta_of(patch).get("managedFields") is not None:
         raise BadRequest("metadata.managedFields must be nil")
     try:
         typed_values.check(schema, patch)
@@ -112,8 +112,14 @@ def _check(patch: Object, api_version: str, schema: Schema) -> None:
         raise PatchFailed(f"failed to create typed patch object ({_described(patch)}): {fault}") from fault
 
 
+def _meta_of(patch: Object) -> Object:
+    """The metadata of a configuration that is not checked yet."""
+    meta = patch.get("metadata")
+    return meta if isinstance(meta, dict) else {}
+
+
 def _described(patch: Object) -> str:
-    meta = patch.get("metadata") or {}
+    meta = _meta_of(patch)
     return f"{meta.get('namespace', '')}/{meta.get('name', '')}; {patch.get('apiVersion')}, Kind={patch.get('kind')}"
 
 

@@ -20,6 +20,28 @@ def is_member(node: FieldSet) -> bool:
     return not node or "." in node
 
 
+def is_field_set(value: Any) -> bool:
+    """Whether a value of unknown origin is a field set."""
+    if not isinstance(value, dict):
+        return False
+    return all(is_field_set(child) and (key == "." or _is_element(key)) for key, child in value.items())
+
+
+def _is_element(text: str) -> bool:
+    kind, colon, rest = text.partition(":")
+    if not colon:
+        return False
+    if kind == "f":
+        return True
+    try:
+        parsed = orjson.loads(rest)
+    except ValueError:
+        return False
+    if kind == "k":
+        return isinstance(parsed, dict)
+    return kind == "v" or (kind == "i" and type(parsed) is int)
+
+
 def _node(children: FieldSet, member: bool) -> FieldSet | None:
     """The node with these children; None when it is neither a member nor leads to one."""
     if not children:

@@ -139,13 +139,14 @@ def track_update(
 ) -> list[Object]:
     """The managedFields of `new`, which a create (`old` is None), update or patch other than apply makes of `old`.
 
-    Both are decoded objects. Entries that come with `new` count where they are not empty, else those of `old`; an
-    object whose owners were forgotten stays without until it is applied again. `time` is RFC 3339.
+    Both are decoded objects. Entries that come with `new` count where there are any and all can be read, else those
+    of `old`; an object whose owners were forgotten stays without until it is applied again. `time` is RFC 3339.
     """
-    given = [] if subresource else entries_of(new)
+    given, known = [] if subresource else entries_of(new), entries_of(old)
     if given and _is_reset(given):
         return []
-    entries = given or entries_of(old)
+    is_sound = all(entry in known or field_sets.is_field_set(entry.get("fieldsV1") or {}) for entry in given)
+    entries = given if given and is_sound else known
     if old is not None and not entries:
         return []
     before = comparable(old) if old is not None else empty_object(schema)

@@ -153,6 +153,8 @@ def _go_syntax(raw: bytes, fault: orjson.JSONDecodeError) -> str:
         json.loads(text)
     except json.JSONDecodeError as found:
         at, why = found.pos, found.msg
+    except RecursionError:
+        return "exceeded max depth"
     if at >= len(text) or not text.strip() or why.startswith("Unterminated string"):
         return "unexpected end of JSON input"
     if why.startswith("Expecting ',' delimiter"):

@@ -4,6 +4,7 @@ Messages are upstream's. A parameter that is given twice counts once: its first 
 Source: apimachinery pkg/apis/meta/v1/validation, pkg/apis/meta/internalversion/validation.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,9 @@ from kubepy.apiserver.request_info import is_true
 
 Params = Mapping[str, list[str]]
 _MANAGER_LIMIT = 128
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_MOST_DIGITS = 1000
+"""Python minds the length of what it reads as a number; leading zeros are any number's."""
 
 
 def first(params: Params, name: str) -> str:
@@ -25,12 +29,11 @@ def first(params: Params, name: str) -> str:
 
 def parse_int(text: str) -> int:
     """A decimal int64 as Go's ParseInt takes it. Raises BadRequest with its text."""
-    try:
-        if text.strip() == text and "_" not in text:
-            return int(text)
-    except ValueError:
-        pass
-    raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    if not _INTEGER.fullmatch(text):
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    if len(text) > _MOST_DIGITS or not -(2**63) <= int(text) < 2**63:
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return int(text)
 
 
 @dataclass(slots=True)
@@ -64,7 +67,7 @@ def parse_list_options(params: Params, *, watch: bool = False) -> ListOptions:
     except ValueError as fault:
         raise BadRequest(str(fault)) from fault
     if text := first(params, "limit"):
-        options.limit = parse_int(text)
+        options.limit = max(parse_int(text), 0)
     if text := first(params, "timeoutSeconds"):
         options.timeout_s = parse_int(text)
     options.continue_token = first(params, "continue")
@@ -215,9 +218,11 @@ def require_uint(text: str) -> int:
     """A resourceVersion as a number; "" and "0" are 0. Raises an Invalid as upstream words it."""
     if not text:
         return 0
-    if text.isascii() and text.isdigit():
-        return int(text)
-    raise BadResourceVersion(text)
+    if not (text.isascii() and text.isdigit()):
+        raise BadResourceVersion(text, "invalid syntax")
+    if len(text) > _MOST_DIGITS or int(text) >= 2**64:
+        raise BadResourceVersion(text, "value out of range")
+    return int(text)
 
 
 class BadResourceVersion(Invalid):
@@ -225,7 +230,5 @@ class BadResourceVersion(Invalid):
 
     code, reason = 500, ""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(
-            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        )
+    def __init__(self, text: str, why: str) -> None:
+        super().__init__(f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": {why}')

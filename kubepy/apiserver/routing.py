@@ -7,9 +7,10 @@ Source: apiserver pkg/endpoints/installer.go for which methods exist where, pkg/
 from collections.abc import Awaitable, Callable, Mapping
 
 from kubepy.api import resources
-from kubepy.api.errors import MethodNotAllowed, NotFound
+from kubepy.api.errors import MethodNotAllowed, NotAcceptable, NotFound
 from kubepy.api.meta import Object
 from kubepy.apiserver import rendering
+from kubepy.apiserver.negotiation import ACCEPTED
 from kubepy.apiserver.registry import (
     binding,
     conversion,
@@ -175,6 +176,8 @@ def _renderer(served: Served, ctx: Context) -> watching.Render | None:
         return None
     if ctx.form.shape == "Table":
         rendering.include_of(ctx)
+    elif ctx.form.shape == "PartialObjectMetadataList":
+        raise NotAcceptable(f"only the following media types are accepted: {ACCEPTED}")
 
     def render(obj: Object, is_first: bool) -> Object:
         from_store = conversion.from_storage(served, obj)

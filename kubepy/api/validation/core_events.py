@@ -6,8 +6,9 @@ Source: pkg/apis/core/validation/events.go, legacyValidateEvent.
 
 from kubepy.api.errors import FieldError, invalid, required
 from kubepy.api.meta import Object
+from kubepy.api.names import is_path_segment_name
 from kubepy.api.validation.fields import dns_subdomain, qualified_name
-from kubepy.api.validation.meta import together, validate_metadata_update
+from kubepy.api.validation.meta import together, validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
 
 _TEXT_LIMIT, _NOTE_LIMIT = 128, 1024
@@ -44,8 +45,13 @@ def _new_style(event: Object) -> list[FieldError]:
     return errors
 
 
+def _event_create(event: Object) -> list[FieldError]:
+    """What all objects must have is looked at only when the rest is right."""
+    return validate_event(event) or validate_metadata(event, True, is_path_segment_name)
+
+
 def _event_update(new: Object, old: Object) -> list[FieldError]:
     return together(validate_metadata_update(new, old), validate_event(new))
 
 
-RULES = {("", "Event"): Rules(validate_event, _event_update)}
+RULES = {("", "Event"): Rules(_event_create, _event_update)}

@@ -3,6 +3,8 @@
 Source: pkg/registry/core/pod/storage/storage.go (BindingREST.setPodHostAndAnnotations).
 """
 
+from dataclasses import replace
+
 from kubepy.api import errors, resources
 from kubepy.api.errors import conflict, object_not_found
 from kubepy.api.meta import Object
@@ -30,6 +32,7 @@ async def bind(engine: Engine, served: Served, ctx: Context) -> Result:
     name = ctx.info.name or meta.get("name") or ""
     _check(binding, name)
     await engine.admit_unstored(served.resource if ctx.info.subresource else _BINDINGS, ctx, binding)
+    ctx = replace(ctx, info=replace(ctx.info, name=name, subresource="binding"))  # also where it came to bindings
     now = rfc3339(ctx.now)
 
     def assign(pod: Object) -> Object:

@@ -49,6 +49,8 @@ def parse_body(ctx: Context, kind: str) -> Object:
         obj = _PARSERS[media](body)
     except ValueError as fault:
         raise _unrecognized(kind, f"json parse error: {fault}", body) from fault
+    if obj is None and media == JSON:
+        return {}  # null leaves a Go struct as it was
     if not isinstance(obj, dict):
         found = {list: "array", str: "string", bool: "bool"}.get(type(obj), "number")
         why = f"json parse error: json: cannot unmarshal {found} into Go value of type struct"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from kubepy.api import schemas
 from kubepy.api.errors import MODIFIED, ApiError, NotFound, conflict, object_not_found
 from kubepy.api.meta import Object
 from kubepy.apiserver.options import DeleteOptions, parse_delete_options, parse_list_options
@@ -68,6 +69,7 @@ def _options(ctx: Context) -> DeleteOptions:
     body: Object | None = None
     if ctx.request.body:
         body = ctx.delete_options = parse_body(ctx, "DeleteOptions")
+        schemas.decode_kind("v1", "DeleteOptions", body)
     return parse_delete_options(ctx.params, body)
 
 

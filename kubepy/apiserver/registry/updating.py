@@ -8,6 +8,8 @@ Source: apiserver pkg/endpoints/handlers/update.go, pkg/registry/rest/update.go,
 
 from collections.abc import Awaitable, Callable
 
+import orjson
+
 from kubepy.api import errors
 from kubepy.api.errors import MODIFIED, ApiError, BadRequest, conflict, object_not_found
 from kubepy.api.managed_fields import is_unchanged_but_times
@@ -63,7 +65,7 @@ def encode_whole(obj: Object) -> bytes:
         return data
     at = data.index(b'"metadata":{') + len(b'"metadata":{')
     comma = b"" if data[at : at + 1] == b"}" else b","
-    return data[:at] + b'"resourceVersion":"' + str(version).encode() + b'"' + comma + data[at:]
+    return data[:at] + b'"resourceVersion":' + orjson.dumps(version) + comma + data[at:]
 
 
 def check_name(obj: Object, name: str, namespace: str) -> None:

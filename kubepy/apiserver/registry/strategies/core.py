@@ -30,8 +30,8 @@ class NamespaceStrategy(Strategy):
         if KUBERNETES not in finalizers:
             finalizers.append(KUBERNETES)
         obj["spec"] = {"finalizers": finalizers}
-        labels = {**(obj["metadata"].get("labels") or {}), "kubernetes.io/metadata.name": obj["metadata"]["name"]}
-        obj["metadata"]["labels"] = labels
+        if name := obj["metadata"].get("name"):  # without one it is refused, by validation
+            obj["metadata"]["labels"] = {**(obj["metadata"].get("labels") or {}), "kubernetes.io/metadata.name": name}
 
     def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
         super().prepare_for_update(new, old, ctx)

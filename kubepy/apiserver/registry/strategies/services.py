@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from kubepy.api import errors
 from kubepy.api.errors import FieldError
-from kubepy.api.meta import Object
+from kubepy.api.meta import Object, name_of
 from kubepy.api.resources import Resource
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.registry.allocating import (
@@ -76,7 +76,8 @@ class ServiceStrategy(Strategy):
         undo: list[Settle] = self._held.setdefault(id(obj), [])
         faults = self._give_address(spec, before, undo, self._cache) + self._give_ports(spec, before, undo, self._cache)
         if faults:
-            raise errors.invalid_object("", "Service", obj["metadata"]["name"], faults)
+            self.end_write(obj, old, ctx, stored=False)  # what was reserved before the fault goes back
+            raise errors.invalid_object("", "Service", name_of(obj), faults)
 
     def end_write(self, obj: Object, old: Object | None, ctx: Context, *, stored: bool) -> None:
         meta = obj["metadata"]
