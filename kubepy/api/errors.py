@@ -74,17 +74,28 @@ def too_many(field: str, count: int, limit: int) -> FieldError:
 
 
 class ApiError(Exception):
-    """A request that the API refuses. `details` is the Status's details; `retry_after_s` asks for another try."""
+    """A request that the API refuses. `details` is the Status's details; `retry_after_s` asks for another try.
+
+    Empty details are told where they are given, as upstream tells them of what it refuses in general. `metadata` is the
+    Status's own: the token of a list that expired.
+    """
 
     code: ClassVar[int] = 500
     reason: ClassVar[str] = "InternalError"
 
     def __init__(
-        self, message: str, *, details: Mapping[str, Any] | None = None, retry_after_s: int | None = None
+        self,
+        message: str,
+        *,
+        details: Mapping[str, Any] | None = None,
+        retry_after_s: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.details = dict(details or {})
+        self._tells_details = details is not None or retry_after_s is not None
+        self.metadata = metadata or {}
         if retry_after_s is not None:
             self.details["retryAfterSeconds"] = retry_after_s
 
@@ -98,11 +109,11 @@ class ApiError(Exception):
         return {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": dict(self.metadata),
             "status": "Failure",
             "message": self.message,
             **({"reason": self.reason} if self.reason else {}),
-            **({"details": self.details} if self.details else {}),
+            **({"details": self.details} if self.details or self._tells_details else {}),
             "code": self.code,
         }
 

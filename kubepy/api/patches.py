@@ -25,7 +25,7 @@ _REJECTED: Final = "the server rejected our request due to an error in our reque
 
 def rejected() -> Invalid:
     """The 422 for a patch that cannot be carried out on this object; upstream says no more than that."""
-    return Invalid(_REJECTED)
+    return Invalid(_REJECTED, details={})
 
 
 def unfit(patched: Any, fault: ApiError) -> Invalid:

@@ -1,6 +1,6 @@
 """Which form an answer takes (JSON or YAML; whole, Table or metadata only) and which form a body came in.
 
-Pure. The first media type of Accept that can be served wins; protobuf is never among them, so clients that offer JSON
+Pure. What Accept asks for most among what can be served wins; protobuf is never among it, so clients that offer JSON
 beside it get JSON. Bodies may be protobuf (see `protobuf.py`).
 Source: apiserver pkg/endpoints/handlers/negotiation; responsewriters/writers.go for what is pretty by itself.
 """
@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from kubepy.api.errors import NotAcceptable, UnsupportedMediaType
-from kubepy.apiserver.request_info import is_true
 
 JSON, YAML = "application/json", "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 ACCEPTED = f"{JSON}, {YAML}"
-_YAML_NAMES = frozenset((YAML, "application/x-yaml", "text/yaml"))
+_STREAMED = f"{JSON};stream=watch"
 _SHAPES = frozenset(("Table", "PartialObjectMetadata", "PartialObjectMetadataList"))
 _META_VERSIONS = frozenset(("v1", "v1beta1"))
 _PRETTY_AGENTS = ("curl", "Wget", "Mozilla/5.0")
@@ -45,21 +44,41 @@ PLAIN = Form()
 
 @lru_cache(512)
 def parse_accept(accept: str) -> Form | None:
-    """The form asked for first among those that can be served; None when there is none."""
-    for clause in accept.split(","):
-        media, *parts = [part.strip() for part in clause.split(";")]
-        options = dict(part.split("=", 1) for part in parts if "=" in part)
-        if options.get("q") in ("0", "0.0"):
-            continue
-        yaml = media in _YAML_NAMES
-        if not yaml and media not in (JSON, "*/*", "application/*"):
-            continue
-        shape = options.get("as", "")
-        if not shape:
-            return Form(yaml=yaml)
-        if shape in _SHAPES and options.get("g") == "meta.k8s.io" and options.get("v") in _META_VERSIONS:
-            return Form(yaml=yaml, shape=shape, shape_version=options["v"])
+    """The form asked for most among those that can be served; None when there is none."""
+    ranges = sorted(filter(None, map(_range, accept.split(","))), key=lambda found: found[0])
+    forms = (_form(media, options) for _, media, options in ranges)
+    return next((form for form in forms if form is not None), None)
+
+
+def _range(clause: str) -> tuple[tuple[float, bool, bool], str, dict[str, str]] | None:
+    """(rank, media type, parameters) of one part of Accept: what is wanted more comes first, wildcards last."""
+    media, *parts = [part.strip() for part in clause.split(";")]
+    options = dict(part.split("=", 1) for part in parts if "=" in part)
+    try:
+        quality = float(options.get("q", 1))
+    except ValueError:
+        quality = 1.0
+    kind, _, inner = media.partition("/")
+    return ((-quality, kind == "*", inner == "*"), media, options) if quality > 0 else None
+
+
+def _form(media: str, options: Mapping[str, str]) -> Form | None:
+    yaml = media == YAML
+    if not yaml and media not in (JSON, "*/*", "application/*"):
+        return None
+    if options.get("stream", "watch") != "watch" or options.get("sv"):
+        return None
+    shape = options.get("as", "")
+    if not shape:
+        return Form(yaml=yaml)
+    if shape in _SHAPES and options.get("g") == "meta.k8s.io" and options.get("v") in _META_VERSIONS:
+        return Form(yaml=yaml, shape=shape, shape_version=options["v"])
     return None
+
+
+def _is_true(text: str) -> bool:
+    """As Go's ParseBool, where what does not parse is false."""
+    return text in ("1", "t", "T", "true", "TRUE", "True")
 
 
 def negotiate(headers: Mapping[str, str], params: Mapping[str, list[str]]) -> Form:
@@ -67,23 +86,24 @@ def negotiate(headers: Mapping[str, str], params: Mapping[str, list[str]]) -> Fo
     accept = headers.get("Accept")
     form = parse_accept(accept) if accept and accept != JSON else PLAIN
     if form is None:
-        raise NotAcceptable(f"only the following media types are accepted: {ACCEPTED}")
-    if pretty := params.get("pretty"):
-        wanted = is_true(pretty[0])
-    else:
-        wanted = headers.get("User-Agent", "").startswith(_PRETTY_AGENTS)
+        raise not_acceptable()
+    pretty = params.get("pretty")
+    wanted = _is_true(pretty[0]) if pretty and pretty[0] else headers.get("User-Agent", "").startswith(_PRETTY_AGENTS)
     return replace(form, pretty=True) if wanted else form
+
+
+def not_acceptable(*, streams: bool = False) -> NotAcceptable:
+    """What asks for no form that there is; a watch comes in fewer forms."""
+    return NotAcceptable(f"only the following media types are accepted: {_STREAMED if streams else ACCEPTED}")
 
 
 def body_type(headers: Mapping[str, str]) -> str:
     """JSON, YAML or PROTOBUF; without a Content-Type it is JSON. Raises UnsupportedMediaType."""
-    media = headers.get("Content-Type", "").partition(";")[0].strip()
+    media = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media in ("", JSON):
         return JSON
-    if media in _YAML_NAMES:
-        return YAML
-    if media == PROTOBUF:
-        return PROTOBUF
+    if media in (YAML, PROTOBUF):
+        return media
     raise UnsupportedMediaType(
         f"the body of the request was in an unknown format - accepted media types include: {ACCEPTED}, {PROTOBUF}"
     )

@@ -10,21 +10,39 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubepy.api import selectors
-from kubepy.api.errors import BadRequest, FieldError, Invalid, forbidden, invalid_object
+from kubepy.api.errors import (
+    BadRequest,
+    FieldError,
+    Invalid,
+    forbidden,
+    invalid,
+    invalid_object,
+    not_supported,
+    required,
+    too_long,
+)
 from kubepy.api.selectors import EVERY_FIELD, EVERYTHING, FieldSelector, Selector
-from kubepy.apiserver.request_info import is_true
+from kubepy.apiserver.request_info import is_on
 
 Params = Mapping[str, list[str]]
 _MANAGER_LIMIT = 128
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _MOST_DIGITS = 1000
 """Python minds the length of what it reads as a number; leading zeros are any number's."""
+_EXACT, _NOT_OLDER = "Exact", "NotOlderThan"
+_NOT_WITH_CONTINUE = "resourceVersionMatch is forbidden when continue is provided"
 
 
 def first(params: Params, name: str) -> str:
     """A parameter's value, or the empty string."""
     values = params.get(name)
     return values[0] if values else ""
+
+
+def flag(params: Params, name: str) -> bool:
+    """A boolean parameter; one that is not there is false."""
+    values = params.get(name)
+    return values is not None and is_on(values[0])
 
 
 def parse_int(text: str) -> int:
@@ -38,7 +56,10 @@ def parse_int(text: str) -> int:
 
 @dataclass(slots=True)
 class ListOptions:
-    """How to list or watch. `resource_version` stays text: empty, "0" and a number mean three things."""
+    """How to list or watch. `resource_version` stays text: empty, "0" and a number mean three things.
+
+    `send_initial_events` of a watch that does not say from where is set: it begins with what is there.
+    """
 
     selector: Selector = EVERYTHING
     fields: FieldSelector = EVERY_FIELD
@@ -56,7 +77,7 @@ _NO_LIST_OPTIONS = ListOptions()
 
 def parse_list_options(params: Params, *, watch: bool = False) -> ListOptions:
     """Raises BadRequest on what cannot be parsed, Invalid on what does not go together."""
-    if not params:
+    if not params and not watch:
         return _NO_LIST_OPTIONS
     options = ListOptions()
     try:
@@ -67,47 +88,57 @@ def parse_list_options(params: Params, *, watch: bool = False) -> ListOptions:
     except ValueError as fault:
         raise BadRequest(str(fault)) from fault
     if text := first(params, "limit"):
-        options.limit = max(parse_int(text), 0)
+        options.limit = max(0, parse_int(text))
     if text := first(params, "timeoutSeconds"):
         options.timeout_s = parse_int(text)
     options.continue_token = first(params, "continue")
     options.resource_version = first(params, "resourceVersion")
     options.match = first(params, "resourceVersionMatch")
-    options.bookmarks = "allowWatchBookmarks" in params and is_true(first(params, "allowWatchBookmarks"))
+    options.bookmarks = flag(params, "allowWatchBookmarks")
     if "sendInitialEvents" in params:
-        options.send_initial_events = is_true(first(params, "sendInitialEvents"))
-    faults = _list_faults(options, watch)
+        options.send_initial_events = flag(params, "sendInitialEvents")
+    elif watch and not options.match and options.resource_version in ("", "0"):
+        options.send_initial_events, options.match = True, _NOT_OLDER
+    faults = _watch_faults(options) if watch else _list_faults(options)
     if faults:
         raise invalid_object("meta.k8s.io", "ListOptions", "", faults)
     return options
 
 
-def _list_faults(options: ListOptions, watch: bool) -> list[FieldError]:
+def _watch_faults(options: ListOptions) -> list[FieldError]:
     faults: list[FieldError] = []
-    match, version = options.match, options.resource_version
-    if options.send_initial_events is not None:
-        if not watch:
-            faults.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
-        if match != "NotOlderThan":
-            why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-            faults.append(forbidden("resourceVersionMatch", why))
-        return faults
+    match = options.match
+    if options.send_initial_events is not None and match != _NOT_OLDER:
+        why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        faults.append(forbidden("resourceVersionMatch", why))
     if not match:
         return faults
-    if watch:
-        faults.append(forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden for watch"))
-    elif not version:
-        why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+    if options.send_initial_events is None:
+        why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
         faults.append(forbidden("resourceVersionMatch", why))
+    if match != _NOT_OLDER:
+        faults.append(not_supported("resourceVersionMatch", match, [_NOT_OLDER]))
     if options.continue_token:
-        why = "resourceVersionMatch is forbidden when continue is provided"
-        faults.append(forbidden("resourceVersionMatch", why))
-    if match not in ("Exact", "NotOlderThan"):
-        text = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan", ""'
-        faults.append(FieldError("resourceVersionMatch", "FieldValueNotSupported", text))
-    if match == "Exact" and version == "0":
-        why = 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"'
-        faults.append(forbidden("resourceVersionMatch", why))
+        faults.append(forbidden("resourceVersionMatch", _NOT_WITH_CONTINUE))
+    return faults
+
+
+def _list_faults(options: ListOptions) -> list[FieldError]:
+    faults: list[FieldError] = []
+    match, version = options.match, options.resource_version
+    if match:
+        if not version:
+            why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+            faults.append(forbidden("resourceVersionMatch", why))
+        if options.continue_token:
+            faults.append(forbidden("resourceVersionMatch", _NOT_WITH_CONTINUE))
+        if match not in (_EXACT, _NOT_OLDER):
+            faults.append(not_supported("resourceVersionMatch", match, [_EXACT, _NOT_OLDER, ""]))
+        if match == _EXACT and version == "0":
+            why = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+            faults.append(forbidden("resourceVersionMatch", why))
+    if options.send_initial_events is not None:
+        faults.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
     return faults
 
 
@@ -122,30 +153,43 @@ class WriteOptions:
 
 
 _NO_WRITE_OPTIONS = WriteOptions()
+_VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 
 
 def parse_write_options(params: Params, kind: str, *, apply: bool = False) -> WriteOptions:
     """`kind` is CreateOptions, UpdateOptions or PatchOptions. Raises Invalid."""
     if not params and not apply:
         return _NO_WRITE_OPTIONS
-    faults = dry_run_faults(params.get("dryRun") or [])
+    faults: list[FieldError] = []
     options = WriteOptions(dry_run=bool(params.get("dryRun")), manager=first(params, "fieldManager"))
-    if force := first(params, "force"):
-        options.force = is_true(force)
+    if kind == "PatchOptions" and "force" in params:
+        options.force = flag(params, "force")
         if not apply:
             faults.append(forbidden("force", "may not be specified for non-apply patch"))
     if apply and not options.manager:
-        faults.append(FieldError("fieldManager", "FieldValueRequired", "Required value: is required for apply patch"))
-    if len(options.manager) > _MANAGER_LIMIT:
-        text = f"Too long: may not be more than {_MANAGER_LIMIT} bytes"
-        faults.append(FieldError("fieldManager", "FieldValueTooLong", text))
+        faults.append(required("fieldManager", "is required for apply patch"))
+    faults += _manager_faults(options.manager)
+    faults += dry_run_faults(params.get("dryRun") or [])
     options.validation = first(params, "fieldValidation") or "Warn"
-    if options.validation not in ("Strict", "Warn", "Ignore"):
-        shown = f'Unsupported value: "{options.validation}": supported values: "", "Ignore", "Strict", "Warn"'
-        faults.append(FieldError("fieldValidation", "FieldValueNotSupported", shown))
+    if options.validation not in _VALIDATIONS:
+        faults.append(not_supported("fieldValidation", options.validation, _VALIDATIONS))
     if faults:
         raise invalid_object("meta.k8s.io", kind, "", faults)
     return options
+
+
+def _manager_faults(manager: str) -> list[FieldError]:
+    """At most 128 bytes, all of them printable."""
+    if manager.isascii() and manager.isprintable() and len(manager) <= _MANAGER_LIMIT:
+        return []
+    faults = [too_long("fieldManager", _MANAGER_LIMIT)] if len(manager.encode()) > _MANAGER_LIMIT else []
+    at = 0
+    for character in manager:
+        if not character.isprintable():
+            why = f"invalid character U+{ord(character):04X} (at position {at})"
+            faults.append(invalid("fieldManager", manager, why))
+        at += len(character.encode())
+    return faults
 
 
 def dry_run_faults(values: list[str]) -> list[FieldError]:
@@ -210,7 +254,7 @@ def _delete_options_of_query(params: Params) -> dict[str, Any]:
     if text := first(params, "propagationPolicy"):
         raw["propagationPolicy"] = text
     if text := first(params, "orphanDependents"):
-        raw["orphanDependents"] = is_true(text)
+        raw["orphanDependents"] = is_on(text)
     return raw
 
 

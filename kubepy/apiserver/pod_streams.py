@@ -11,14 +11,13 @@ from kubepy.api.errors import ApiError, BadRequest, InternalError, NotFound, fro
 from kubepy.api.meta import Object
 from kubepy.apiserver.connect_options import stream_options
 from kubepy.apiserver.kubelets import Kubelets
-from kubepy.apiserver.options import first
+from kubepy.apiserver.options import first, flag
 from kubepy.apiserver.proxy import BackendError, forward
 from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.reading import get
 from kubepy.apiserver.registry.served import Served
-from kubepy.apiserver.request_info import is_true
 from kubepy.apiserver.routing import Router
 from kubepy.lib.http import Answer, Response, Stream
 
@@ -50,7 +49,7 @@ class PodStreams:
         node = (pod.get("spec") or {}).get("nodeName")
         if not node:
             return Response(200, b"", "text/plain")
-        query = {name: "true" for name in _LOG_FLAGS if name in ctx.params and is_true(first(ctx.params, name))}
+        query = {name: "true" for name in _LOG_FLAGS if flag(ctx.params, name)}
         query |= {name: value for name in _LOG_VALUES if (value := first(ctx.params, name))}
         target = self._target("containerLogs", pod, container, urlencode(query))
         try:
@@ -76,7 +75,7 @@ class PodStreams:
         node = _assigned_node(pod)
         if verb == "exec" and not more:
             raise BadRequest("you must specify at least 1 command for the container")
-        wants = {name for name in _STREAM_FLAGS if name in ctx.params and is_true(first(ctx.params, name))}
+        wants = {name for name in _STREAM_FLAGS if flag(ctx.params, name)}
         if not wants & {"stdin", "stdout", "stderr"}:
             raise BadRequest("you must specify at least 1 of stdin, stdout, stderr")
         if {"tty", "stderr"} <= wants:

@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 from kubepy.api.errors import ApiError, BadRequest, NotAcceptable
 from kubepy.api.meta import Object
 from kubepy.api.printing.registry import table
-from kubepy.apiserver.negotiation import ACCEPTED, PLAIN, Form
+from kubepy.apiserver.negotiation import PLAIN, Form
 from kubepy.apiserver.options import first
 from kubepy.apiserver.registry import conversion
 from kubepy.apiserver.registry.codec import decode_stored
@@ -103,15 +103,21 @@ def shaped(served: Served, ctx: Context, obj: Object, *, headers: bool = True) -
         return _at(made, form)
     if form.shape == "PartialObjectMetadata":
         return _partial(obj, form)
-    raise NotAcceptable(f"only the following media types are accepted: {ACCEPTED}")
+    raise NotAcceptable(f"you requested {form.shape}, but the requested object is not a list ({_go_type(served)})")
 
 
 def include_of(ctx: Context) -> str:
     """The includeObject option of a Table. Raises BadRequest."""
     include = first(ctx.params, "includeObject") or "Metadata"
     if include not in ("None", "Metadata", "Object"):
-        raise BadRequest(f'Invalid value: "{include}": unrecognized includeObject value')
+        why = f"Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
+        raise BadRequest(f"Unable to convert to Table as requested: includeObject: {why}")
     return include
+
+
+def _go_type(served: Served) -> str:
+    row = served.resource
+    return "*unstructured.Unstructured" if served.custom else f"*{row.group.partition('.')[0] or 'core'}.{row.kind}"
 
 
 def _at(made: Object, form: Form) -> Object:
@@ -171,7 +177,7 @@ def _list_in_shape(served: Served, ctx: Context, objects: list[Object], meta: di
             "items": [_partial(obj, form) for obj in objects],
         }
     if form.shape:
-        raise NotAcceptable(f"only the following media types are accepted: {ACCEPTED}")
+        raise NotAcceptable(f"you requested {form.shape}, but the requested object is a list ({_go_type(served)}List)")
     return list_of(served, objects, meta)
 
 

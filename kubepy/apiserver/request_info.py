@@ -11,7 +11,6 @@ from kubepy.lib.http import Request
 
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _NAMESPACE_SUBRESOURCES = frozenset(("status", "finalize"))
-_TRUE = frozenset(("true", "1", "t", "T", "TRUE", "True"))
 
 
 @dataclass(slots=True)
@@ -34,9 +33,12 @@ class RequestInfo:
     field_selector: str = ""
 
 
-def is_true(value: str) -> bool:
-    """As Go's ParseBool, where what does not parse is false; the empty value of a bare `?watch` is true."""
-    return value == "" or value in _TRUE
+def is_on(value: str) -> bool:
+    """A boolean option of the query: all but "0" and "false" is true, the empty value of a bare `?watch` too.
+
+    Source: apimachinery pkg/runtime/conversion.go.
+    """
+    return value != "0" and value.lower() != "false"
 
 
 def parse_request_info(request: Request, params: dict[str, list[str]]) -> RequestInfo:
@@ -50,14 +52,13 @@ def parse_request_info(request: Request, params: dict[str, list[str]]) -> Reques
 
 
 def _of_resource(request: Request, params: dict[str, list[str]], raw: list[str]) -> RequestInfo:
-    parts = [unquote(part) for part in raw] if "%" in request.path else raw
+    parts = unquote(request.path).strip("/").split("/") if "%" in request.path else raw
     info = RequestInfo(_VERBS.get(request.method, ""), request.path, True)
     if parts[0] == "apis":
         info.group, info.version, at = parts[1], parts[2], 3
     else:
         info.version, at = parts[1], 2
-    legacy_watch = parts[at] == "watch"
-    if legacy_watch and len(parts) > at + 1:
+    if parts[at] == "watch" and len(parts) > at + 1:
         info.verb = "watch"
         at += 1
     if parts[at] == "namespaces" and len(parts) > at + 1:
@@ -92,7 +93,7 @@ def _raw_rest(path: str, count: int) -> str:
 def _name_collection_verb(info: RequestInfo, params: dict[str, list[str]]) -> None:
     if info.verb == "get":
         watch = params.get("watch")
-        info.verb = "watch" if watch and is_true(watch[0]) else "list"
+        info.verb = "watch" if watch and is_on(watch[0]) else "list"
     elif info.verb == "delete":
         info.verb = "deletecollection"
     if info.verb in ("list", "watch", "deletecollection") and (selector := params.get("fieldSelector")):

@@ -7,10 +7,10 @@ Source: apiserver pkg/endpoints/installer.go for which methods exist where, pkg/
 from collections.abc import Awaitable, Callable, Mapping
 
 from kubepy.api import resources
-from kubepy.api.errors import MethodNotAllowed, NotAcceptable, NotFound
+from kubepy.api.errors import MethodNotAllowed, NotFound
 from kubepy.api.meta import Object
 from kubepy.apiserver import rendering
-from kubepy.apiserver.negotiation import ACCEPTED
+from kubepy.apiserver.negotiation import not_acceptable
 from kubepy.apiserver.registry import (
     binding,
     conversion,
@@ -36,6 +36,18 @@ Review = Callable[[Context, Object], Awaitable[Object]]
 Verb = Callable[[Engine, Served, Context], Awaitable[Result]]
 
 _ON_ONE = frozenset(("update", "patch", "delete"))
+_METHODS: Mapping[str, tuple[str, ...]] = {
+    "": (),
+    "get": ("GET",),
+    "list": ("GET",),
+    "watch": ("GET",),
+    "create": ("POST",),
+    "update": ("PUT",),
+    "patch": ("PATCH",),
+    "delete": ("DELETE",),
+    "deletecollection": ("DELETE",),
+}
+"""What asks for a verb: HEAD is a get to authorization, but no resource answers it."""
 _WHOLE_OBJECT = frozenset(("status", "ephemeralcontainers", "resize", "approval", "finalize"))
 _SPECIAL: Mapping[tuple[str, str], Verb] = {
     ("scale", "get"): scaling.get_scale,
@@ -77,6 +89,10 @@ class Router:
             return await self._unstored(ctx)
         if info.subresource:
             return await self._subresource(served, ctx)
+        if served.resource.namespaced and info.name and not info.namespace and info.verb != "watch":
+            raise _no_such_resource()
+        if ctx.request.method not in _METHODS[info.verb]:
+            raise _method_not_allowed()
         if info.verb == "get":
             return rendering.respond_cached(served, ctx, await reading.get(served, ctx))
         if info.verb not in served.resource.verbs or (
@@ -172,12 +188,14 @@ class Router:
 
 
 def _renderer(served: Served, ctx: Context) -> watching.Render | None:
+    if ctx.form.yaml:
+        raise not_acceptable(streams=True)
     if not ctx.form.shape and not served.converts:
         return None
     if ctx.form.shape == "Table":
         rendering.include_of(ctx)
     elif ctx.form.shape == "PartialObjectMetadataList":
-        raise NotAcceptable(f"only the following media types are accepted: {ACCEPTED}")
+        raise not_acceptable(streams=True)
 
     def render(obj: Object, is_first: bool) -> Object:
         from_store = conversion.from_storage(served, obj)
@@ -187,11 +205,11 @@ def _renderer(served: Served, ctx: Context) -> watching.Render | None:
 
 
 def _method_not_allowed() -> MethodNotAllowed:
-    return MethodNotAllowed("the server does not allow this method on the requested resource")
+    return MethodNotAllowed("the server does not allow this method on the requested resource", details={})
 
 
 def _no_such_resource() -> NotFound:
-    return NotFound("the server could not find the requested resource")
+    return NotFound("the server could not find the requested resource", details={})
 
 
 async def page_not_found(ctx: Context) -> Answer:

@@ -11,23 +11,21 @@ from datetime import timedelta
 from typing import Any
 
 from kubepy.api import schemas
-from kubepy.api.errors import MODIFIED, ApiError, NotFound, conflict, object_not_found
+from kubepy.api.errors import NotFound, conflict
 from kubepy.api.meta import Object
 from kubepy.apiserver.options import DeleteOptions, parse_delete_options, parse_list_options
 from kubepy.apiserver.registry.codec import decode_stored, encode, parse_body
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.result import Result
+from kubepy.apiserver.registry.retrying import remove, retry_on_lost_race, store
 from kubepy.apiserver.registry.selecting import check_fields
 from kubepy.apiserver.registry.served import Served
-from kubepy.apiserver.registry.updating import LostRace, remove
 from kubepy.lib.clock import parse_rfc3339, rfc3339
-from kubepy.storage.base import Change, KeyMissing, RevisionConflict
 from kubepy.storage.cache import CachedObject
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 _FINALIZER_OF = {"Orphan": ORPHAN, "Foreground": FOREGROUND}
-_TRIES = 20
 _AT_ONCE = 16
 
 
@@ -50,7 +48,7 @@ async def delete_collection(engine: Engine, served: Served, ctx: Context) -> lis
     await served.cache.fresh()
     selector = None if listing.selector.is_everything else listing.selector
     fields = None if listing.fields.is_everything else listing.fields
-    found, _ = served.cache.list(ctx.info.namespace or None, selector=selector, fields=fields)
+    found, _ = served.cache.list(served.namespace_of(ctx.info), selector=selector, fields=fields)
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def one(entry: CachedObject) -> Result | None:
@@ -84,25 +82,11 @@ async def delete_object(
     is_admitted: bool = False,
 ) -> Result:
     """Deletes or marks one object; its own admission is run, unless another's stood for it (an Eviction's)."""
-    key = served.key(namespace, name)
-    row = served.resource
-    is_fresh = False
-    for _ in range(_TRIES):
-        current = served.cache.get(key)
-        try:
-            if current is None:
-                raise object_not_found(row.group, row.plural, name)
-            return await _try_delete(engine, served, ctx, current, options, is_admitted)
-        except LostRace:
-            is_fresh = False
-        except ApiError:
-            if is_fresh:
-                raise
-            await served.cache.fresh()
-            is_fresh = True
-            if served.cache.get(key) is current:
-                raise
-    raise conflict(row.group, row.plural, name, MODIFIED)
+
+    async def attempt(current: CachedObject) -> Result:
+        return await _try_delete(engine, served, ctx, current, options, is_admitted)
+
+    return await retry_on_lost_race(served, name, namespace, attempt)
 
 
 async def _try_delete(
@@ -126,7 +110,8 @@ async def _try_delete(
             return Result(200, obj=obj)
         return await _store_mark(engine, served, current, obj)
     if not ctx.dry_run:
-        await remove(engine, served, current, obj, ctx)
+        await remove(engine, served, current)
+        served.strategy.after_delete(obj, ctx)
     return Result(
         200,
         obj=obj if served.strategy.returns_deleted else deleted_status(served, obj),
@@ -206,16 +191,7 @@ def _mark(obj: Object, ctx: Context, *, counts: bool) -> None:
 async def _store_mark(engine: Engine, served: Served, current: CachedObject, obj: Object) -> Result:
     if obj == decode_stored(current.data):
         return Result(200, data=current.data)
-    data = encode(obj)
-    try:
-        revision = await engine.store.update(current.key, data, revision=current.revision)
-    except RevisionConflict as lost:
-        served.cache.observe(Change(current.key, lost.current.value, lost.current.revision, None))
-        raise LostRace from lost
-    except KeyMissing as gone:
-        await served.cache.fresh()
-        raise LostRace from gone
-    return Result(200, data=served.cache.observe(Change(current.key, data, revision, current.data), obj).data)
+    return Result(200, data=(await store(engine, served, current, encode(obj), obj)).data)
 
 
 def deleted_status(served: Served, obj: Object) -> Object:

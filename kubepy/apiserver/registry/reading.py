@@ -6,14 +6,18 @@ Source: apiserver pkg/storage/cacher/cacher.go, pkg/storage/continue.go, pkg/end
 """
 
 import base64
-import binascii
+import posixpath
+import re
 from dataclasses import dataclass
 
 import orjson
 
-from kubepy.api.errors import BadRequest, Expired, object_not_found
+from kubepy.api.errors import BadRequest, Expired
+from kubepy.api.go_values import json_type
+from kubepy.api.schemas import parse_json
 from kubepy.apiserver.options import ListOptions, first, parse_list_options, require_uint
 from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.retrying import missing
 from kubepy.apiserver.registry.selecting import check_fields
 from kubepy.apiserver.registry.served import Served
 from kubepy.storage.cache import CachedObject
@@ -24,6 +28,9 @@ _EXPIRED_PAGE = (
     "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
     "deleted between the time the first chunk was returned and now may show up in the list."
 )
+_TOKEN_VERSION = "meta.k8s.io/v1"
+_BASE64 = re.compile(r"[A-Za-z0-9_-]*(?=[^A-Za-z0-9_-])")
+"""Matches a token that is no base64, up to what is wrong with it."""
 
 
 @dataclass(slots=True)
@@ -46,7 +53,7 @@ async def get(served: Served, ctx: Context) -> CachedObject:
         await cache.wait_revision(require_uint(version))
     found = cache.get(served.key(info.namespace, info.name))
     if found is None:
-        raise object_not_found(served.resource.group, served.resource.plural, info.name)
+        raise missing(served, info.name)
     return found
 
 
@@ -58,7 +65,10 @@ async def list_page(served: Served, ctx: Context) -> Page:
         return await _continue(served, ctx, options)
     cache, version = served.cache, options.resource_version
     if options.match == "Exact":
-        return await _page_at(served, ctx, options, require_uint(version), "")
+        try:
+            return await _page_at(served, ctx, options, require_uint(version), "")
+        except Expired as gone:
+            raise Expired("The resourceVersion for the provided list is too old.") from gone
     if not version:
         await cache.fresh()
     elif version != "0":
@@ -69,7 +79,7 @@ async def list_page(served: Served, ctx: Context) -> Page:
 
 def _select(served: Served, ctx: Context, options: ListOptions, limit: int) -> tuple[list[CachedObject], int]:
     return served.cache.list(
-        ctx.info.namespace or None,
+        served.namespace_of(ctx.info),
         None if options.selector.is_everything else options.selector,
         None if options.fields.is_everything else options.fields,
         limit,
@@ -79,7 +89,7 @@ def _select(served: Served, ctx: Context, options: ListOptions, limit: int) -> t
 async def _page_at(served: Served, ctx: Context, options: ListOptions, revision: int, after: str) -> Page:
     found, remaining = await served.cache.list_at(
         revision,
-        ctx.info.namespace or None,
+        served.namespace_of(ctx.info),
         None if options.selector.is_everything else options.selector,
         None if options.fields.is_everything else options.fields,
         options.limit,
@@ -99,7 +109,7 @@ async def _continue(served: Served, ctx: Context, options: ListOptions) -> Page:
     try:
         return await _page_at(served, ctx, options, revision, after)
     except Expired as gone:
-        raise Expired(_EXPIRED_PAGE) from gone
+        raise Expired(_EXPIRED_PAGE, metadata={"continue": _token(-1, start)}) from gone
 
 
 def _page(served: Served, options: ListOptions, found: list[CachedObject], remaining: int, revision: int) -> Page:
@@ -112,21 +122,35 @@ def _page(served: Served, options: ListOptions, found: list[CachedObject], remai
 
 def encode_continue(revision: int, last: CachedObject, served: Served) -> str:
     """The token of the page after `last`; upstream's format, its key relative to the resource's folder."""
-    start = last.key[len(served.prefix) :] + "\0"
-    token = orjson.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": start})
+    return _token(revision, last.key[len(served.prefix) :])
+
+
+def _token(revision: int, after: str) -> str:
+    token = orjson.dumps({"v": _TOKEN_VERSION, "rv": revision, "start": after + "\0"})
     return base64.urlsafe_b64encode(token).decode().rstrip("=")
 
 
 def decode_continue(token: str) -> tuple[int, str]:
     """The revision, and the key below the folder after which to go on. Raises BadRequest."""
+    if fault := _BASE64.match(token):
+        raise _bad_token(f": illegal base64 data at input byte {fault.end()}")
     try:
-        parsed = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (ValueError, binascii.Error) as fault:
-        raise BadRequest(f"invalid continue token: continue key is not valid: {fault}") from fault
-    version, revision = parsed.get("v"), parsed.get("rv")
-    start = parsed.get("start")
-    if version != "meta.k8s.io/v1" or not isinstance(revision, int) or not isinstance(start, str):
-        raise BadRequest("invalid continue token: continue key is not valid: unrecognized version")
-    if revision == 0 or not start or ".." in start:
-        raise BadRequest("invalid continue token: continue key is not valid: incorrect encoding")
+        parsed = parse_json(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except ValueError as fault:
+        raise _bad_token(f": {fault}") from fault
+    if not isinstance(parsed, dict):
+        raise _bad_token(f": json: cannot unmarshal {json_type(parsed)} into Go value of type storage.continueToken")
+    version, revision, start = parsed.get("v") or "", parsed.get("rv") or 0, parsed.get("start") or ""
+    if version != _TOKEN_VERSION:
+        raise _bad_token(f": server does not recognize this encoded version {version}")
+    if revision == 0 or not isinstance(revision, int):
+        raise _bad_token(f": incorrect encoded start resourceVersion (version {_TOKEN_VERSION})")
+    if not isinstance(start, str) or not start:
+        raise _bad_token(f": encoded start key empty (version {_TOKEN_VERSION})")
+    if posixpath.normpath("/" + start.removeprefix("/")) != "/" + start.removeprefix("/"):
+        raise _bad_token(f": {start}")  # nothing above the folder, whatever the key would name there
     return revision, start.rstrip("\0")
+
+
+def _bad_token(why: str) -> BadRequest:
+    return BadRequest(f"invalid continue token: continue key is not valid{why}")

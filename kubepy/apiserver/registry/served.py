@@ -10,6 +10,7 @@ from kubepy.api.printing.columns import Printer
 from kubepy.api.resources import Resource
 from kubepy.apiserver.registry.custom import Custom
 from kubepy.apiserver.registry.strategy import Strategy
+from kubepy.apiserver.request_info import RequestInfo
 from kubepy.storage.cache import ResourceCache
 
 
@@ -36,6 +37,10 @@ class Served:
     def converts(self) -> bool:
         """Whether stored bytes must be converted to be this resource's."""
         return self.resource is not self.storage
+
+    def namespace_of(self, info: RequestInfo) -> str | None:
+        """The namespace that a list or a watch is narrowed to; None for all."""
+        return info.namespace or None if self.resource.namespaced else None
 
     def key(self, namespace: str, name: str) -> str:
         """The storage key of an object."""

@@ -1,8 +1,6 @@
 """Change an object: PUT, and the loop that PATCH and the subresources share.
 
-Optimistic: the change is made to the cached object and stored by comparing revisions; whoever lost the race starts
-again from what won. A fault found on an object that may be stale is only believed once the cache is known to be fresh.
-A change that changes nothing writes nothing.
+Optimistic, see `retrying.py`. A change that changes nothing writes nothing.
 Source: apiserver pkg/endpoints/handlers/update.go, pkg/registry/rest/update.go, registry/generic/registry/store.go.
 """
 
@@ -11,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import orjson
 
 from kubepy.api import errors
-from kubepy.api.errors import MODIFIED, ApiError, BadRequest, conflict, object_not_found
+from kubepy.api.errors import MODIFIED, BadRequest, conflict
 from kubepy.api.managed_fields import is_unchanged_but_times
 from kubepy.api.meta import Object
 from kubepy.apiserver.options import parse_write_options
@@ -21,12 +19,11 @@ from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.creating import create_object
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.result import Result
+from kubepy.apiserver.registry.retrying import remove, retry_on_lost_race, store
 from kubepy.apiserver.registry.served import Served
-from kubepy.storage.base import Change, KeyMissing, RevisionConflict
 from kubepy.storage.cache import CachedObject
 
 Transform = Callable[[Object], Object | Awaitable[Object]]
-_TRIES = 20
 _KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "namespace")
 
 
@@ -84,38 +81,16 @@ def check_name(obj: Object, name: str, namespace: str) -> None:
         )
 
 
-async def change(
-    engine: Engine, served: Served, ctx: Context, transform: Transform, *, is_put: bool = False, retries: bool = True
-) -> Result:
+async def change(engine: Engine, served: Served, ctx: Context, transform: Transform, *, is_put: bool = False) -> Result:
     """Stores what `transform` makes of the current object (which it may change). Raises ApiError.
 
     `transform` is called anew in each try. With `is_put` the new object stands for itself: its uid is a precondition.
     """
-    info = ctx.info
-    key = served.key(info.namespace, info.name)
-    is_fresh = False
-    for _ in range(_TRIES):
-        current = served.cache.get(key)
-        try:
-            if current is None:
-                raise object_not_found(served.resource.group, served.resource.plural, info.name)
-            return await _try_change(engine, served, ctx, current, transform, is_put=is_put)
-        except LostRace:
-            is_fresh = False
-            if not retries:
-                raise conflict(served.resource.group, served.resource.plural, info.name, MODIFIED) from None
-        except ApiError:
-            if is_fresh:
-                raise
-            await served.cache.fresh()
-            is_fresh = True
-            if served.cache.get(key) is current:
-                raise
-    raise conflict(served.resource.group, served.resource.plural, info.name, MODIFIED)
 
+    async def attempt(current: CachedObject) -> Result:
+        return await _try_change(engine, served, ctx, current, transform, is_put=is_put)
 
-class LostRace(Exception):
-    """Another write came first: start over."""
+    return await retry_on_lost_race(served, ctx.info.name, ctx.info.namespace, attempt)
 
 
 async def _try_change(
@@ -196,16 +171,7 @@ async def _store(
         return Result(200, obj=new)
     if is_done(new) and old["metadata"].get("deletionTimestamp") and served.strategy.is_deletable(new):
         return await _remove(engine, served, ctx, current, new)
-    data = encode(new)
-    try:
-        revision = await engine.store.update(current.key, data, revision=current.revision, ttl_s=served.strategy.ttl_s)
-    except RevisionConflict as lost:
-        served.cache.observe(Change(current.key, lost.current.value, lost.current.revision, None))
-        raise LostRace from lost
-    except KeyMissing as gone:
-        await served.cache.fresh()
-        raise LostRace from gone
-    return Result(200, data=served.cache.observe(Change(current.key, data, revision, current.data), new).data)
+    return Result(200, data=(await store(engine, served, current, encode(new), new)).data)
 
 
 def is_done(obj: Object) -> bool:
@@ -219,19 +185,6 @@ def is_done(obj: Object) -> bool:
 async def _remove(engine: Engine, served: Served, ctx: Context, current: CachedObject, new: Object) -> Result:
     """The last finalizer went: the object goes."""
     if not ctx.dry_run:
-        await remove(engine, served, current, new, ctx)
+        await remove(engine, served, current)
+        served.strategy.after_delete(new, ctx)
     return Result(200, obj=new)
-
-
-async def remove(engine: Engine, served: Served, current: CachedObject, obj: Object, ctx: Context) -> None:
-    """Deletes at the revision of `current`. Raises LostRace, which `change` and `delete` answer by starting over."""
-    try:
-        revision = await engine.store.delete(current.key, revision=current.revision)
-    except RevisionConflict as lost:
-        served.cache.observe(Change(current.key, lost.current.value, lost.current.revision, None))
-        raise LostRace from lost
-    except KeyMissing as gone:
-        await served.cache.fresh()
-        raise LostRace from gone
-    served.cache.observe(Change(current.key, None, revision, current.data))
-    served.strategy.after_delete(obj, ctx)

@@ -46,24 +46,21 @@ async def _open(
     served: Served, ctx: Context, options: ListOptions, version: int, *, plain: bool
 ) -> "ByteWatcher | EventWatcher":
     cache = served.cache
-    initial = options.send_initial_events
-    if initial is None:
-        initial = version == 0
+    initial = bool(options.send_initial_events)
     if options.resource_version == "":
         await cache.fresh()
     elif version and initial:
         await cache.wait_revision(version)
-    name = ctx.info.name or None
     open_watch = cache.watch if plain else cache.watch_events
     return open_watch(
         None if initial or not version else version,
-        ctx.info.namespace or None,
-        name,
+        served.namespace_of(ctx.info),
+        ctx.info.name or None,
         None if options.selector.is_everything else options.selector,
         None if options.fields.is_everything else options.fields,
         bookmarks=options.bookmarks,
         initial_events=initial,
-        end_bookmark=bool(options.send_initial_events) and options.bookmarks,
+        end_bookmark=initial and options.bookmarks,
     )
 
 

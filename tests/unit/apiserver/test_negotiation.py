@@ -37,10 +37,18 @@ def test_what_cannot_be_served_is_refused(accept: str) -> None:
         form(accept)
 
 
+def test_what_is_wanted_more_comes_first() -> None:
+    assert form("application/json;q=0.1,application/yaml;q=0.9") == Form(yaml=True)
+    assert form("*/*,application/yaml") == Form(yaml=True)
+    assert form("application/yaml;q=0,application/json") == PLAIN
+
+
 def test_people_with_curl_get_it_indented() -> None:
     assert form("*/*", "curl/8.0").pretty
     assert not form("*/*", "curl/8.0", pretty=["false"]).pretty
     assert form(None, pretty=["1"]).pretty
+    assert not form(None, pretty=[""]).pretty
+    assert not form(None, pretty=["yes"]).pretty
 
 
 def test_bodies_are_known_by_their_media_type() -> None:

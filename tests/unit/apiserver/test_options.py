@@ -37,13 +37,27 @@ def test_list_options_are_read() -> None:
         (params(resourceVersionMatch="Odd", resourceVersion="1"), False, "resourceVersionMatch"),
         (params(resourceVersionMatch="NotOlderThan", resourceVersion="1"), True, "resourceVersionMatch"),
         (params(sendInitialEvents="true"), True, "resourceVersionMatch"),
-        (params(sendInitialEvents="true", resourceVersionMatch="NotOlderThan"), False, "sendInitialEvents"),
+        (params(sendInitialEvents="true"), False, "sendInitialEvents"),
     ],
 )
 def test_list_options_that_do_not_go_together_are_invalid(given: Any, watch: bool, field: str) -> None:
     with pytest.raises(Invalid) as raised:
         parse_list_options(given, watch=watch)
     assert fields_of(raised.value) == [field]
+
+
+def test_a_watch_from_nowhere_begins_with_what_is_there() -> None:
+    assert parse_list_options({}, watch=True).send_initial_events is True
+    assert parse_list_options(params(resourceVersion="0"), watch=True).send_initial_events is True
+    assert parse_list_options(params(resourceVersion="7"), watch=True).send_initial_events is None
+    asked = params(sendInitialEvents="false", resourceVersionMatch="NotOlderThan")
+    assert parse_list_options(asked, watch=True).send_initial_events is False
+
+
+def test_only_0_and_false_are_false() -> None:
+    assert [parse_list_options(params(allowWatchBookmarks=text)).bookmarks for text in ("", "1", "no", "FALSE", "0")] == [
+        True, True, True, False, False,
+    ]  # fmt: skip
 
 
 def test_numbers_are_refused_in_go_s_words() -> None:
@@ -62,12 +76,15 @@ def test_numbers_are_refused_in_go_s_words() -> None:
         (params(fieldValidation="Odd"), "fieldValidation"),
         (params(force="true"), "force"),
         (params(fieldManager="m" * 129), "fieldManager"),
+        (params(fieldManager="é" * 65), "fieldManager"),
+        (params(fieldManager="a\x07b"), "fieldManager"),
     ],
 )
 def test_write_options_are_checked(given: Any, field: str) -> None:
     with pytest.raises(Invalid) as raised:
-        parse_write_options(given, "CreateOptions")
+        parse_write_options(given, "PatchOptions")
     assert fields_of(raised.value) == [field]
+    assert not parse_write_options(params(force="true"), "CreateOptions").force
 
 
 def test_apply_must_name_its_manager() -> None:
