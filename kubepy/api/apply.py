@@ -32,7 +32,7 @@ from kubepy.api.managed_fields import (
 from kubepy.api.meta import Object
 from kubepy.api.strategic_merge import PatchFailed
 
-__all__ = ["Applied", "apply", "track_update"]
+__all__ = ["Applied", "apply", "check_configuration", "track_update"]
 
 BEFORE_FIRST_APPLY = "before-first-apply"
 
@@ -64,7 +64,7 @@ def apply(
     nobody comes to own them here. Raises BadRequest, PatchFailed (a configuration that does not fit the schema) and
     Conflict (fields that others own with other values, unless `force`).
     """
-    _check(patch, api_version, schema)
+    check_configuration(patch, api_version, schema)
     current = comparable(live) if live is not None else empty_object(schema)
     entries = _entries_before(live, schema, api_version, time)
     mine = new_entry(manager, APPLY, api_version, time, subresource, {})
@@ -98,7 +98,8 @@ def _with_entries(obj: Object, entries: list[Object]) -> Object:
     return {**obj, "metadata": metadata}
 
 
-def _check(patch: Object, api_version: str, schema: Schema) -> None:
+def check_configuration(patch: Object, api_version: str, schema: Schema) -> None:
+    """Raises BadRequest, or PatchFailed for what does not fit the schema."""
     version = patch.get("apiVersion") or ""
     if version != api_version:
         raise BadRequest(

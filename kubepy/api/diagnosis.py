@@ -7,6 +7,7 @@ Source: Go's encoding/json (UnmarshalTypeError) and its strict fork sigs.k8s.io/
 """
 
 import binascii
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -137,3 +138,25 @@ def drop_unknown(schema: Schema, value: Any, path: str = "") -> list[str]:
         for index, entry in enumerate(value):
             found += drop_unknown(item, entry, f"{path}[{index}]")
     return found
+
+
+_UNMARSHAL = re.compile(r"json: cannot unmarshal (\w+)(?: \S+)? into Go .* of type (\S+)")
+_GO_KINDS: Final = {"object": "map", "array": "slice", "bool": "bool", "string": "string", "number": "int64"}
+
+
+def restoring_fault(fault: str) -> str:
+    """The fault of `type_fault` as upstream words it for maps, which is what strategic merges work on.
+
+    Source: apimachinery pkg/runtime/converter.go (fromUnstructured).
+    """
+    found = _UNMARSHAL.search(fault)
+    if not found:
+        return fault
+    value, kind = _GO_KINDS.get(found[1], found[1]), found[2]
+    if kind.startswith("map["):
+        return f"cannot restore map from {value}"
+    if kind.startswith("[]"):
+        return f"cannot restore slice from {value}"
+    if "." in kind:
+        return f"cannot restore struct from: {value}"
+    return f"cannot convert {value} to {kind}" if (value, kind) == ("int64", "string") else f"unrecognized type: {kind}"

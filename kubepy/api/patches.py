@@ -10,9 +10,7 @@ Source: apiserver pkg/endpoints/handlers/patch.go; the behaviour of evanphx/json
 import copy
 from typing import Any, Final
 
-import orjson
-
-from kubepy.api.errors import ApiError, BadRequest, Invalid, RequestEntityTooLarge, invalid, invalid_object
+from kubepy.api.errors import BadRequest, Invalid, RequestEntityTooLarge, invalid, invalid_object
 from kubepy.api.go_values import json_type
 from kubepy.api.schemas import parse_json
 from kubepy.api.strategic_merge import strategic_merge
@@ -28,10 +26,10 @@ def rejected() -> Invalid:
     return Invalid(_REJECTED, details={})
 
 
-def unfit(patched: Any, fault: ApiError) -> Invalid:
-    """The 422 for a patched document that is no longer an object of its kind; `fault` is what decoding it raised."""
-    why = fault.message.partition(" cannot be handled as a ")[2].partition(": ")[2] or fault.message
-    return invalid_object("", "", "", [invalid("patch", orjson.dumps(patched).decode(), why)])
+def unfit(shown: str, fault: str) -> Invalid:
+    """The 422 for a patch that does not leave an object of its kind; `fault` is what decoding that complained of."""
+    why = fault.partition(" cannot be handled as a ")[2].partition(": ")[2] or fault
+    return invalid_object("", "", "", [invalid("patch", shown, why)])
 
 
 def _parse(raw: bytes) -> Any:

@@ -51,7 +51,7 @@ def normalise(schema: Schema, obj: Object, api_version: str, kind: str) -> list[
     except Mismatch:
         raise decode_fault(api_version, kind, type_fault(schema, obj) or "json: cannot unmarshal the object") from None
     if unknown and kept is not DROP:
-        return [f'unknown field "{path}"' for path in drop_unknown(schema, obj)]
+        return [f'unknown field "{path}"' for path in drop_unknown(schema, obj)][:_FAULTS_TOLD]
     return []
 
 
@@ -64,6 +64,8 @@ def strict_error(faults: Iterable[str]) -> BadRequest:
     return BadRequest(f"strict decoding error: {', '.join(faults)}")
 
 
+_FAULTS_TOLD: Final = 100
+"""How many faults strict decoding tells of."""
 _TRAPS: Final = (b'\\\\"', b" :", b"\t:", b"\r:", b"\n:")
 
 

@@ -200,7 +200,7 @@ def _are_maps(*lists: list[Any]) -> bool:
     """Whether the entries are maps. Raises when they are of several types, or lists themselves."""
     types = {type(entry) for entries in lists for entry in entries}
     if list in types:
-        raise Invalid("the server rejected our request due to an error in our request")
+        raise Invalid("the server rejected our request due to an error in our request", details={})
     if len(types) > 1:
         raise PatchFailed("list element types are not identical")
     return types == {dict}

@@ -22,6 +22,7 @@ from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.reading import Page
 from kubepy.apiserver.registry.result import Result
 from kubepy.apiserver.registry.served import Served
+from kubepy.apiserver.warning_headers import warning_headers
 from kubepy.lib.http import Response
 from kubepy.storage.cache import CachedObject
 
@@ -54,9 +55,8 @@ def _headers(warnings: Sequence[str]) -> Mapping[str, str]:
     if not warnings:
         return _NO_CACHE
     headers = CIMultiDict(_NO_CACHE)
-    for text in dict.fromkeys(warnings):
-        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-        headers.add("Warning", f'299 - "{quoted}"')
+    for value in warning_headers(warnings):
+        headers.add("Warning", value)
     return headers
 
 

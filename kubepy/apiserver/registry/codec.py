@@ -9,67 +9,63 @@ from functools import partial
 from typing import Any
 
 import orjson
-import yaml
 
 from kubepy.api import resources, schemas
 from kubepy.api.errors import BadRequest
+from kubepy.api.go_values import json_type
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.negotiation import JSON, PROTOBUF, YAML, body_type
 from kubepy.apiserver.protobuf import parse_protobuf
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.custom import Custom
+from kubepy.apiserver.registry.yaml_bodies import parse_yaml, repeated_keys
 
 _HEX_SHOWN = 30
-
-
-class _Loader(yaml.CSafeLoader):
-    """YAML as JSON: dates stay text, and only true and false are booleans."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def parse_yaml(text: bytes) -> Any:
-    """The one document of a YAML text. Raises ValueError."""
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError as fault:
-        raise ValueError(f"error converting YAML to JSON: yaml: {fault}") from fault
+_NO_KIND = "couldn't get version/kind"
+Parsed = tuple[Any, list[str]]
+"""A body, and the faults that only strict decoding minds."""
 
 
 def parse_body(ctx: Context, kind: str) -> Object:
-    """The body as a plain dict that should be a `kind`. Raises BadRequest, UnsupportedMediaType."""
+    """The body as a plain dict that should be a `kind`. Raises BadRequest, UnsupportedMediaType.
+
+    What it names twice is kept in the context, for `decode_object` to mind.
+    """
     body = ctx.request.body
-    media = body_type(ctx.request.headers)
     try:
-        obj = _PARSERS[media](body)
+        obj, ctx.repeated = _PARSERS[body_type(ctx.request.headers)](body)
     except ValueError as fault:
-        raise _unrecognized(kind, f"json parse error: {fault}", body) from fault
-    if obj is None and media == JSON:
-        return {}  # null leaves a Go struct as it was
+        raise _unrecognized(kind, str(fault), body) from fault
     if not isinstance(obj, dict):
-        found = {list: "array", str: "string", bool: "bool"}.get(type(obj), "number")
-        why = f"json parse error: json: cannot unmarshal {found} into Go value of type struct"
+        why = f"{_NO_KIND}; json parse error: json: cannot unmarshal {json_type(obj)} into Go value of type struct"
         raise _unrecognized(kind, why, body)
     return obj
 
 
-_PARSERS: Mapping[str, Callable[[bytes], Any]] = {
-    JSON: schemas.parse_json,
-    YAML: parse_yaml,
-    PROTOBUF: parse_protobuf,
+def _parse_json(body: bytes) -> Parsed:
+    try:
+        parsed = schemas.parse_json(body)
+    except ValueError as fault:
+        raise ValueError(f"{_NO_KIND}; json parse error: {fault}") from fault
+    return {} if parsed is None else parsed, schemas.duplicate_fields(body, parsed)
+
+
+def _parse_yaml(body: bytes) -> Parsed:
+    parsed = parse_yaml(body)
+    return {} if parsed is None else parsed, repeated_keys(body)
+
+
+_PARSERS: Mapping[str, Callable[[bytes], Parsed]] = {
+    JSON: _parse_json,
+    YAML: _parse_yaml,
+    PROTOBUF: lambda body: (parse_protobuf(body), []),
 }
 
 
 def _unrecognized(kind: str, why: str, body: bytes) -> BadRequest:
     shown = body[:_HEX_SHOWN].hex() if body else "<empty>"
-    return BadRequest(
-        f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; {why} ({shown})"
-    )
+    return BadRequest(f"the object provided is unrecognized (must be of type {kind}): {why} ({shown})")
 
 
 def check_kind(obj: Object, resource: Resource, *, kind: str, api_version: str) -> None:
@@ -94,22 +90,17 @@ def check_kind(obj: Object, resource: Resource, *, kind: str, api_version: str) 
     raise BadRequest(f'{head}no kind "{found_kind}" is registered for version "{found_version}" in scheme')
 
 
-def decode_object(
-    obj: Object, ctx: Context, validation: str, *, raw: bool = True, custom: Custom | None = None
-) -> None:
+def decode_object(obj: Object, ctx: Context, validation: str, *, custom: Custom | None = None) -> None:
     """Checks types, drops unknown fields and tells of them as `validation` (Strict, Warn, Ignore) says.
 
-    With `raw` the request's body is the object's JSON and is searched for fields that it names twice.
-    Raises BadRequest.
+    Fields that the body named twice are told of with them. Raises BadRequest.
     """
     api_version, kind = obj["apiVersion"], obj["kind"]
     decode = custom.decode if custom is not None else partial(schemas.decode_kind, api_version, kind)
     if validation == "Ignore":
         decode(obj)
         return
-    is_json = raw and ctx.request.body[:1] == b"{"
-    repeated = schemas.duplicate_fields(ctx.request.body, obj) if is_json else []
-    faults = repeated + decode(obj)
+    faults = ctx.repeated + decode(obj)
     if not faults:
         return
     if validation == "Strict":

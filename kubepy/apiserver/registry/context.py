@@ -13,7 +13,10 @@ from kubepy.lib.http import Request
 
 @dataclass(slots=True)
 class Context:
-    """One request on its way. `warnings` end up in Warning headers; `now` is the time of all its stamps."""
+    """One request on its way. `warnings` end up in Warning headers; `now` is the time of all its stamps.
+
+    `repeated` tells what the body names twice.
+    """
 
     request: Request
     info: RequestInfo
@@ -25,3 +28,4 @@ class Context:
     dry_run: bool = False
     delete_options: Mapping[str, Any] | None = None
     """The options in the body of a delete, for admission to see."""
+    repeated: list[str] = field(default_factory=list)

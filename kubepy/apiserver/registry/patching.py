@@ -5,39 +5,62 @@ Source: apiserver pkg/endpoints/handlers/patch.go.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from kubepy.api import patches, schemas
-from kubepy.api.errors import BadRequest, UnsupportedMediaType
+import orjson
+
+from kubepy.api import go_values, patches, schemas
+from kubepy.api.diagnosis import restoring_fault
+from kubepy.api.errors import BadRequest, Invalid, UnsupportedMediaType
 from kubepy.api.meta import Object
 from kubepy.apiserver.options import WriteOptions, parse_write_options
 from kubepy.apiserver.registry import conversion, owning
-from kubepy.apiserver.registry.codec import decode_object, parse_yaml
+from kubepy.apiserver.registry.codec import check_kind, decode_object
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.creating import create_object
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.result import Result
 from kubepy.apiserver.registry.served import Served
 from kubepy.apiserver.registry.updating import change
+from kubepy.apiserver.registry.yaml_bodies import parse_yaml, repeated_keys
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
-Apply = Callable[[Object], Object]
+_ALL = (JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY)
+_OF_CUSTOM = (JSON_PATCH, MERGE_PATCH, APPLY)
+_OPERATION = frozenset(("op", "path", "from", "value"))
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """What applies a patch; what it names twice or knows nothing of; and `merged`, the body of a strategic one."""
+
+    apply: Callable[[Object], Object]
+    faults: list[str] = field(default_factory=list)
+    merged: Object | None = None
+
+    def unfit(self, patched: Object, fault: BadRequest) -> Invalid:
+        """The 422 for what the patch made; upstream shows the patch, or what came out of it, as it has it at hand."""
+        if self.merged is None:
+            return patches.unfit(orjson.dumps(patched).decode(), fault.message)
+        return patches.unfit(go_values.show(self.merged), restoring_fault(fault.message))
 
 
 async def patch(engine: Engine, served: Served, ctx: Context) -> Result:
     """Patches the object that the URL names. Raises ApiError."""
-    media = media_type(ctx)
+    media = media_type(ctx, served)
     options = parse_write_options(ctx.params, "PatchOptions", apply=media == APPLY)
     ctx.dry_run = options.dry_run
     if media == APPLY:
         return await _apply(engine, served, ctx, options)
-    apply = patch_function(ctx, media, served.resource.api_version, served.resource.kind)
+    sent = parse_patch(ctx, media, served)
+    ctx.repeated = sent.faults
 
     def transform(stored: Object) -> Object:
         current = conversion.from_storage(served, stored)
-        new = settle(apply(current), served, ctx, options)
+        new = settle(sent.apply(current), served, ctx, options, sent)
         owning.track(served, ctx, options, new, current)
         return conversion.to_storage(served, new)
 
@@ -46,16 +69,7 @@ async def patch(engine: Engine, served: Served, ctx: Context) -> Result:
 
 async def _apply(engine: Engine, served: Served, ctx: Context, options: WriteOptions) -> Result:
     """Server-side apply; an object that is not there is made, except through a subresource."""
-    try:
-        config = parse_yaml(ctx.request.body)
-    except ValueError as fault:
-        raise BadRequest(f"error decoding YAML: {fault}") from fault
-    if not isinstance(config, dict):
-        raise BadRequest("error decoding YAML: the configuration is not an object")
-    if options.validation == "Strict":
-        repeated = schemas.duplicate_fields(ctx.request.body, config) if ctx.request.body[:1] == b"{" else []
-        if repeated:
-            raise schemas.strict_error(repeated)
+    config = parse_configuration(ctx, options)
 
     def transform(stored: Object) -> Object:
         current = conversion.from_storage(served, stored)
@@ -73,25 +87,43 @@ async def _apply(engine: Engine, served: Served, ctx: Context, options: WriteOpt
     return await change(engine, served, ctx, transform)
 
 
-def settle(new: Object, served: Served, ctx: Context, options: WriteOptions) -> Object:
-    """A patched object, checked, pruned and defaulted as if it had been sent whole. Raises BadRequest."""
+def parse_configuration(ctx: Context, options: WriteOptions) -> Object:
+    """The body of an apply patch. Raises BadRequest."""
+    body = ctx.request.body
+    try:
+        config = parse_yaml(body)
+    except ValueError as fault:
+        raise BadRequest(f"error decoding YAML: {fault}") from fault
+    if config is None:
+        config = {}
+    if not isinstance(config, dict):
+        found = go_values.json_type(config)
+        why = f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+        raise BadRequest(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
+    ctx.repeated = [f"error converting YAML to JSON: {fault}" for fault in repeated_keys(body)]
+    if options.validation == "Strict" and ctx.repeated:
+        raise BadRequest(f"error strict decoding YAML: {ctx.repeated[0]}")
+    return config
+
+
+def settle(new: Object, served: Served, ctx: Context, options: WriteOptions, sent: Patch | None = None) -> Object:
+    """A patched object, checked, pruned and defaulted as if it had been sent whole; `sent` is blamed for its faults.
+
+    Raises BadRequest, Invalid.
+    """
     row, info = served.resource, ctx.info
     if not isinstance(new, dict):
         raise BadRequest("the patch does not leave an object")
     meta = new.get("metadata")
     if not isinstance(meta, dict):
         meta = new["metadata"] = {"name": info.name}
-    if new.get("apiVersion") != row.api_version or new.get("kind") != row.kind:
-        raise BadRequest(
-            f'{new.get("kind")} in version "{new.get("apiVersion")}" cannot be handled as a {row.kind}: '
-            "the patch changes what the object is"
-        )
     try:
-        decode_object(new, ctx, options.validation, raw=False, custom=served.custom)
+        check_kind(new, row, kind=row.kind, api_version=row.api_version)
+        decode_object(new, ctx, options.validation, custom=served.custom)
     except BadRequest as fault:
-        if "strict decoding error" in fault.message:
+        if sent is None:
             raise
-        raise patches.unfit(new, fault) from fault
+        raise sent.unfit(new, fault) from fault
     if meta.get("name") != info.name:
         raise BadRequest(
             f"the name of the object ({meta.get('name')}) does not match the name on the URL ({info.name})"
@@ -105,30 +137,38 @@ def settle(new: Object, served: Served, ctx: Context, options: WriteOptions) -> 
     return new
 
 
-def media_type(ctx: Context) -> str:
-    """The patch's media type. Raises UnsupportedMediaType."""
+def media_type(ctx: Context, served: Served) -> str:
+    """The patch's media type; custom resources have no strategic merge. Raises UnsupportedMediaType."""
     media = ctx.request.headers.get("Content-Type", "").partition(";")[0].strip()
-    if media not in (JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY):
-        raise _unsupported((JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY))
+    accepted = _OF_CUSTOM if served.custom is not None else _ALL
+    if media not in accepted:
+        raise UnsupportedMediaType(
+            "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
+        )
     return media
 
 
-def _unsupported(accepted: tuple[str, ...]) -> UnsupportedMediaType:
-    return UnsupportedMediaType(
-        "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
-    )
-
-
-def patch_function(ctx: Context, media: str, api_version: str, kind: str) -> Apply:
-    """What applies the request's patch to an object of that kind. Raises BadRequest on a malformed patch."""
+def parse_patch(ctx: Context, media: str, served: Served, kind: tuple[str, str] | None = None) -> Patch:
+    """The request's patch of an object of the resource, or of `kind` (apiVersion, kind). Raises BadRequest."""
     body = ctx.request.body
     if media == JSON_PATCH:
         operations = patches.parse_json_patch(body)
-        return lambda current: patches.json_patch(current, operations)
+        faults = [f"json patch {fault}" for fault in _operation_faults(body, operations)]
+        return Patch(lambda current: patches.json_patch(current, operations), faults)
     parsed = patches.parse_object_patch(body)
+    faults = schemas.duplicate_fields(body, parsed)
     if media == MERGE_PATCH:
-        return lambda current: patches.merge_patch(current, parsed)
-    schema = schemas.schema_of(api_version, kind)
-    if schema is None:
-        raise _unsupported((JSON_PATCH, MERGE_PATCH, APPLY))
-    return lambda current: patches.strategic_merge(current, parsed, schema)
+        return Patch(lambda current: patches.merge_patch(current, parsed), faults)
+    schema = schemas.schema_of(*(kind or (served.resource.api_version, served.resource.kind)))
+    assert schema is not None
+    return Patch(lambda current: patches.strategic_merge(current, parsed, schema), faults, parsed)
+
+
+def _operation_faults(body: bytes, operations: list[Object]) -> list[str]:
+    unknown = [
+        f'unknown field "[{index}].{name}"'
+        for index, operation in enumerate(operations)
+        for name in operation
+        if name not in _OPERATION
+    ]
+    return schemas.duplicate_fields(body, operations) + unknown

@@ -3,19 +3,22 @@
 Source: pkg/registry/apps/*/storage/storage.go (ScaleREST).
 """
 
+import copy
 from collections.abc import Callable, Mapping
 
 from kubepy.api import errors, schemas
-from kubepy.api.errors import MODIFIED, conflict, invalid
+from kubepy.api.apply import check_configuration
+from kubepy.api.errors import MODIFIED, BadRequest, conflict, invalid
 from kubepy.api.meta import Object
 from kubepy.api.selectors import from_label_selector, from_map
-from kubepy.apiserver.options import parse_write_options
+from kubepy.apiserver.options import WriteOptions, parse_write_options
+from kubepy.apiserver.registry import conversion, owning
 from kubepy.apiserver.registry.codec import check_kind, decode_object, decode_stored, parse_body
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.custom import Custom
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.json_path import find, put
-from kubepy.apiserver.registry.patching import media_type, patch_function
+from kubepy.apiserver.registry.patching import APPLY, media_type, parse_configuration, parse_patch
 from kubepy.apiserver.registry.reading import get
 from kubepy.apiserver.registry.result import Result
 from kubepy.apiserver.registry.served import Served
@@ -67,45 +70,95 @@ async def update_scale(engine: Engine, served: Served, ctx: Context) -> Result:
     check_kind(sent, served.resource, kind=_KIND, api_version=_VERSION)
     decode_object(sent, ctx, options.validation)
     check_name(sent, ctx.info.name, ctx.info.namespace)
-    return await _scale(engine, served, ctx, lambda current: sent)
+    return await _scale(engine, served, ctx, options, lambda current: sent)
 
 
 async def patch_scale(engine: Engine, served: Served, ctx: Context) -> Result:
     """PATCH. Raises ApiError."""
-    media = media_type(ctx)
-    ctx.dry_run = parse_write_options(ctx.params, "PatchOptions").dry_run
-    apply = patch_function(ctx, media, _VERSION, _KIND)
+    media = media_type(ctx, served)
+    options = parse_write_options(ctx.params, "PatchOptions", apply=media == APPLY)
+    ctx.dry_run = options.dry_run
+    if media == APPLY:
+        return await _apply(engine, served, ctx, options)
+    sent = parse_patch(ctx, media, served, (_VERSION, _KIND))
+    ctx.repeated = sent.faults
 
     def patched(current: Object) -> Object:
-        scale = apply(current)
-        schemas.decode_kind(_VERSION, _KIND, scale)
+        scale = sent.apply(current)
+        try:
+            check_kind(scale, served.resource, kind=_KIND, api_version=_VERSION)
+            decode_object(scale, ctx, options.validation)
+        except BadRequest as fault:
+            raise sent.unfit(scale, fault) from fault
         return scale
 
-    return await _scale(engine, served, ctx, patched)
+    return await _scale(engine, served, ctx, options, patched)
 
 
-async def _scale(engine: Engine, served: Served, ctx: Context, wanted: Callable[[Object], Object]) -> Result:
+async def _apply(engine: Engine, served: Served, ctx: Context, options: WriteOptions) -> Result:
+    """Server-side apply of a Scale: its replicas are owned as the workload's, which says so in its managedFields."""
+    config = parse_configuration(ctx, options)
+    schema = schemas.schema_of(_VERSION, _KIND)
+    assert schema is not None
+    check_configuration(config, _VERSION, schema)
+    row = served.resource
+    meaning: Object = {"apiVersion": row.api_version, "kind": row.kind, "metadata": {"name": ctx.info.name}}
+    if (replicas := (config.get("spec") or {}).get("replicas")) is not None:
+        _set_replicas(served, meaning, replicas)
+
     def transform(stored: Object) -> Object:
-        before = scale_of(stored, served.custom)
-        scale = wanted(before)
-        replicas = (scale.get("spec") or {}).get("replicas") or 0
-        if replicas < 0:
-            fault = invalid("spec.replicas", replicas, "must be greater than or equal to 0")
-            raise errors.invalid_object("autoscaling", _KIND, ctx.info.name, [fault])
-        meta = scale.get("metadata") or {}
-        row = served.resource
-        if meta.get("resourceVersion") not in (None, "", stored["metadata"]["resourceVersion"]):
-            raise conflict(row.group, row.plural, ctx.info.name, MODIFIED)
-        if meta.get("uid") not in (None, "", stored["metadata"].get("uid")):
-            why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: "
-            raise conflict(row.group, row.plural, ctx.info.name, why + str(stored["metadata"].get("uid")))
-        if served.custom is not None and served.custom.scale is not None:
-            put(served.custom.scale["specReplicasPath"], stored, replicas)
-        else:
-            stored["spec"] = {**(stored.get("spec") or {}), "replicas": replicas}
-        return stored
+        current = conversion.from_storage(served, stored)
+        _check_claims(served, ctx, config.get("metadata") or {}, current)
+        new = owning.apply_configuration(served, ctx, options, current, meaning)
+        _check_replicas(ctx, scale_of(new, served.custom))
+        return conversion.to_storage(served, new)
 
+    return await _changed(engine, served, ctx, transform)
+
+
+async def _scale(
+    engine: Engine, served: Served, ctx: Context, options: WriteOptions, wanted: Callable[[Object], Object]
+) -> Result:
+    def transform(stored: Object) -> Object:
+        current = conversion.from_storage(served, stored)
+        scale = wanted(scale_of(current, served.custom))
+        replicas = _check_replicas(ctx, scale)
+        _check_claims(served, ctx, scale.get("metadata") or {}, current)
+        new = copy.deepcopy(current)
+        _set_replicas(served, new, replicas)
+        owning.track(served, ctx, options, new, current)
+        return conversion.to_storage(served, new)
+
+    return await _changed(engine, served, ctx, transform)
+
+
+async def _changed(engine: Engine, served: Served, ctx: Context, transform: Callable[[Object], Object]) -> Result:
     result = await change(engine, served, ctx, transform)
     obj = decode_stored(result.data) if result.data is not None else result.obj
     assert obj is not None
     return Result(200, obj=scale_of(obj, served.custom), foreign=True)
+
+
+def _check_replicas(ctx: Context, scale: Object) -> int:
+    replicas = int((scale.get("spec") or {}).get("replicas") or 0)
+    if replicas < 0:
+        fault = invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+        raise errors.invalid_object("autoscaling", _KIND, ctx.info.name, [fault])
+    return replicas
+
+
+def _check_claims(served: Served, ctx: Context, meta: Object, current: Object) -> None:
+    """Raises Conflict where a Scale names another version or another object than the present one."""
+    row, has = served.resource, current["metadata"]
+    if meta.get("resourceVersion") not in (None, "", has["resourceVersion"]):
+        raise conflict(row.group, row.plural, ctx.info.name, MODIFIED)
+    if meta.get("uid") not in (None, "", has.get("uid")):
+        why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {has.get('uid')}"
+        raise conflict(row.group, f"{row.plural}/scale", ctx.info.name, why)
+
+
+def _set_replicas(served: Served, obj: Object, replicas: int) -> None:
+    if served.custom is not None and served.custom.scale is not None:
+        put(served.custom.scale["specReplicasPath"], obj, replicas)
+    else:
+        obj["spec"] = {**(obj.get("spec") or {}), "replicas": replicas}

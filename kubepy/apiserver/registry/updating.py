@@ -12,7 +12,7 @@ from kubepy.api import errors
 from kubepy.api.errors import MODIFIED, BadRequest, conflict
 from kubepy.api.managed_fields import is_unchanged_but_times
 from kubepy.api.meta import Object
-from kubepy.apiserver.options import parse_write_options
+from kubepy.apiserver.options import parse_write_options, require_uint
 from kubepy.apiserver.registry import conversion, owning, validating
 from kubepy.apiserver.registry.codec import check_kind, decode_object, decode_stored, encode, parse_body
 from kubepy.apiserver.registry.context import Context
@@ -135,17 +135,12 @@ def _carry_over(served: Served, ctx: Context, new: Object, old: Object, *, is_pu
     meta, before = new["metadata"], old["metadata"]
     row = served.resource
     version = meta.get("resourceVersion")
-    if version and version != "0":
+    if version and require_uint(version):
         if version != before["resourceVersion"]:
             raise conflict(row.group, row.plural, ctx.info.name, MODIFIED)
     elif is_put and not served.strategy.allows_unconditional_update:
-        fault = errors.FieldError(
-            "metadata.resourceVersion",
-            "FieldValueInvalid",
-            'Invalid value: "": must be specified for an update'
-            if version is None
-            else f'Invalid value: "{version}": must be specified for an update',
-        )
+        why = "Invalid value: 0x0: must be specified for an update"
+        fault = errors.FieldError("metadata.resourceVersion", "FieldValueInvalid", why)
         raise errors.invalid_object(row.group, row.kind, ctx.info.name, [fault])
     uid = meta.get("uid")
     if is_put and uid and uid != before.get("uid"):

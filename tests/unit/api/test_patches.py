@@ -128,8 +128,8 @@ def test_bodies_that_are_no_patches() -> None:
 
 
 def test_a_patched_document_that_is_no_object_of_its_kind_blames_the_patch() -> None:
-    fault = BadRequest('ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal')
-    status = patches.unfit({"data": {"a": 1}}, fault).status()
+    fault = 'ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal'
+    status = patches.unfit('{"data":{"a":1}}', fault).status()
     assert status["code"] == 422
     assert status["details"]["causes"] == [
         {

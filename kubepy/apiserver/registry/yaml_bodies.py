@@ -1,0 +1,48 @@
+"""YAML bodies read as the JSON that they stand for.
+
+Source: sigs.k8s.io/yaml (YAMLToJSON, YAMLToJSONStrict).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML as JSON: dates stay text, and only true and false are booleans."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def parse_yaml(text: bytes) -> Any:
+    """The one document of a YAML text. Raises ValueError."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as fault:
+        raise ValueError(f"error converting YAML to JSON: yaml: {fault}") from fault
+
+
+def repeated_keys(text: bytes) -> list[str]:
+    """One fault, if any, that tells of every key that a YAML text sets twice, as strict decoding does."""
+    root = yaml.compose(text, _Loader)
+    lines = [f'  line {line}: key "{key}" already set in map' for line, key in _repeated(root)] if root else []
+    return ["\n".join(["yaml: unmarshal errors:", *lines])] if lines else []
+
+
+def _repeated(node: yaml.Node) -> Iterator[tuple[int, str]]:
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated(item)
+    elif isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    yield key.start_mark.line + 1, key.value
+                seen.add(key.value)
+            yield from _repeated(value)

@@ -1,0 +1,147 @@
+"""Patches of every kind, what is wrong with them, and who owns what afterwards."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.apiserver.asking import APPLY, JSON_PATCH, MERGE, STRATEGIC, Asker, on_server
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+LABELS = {"app": "d"}
+SPEC: dict[str, Any] = {
+    "selector": {"matchLabels": LABELS},
+    "template": {"metadata": {"labels": LABELS}, "spec": {"containers": [{"name": "c", "image": "i"}]}},
+}
+DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": SPEC}
+NAMES = {"plural": "foos", "singular": "foo", "kind": "Foo", "listKind": "FooList"}
+SCALE = {"specReplicasPath": ".spec.size", "statusReplicasPath": ".status.size"}
+VERSION = {
+    "name": "v1",
+    "served": True,
+    "storage": True,
+    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+    "subresources": {"status": {}, "scale": SCALE},
+}
+DEFINITION = {
+    "metadata": {"name": "foos.example.org"},
+    "spec": {"group": "example.org", "names": NAMES, "scope": "Namespaced", "versions": [VERSION]},
+}
+
+
+def owners(obj: Any, field: str) -> list[tuple[str, str, str]]:
+    """(manager, operation, subresource) of who owns a field of the spec."""
+    return [
+        (entry["manager"], entry["operation"], entry.get("subresource", ""))
+        for entry in obj["metadata"]["managedFields"]
+        if f"f:{field}" in entry["fieldsV1"].get("f:spec", {})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch", "shown", "why"),
+    [
+        (MERGE, {"spec": {"replicas": "x"}}, '{"apiVersion"', "json: cannot unmarshal string into Go struct field"),
+        (STRATEGIC, {"spec": {"replicas": "x"}}, "map[spec:map[replicas:x]]", "unrecognized type: int32"),
+        (STRATEGIC, {"metadata": {"labels": 5}}, "map[metadata:map[labels:5]]", "cannot restore map from int64"),
+        (STRATEGIC, {"spec": {"template": 5}}, "map[spec:map[template:5]]", "cannot restore struct from: int64"),
+        (STRATEGIC, {"spec": {"odd": 5}}, "map[spec:map[odd:5]]", 'strict decoding error: unknown field "spec.odd"'),
+        (JSON_PATCH, [{"op": "replace", "path": "/kind", "value": "Pod"}], '{"apiVersion"', "no kind"),
+        (JSON_PATCH, [{"op": "add", "path": "/x", "value": 1, "z": 1}], "", 'json patch unknown field "[0].z"'),
+        (MERGE, b'{"spec":{"paused":true,"paused":false}}', "", 'duplicate field "spec.paused"'),
+    ],
+)
+def test_a_patch_that_does_not_leave_an_object_is_shown(kind: str, patch: Any, shown: str, why: str) -> None:
+    async def test(ask: Asker) -> None:
+        await ask("POST", DEPLOYMENTS, DEPLOYMENT)
+        told = await ask("PATCH", f"{DEPLOYMENTS}/d?fieldValidation=Strict", patch, kind=kind)
+        assert told.status == 422
+        assert told.message.startswith(' "" is invalid: patch: Invalid value: "' + shown.replace('"', '\\"'))
+        assert why in told.message or why == "no kind"
+
+    on_server(test)
+
+
+def test_a_patch_may_take_the_kind_away() -> None:
+    async def test(ask: Asker) -> None:
+        await ask("POST", MAPS, {"metadata": {"name": "a"}})
+        told = await ask("PATCH", f"{MAPS}/a", {"kind": None, "apiVersion": None, "data": {"k": "v"}}, kind=MERGE)
+        assert (told.status, told.body["kind"], told.body["data"]) == (200, "ConfigMap", {"k": "v"})
+
+    on_server(test)
+
+
+@pytest.mark.parametrize("filled", [{}, {"apiVersion": "v1", "kind": "ConfigMap"}])
+def test_fields_named_twice_are_told_of(filled: Any) -> None:
+    async def test(ask: Asker) -> None:
+        head = "".join(f'"{key}":"{value}",' for key, value in filled.items())
+        body = ("{" + head + '"metadata":{"name":"a","name":"b"},"data":{"k":"1","k":"2"}}').encode()
+        strict = await ask("POST", f"{MAPS}?fieldValidation=Strict", body)
+        assert strict.status == 400
+        assert strict.message.endswith('duplicate field "metadata.name", duplicate field "data.k"')
+        warned = await ask("POST", MAPS, body)
+        assert len(warned.warnings) == 2
+
+    on_server(test)
+
+
+def test_keys_set_twice_in_yaml_are_told_of() -> None:
+    async def test(ask: Asker) -> None:
+        body = b"metadata:\n  name: a\ndata:\n  k: '1'\n  k: '2'\nodd: 1\n"
+        told = await ask("POST", f"{MAPS}?fieldValidation=Strict", body, kind="application/yaml")
+        assert told.message == (
+            'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: yaml: unmarshal '
+            'errors:\n  line 5: key "k" already set in map, unknown field "odd"'
+        )
+        body = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  k: '1'\n  k: '2'\n"
+        told = await ask("PATCH", f"{MAPS}/a?fieldManager=m&fieldValidation=Strict", body, kind=APPLY)
+        assert told.message.startswith("error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal")
+
+    on_server(test)
+
+
+def test_custom_objects_know_no_strategic_merge() -> None:
+    async def test(ask: Asker) -> None:
+        assert (await ask("POST", DEFINITIONS, DEFINITION)).status == 201
+        path = "/apis/example.org/v1/namespaces/default/foos"
+        foo = {"apiVersion": "example.org/v1", "kind": "Foo", "metadata": {"name": "f"}, "spec": {"size": 1}}
+        while (await ask("POST", path, foo)).status == 404:
+            pass
+        for target in (f"{path}/f", f"{path}/f/scale"):
+            told = await ask("PATCH", target, {"spec": {"size": 2}}, kind=STRATEGIC)
+            assert told.status == 415
+            assert "strategic" not in told.message
+        scaled = await ask("PATCH", f"{path}/f/scale?fieldManager=m", {"spec": {"replicas": 3}}, kind=MERGE)
+        assert scaled.body["spec"] == {"replicas": 3}
+        assert owners((await ask("GET", f"{path}/f")).body, "size") == [("m", "Update", "scale")]
+
+    on_server(test)
+
+
+def test_who_scales_owns_the_replicas() -> None:
+    async def test(ask: Asker) -> None:
+        config = {**DEPLOYMENT, "spec": {**SPEC, "replicas": 1}}
+        await ask("PATCH", f"{DEPLOYMENTS}/d?fieldManager=gitops", config, kind=APPLY)
+        await ask("PATCH", f"{DEPLOYMENTS}/d/scale?fieldManager=hpa", {"spec": {"replicas": 2}}, kind=MERGE)
+        assert owners((await ask("GET", f"{DEPLOYMENTS}/d")).body, "replicas") == [("hpa", "Update", "scale")]
+        told = await ask("PATCH", f"{DEPLOYMENTS}/d?fieldManager=gitops", config, kind=APPLY)
+        assert (told.status, [cause["field"] for cause in told.body["details"]["causes"]]) == (409, [".spec.replicas"])
+
+    on_server(test)
+
+
+def test_a_scale_is_applied() -> None:
+    async def test(ask: Asker) -> None:
+        await ask("POST", f"{DEPLOYMENTS}?fieldManager=user", {**DEPLOYMENT, "spec": {**SPEC, "replicas": 1}})
+        scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "d"}, "spec": {"replicas": 4}}
+        target = f"{DEPLOYMENTS}/d/scale?fieldManager=me"
+        assert (await ask("PATCH", target, scale, kind=APPLY)).status == 409
+        told = await ask("PATCH", f"{target}&force=true", scale, kind=APPLY)
+        assert (told.body["kind"], told.body["spec"]) == ("Scale", {"replicas": 4})
+        found = (await ask("GET", f"{DEPLOYMENTS}/d")).body
+        assert (found["spec"]["replicas"], owners(found, "replicas")) == (4, [("me", "Apply", "scale")])
+        wrong = await ask("PATCH", target, {**scale, "apiVersion": "autoscaling/v2"}, kind=APPLY)
+        assert wrong.message.startswith("Incorrect version specified in apply patch.")
+
+    on_server(test)
