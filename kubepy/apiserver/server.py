@@ -30,11 +30,14 @@ from kubepy.apiserver.metrics import Metrics
 from kubepy.apiserver.openapi_endpoints import OpenApiEndpoints
 from kubepy.apiserver.pod_streams import PodStreams
 from kubepy.apiserver.proxy_endpoints import Proxies
-from kubepy.apiserver.registry.allocating import AddressAllocator, PortAllocator
 from kubepy.apiserver.registry.engine import Admission, Engine
-from kubepy.apiserver.registry.strategies.services import Ranges, ServiceStrategy
+from kubepy.apiserver.registry.services.addresses import ADDRESSES, AddressAllocator, AddressRange
+from kubepy.apiserver.registry.services.allocation import Pools
+from kubepy.apiserver.registry.services.ports import PortAllocator
+from kubepy.apiserver.registry.strategies.services import ServiceStrategy
 from kubepy.apiserver.rendering import respond_error
 from kubepy.apiserver.routing import Review, Router
+from kubepy.apiserver.service_loops import DefaultServiceCidr, Repairs
 from kubepy.apiserver.webhooks.client import WebhookClient
 from kubepy.client.client import Client
 from kubepy.lib import http_server, log, tasks
@@ -94,22 +97,38 @@ class ApiServer:
         self.handler: Handler = self._chain.handle
         self.client = Client.direct(self.handler, bootstrap.SYSTEM)
         self._clock = clock
+        self.pools = self._make_pools()
         self._hooks_done = asyncio.Event()
         self._scope = tasks.Scope()
         self._servers: list[http_server.Server] = []
         self.documents = Documents(self.router, self._address)
         self.openapi = OpenApiEndpoints(self.documents)
+        cidrs = [str(AddressRange(text).network) for text in config.service_cluster_ip_range]
+        self._service_cidr = DefaultServiceCidr(self.client, self.lookup, clock, cidrs)
+        self._repairs = Repairs(self.client, self.lookup, clock, self.pools.ports)
         self._install()
 
     def _configure(self) -> None:
         config = self.config
-        services = self.engine.of(resources.named("services")).strategy
-        assert isinstance(services, ServiceStrategy)
-        self.ranges: Ranges = services.ranges
-        self.ranges.addresses = AddressAllocator(config.service_cluster_ip_range[0])
-        self.ranges.ports = PortAllocator(*_port_range(config.service_node_port_range))
         self.engine.of(resources.named("events")).strategy.ttl_s = int(config.event_ttl_s)
         self.engine.min_request_timeout_s = config.min_request_timeout
+
+    def _make_pools(self) -> Pools:
+        """What Services are given from; the IPAddress objects are written as the server itself."""
+        addresses = self.engine.of(ADDRESSES)
+
+        def is_taken(name: str) -> bool:
+            return addresses.cache.get(addresses.key("", name)) is not None
+
+        pools = Pools(
+            [AddressRange(text).family for text in self.config.service_cluster_ip_range],
+            AddressAllocator(self.lookup, self.client, is_taken),
+            PortAllocator(self.store, *_port_range(self.config.service_node_port_range)),
+        )
+        strategy = self.engine.of(resources.named("services")).strategy
+        assert isinstance(strategy, ServiceStrategy)
+        strategy.pools = pools
+        return pools
 
     def _install(self) -> None:
         endpoints.install(self.router, self.metrics)
@@ -157,11 +176,15 @@ class ApiServer:
                 await self._clock.sleep(backoff.next())
         self._scope.start(service.run(), name="kubernetes service")
         self._scope.start(trust.run(self.client, self.config, self._clock), name="trust for extension servers")
+        self._scope.start(self._service_cidr.run(), name="default ServiceCIDR")
+        self._scope.start(self._repairs.run(), name="repairs of Services")
         self._hooks_done.set()
         _log.info("ready")
 
     async def _bootstrap(self) -> KubernetesService:
         await bootstrap.run(self)
+        await self._service_cidr.sync()
+        await self._repairs.sync()
         config = self.config
         service = KubernetesService(
             self.client,
@@ -170,7 +193,8 @@ class ApiServer:
             address=advertised_address(config.advertise_address, config.bind_address),
             port=self._port(),
         )
-        await service.ensure_service(self.ranges.addresses.first, config.kubernetes_service_node_port)
+        first = AddressRange(config.service_cluster_ip_range[0]).first
+        await service.ensure_service(first, config.kubernetes_service_node_port)
         return service
 
     async def wait_ready(self) -> None:

@@ -18,7 +18,6 @@ from kubepy.api.validation.checks import (
     status_of,
     typed_reference,
     unchanged,
-    validate_conditions,
 )
 from kubepy.api.validation.fields import label_selector, one_per_family, port_number
 from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
@@ -293,10 +292,8 @@ def update_service_cidr(new: Object, old: Object) -> list[FieldError]:
 
 
 def service_cidr_status(new: Object, old: Object) -> list[FieldError]:
-    """Faults of a ServiceCIDR's status."""
-    return validate_metadata_update(new, old) + validate_conditions(
-        status_of(new).get("conditions"), "status.conditions"
-    )
+    """Faults of a ServiceCIDR's status: upstream's own condition has no reason, so conditions are not looked at."""
+    return validate_metadata_update(new, old)
 
 
 def _is_canonical_ip(name: str) -> list[str]:

@@ -7,7 +7,7 @@ Source: apiserver pkg/endpoints/handlers/create.go, pkg/registry/rest/create.go,
 import secrets
 
 from kubepy.api import errors
-from kubepy.api.errors import BadRequest, InternalError
+from kubepy.api.errors import ApiError, BadRequest, InternalError
 from kubepy.api.meta import Object, new_uid
 from kubepy.apiserver.options import WriteOptions, parse_write_options
 from kubepy.apiserver.registry import conversion, owning, validating
@@ -17,7 +17,7 @@ from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.result import Result
 from kubepy.apiserver.registry.served import Served
 from kubepy.lib.clock import rfc3339
-from kubepy.storage.base import Change, KeyExists
+from kubepy.storage.base import Change, KeyExists, TooLarge
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX = 5
@@ -57,16 +57,19 @@ async def create_object(
     strategy = served.strategy
     strategy.prepare_for_create(obj, ctx)
     strategy.finalizers_on_create(obj)
-    strategy.begin_write(obj, None, ctx)
+    await strategy.begin_write(obj, None, ctx)
     stored = False
     try:
         validating.check_create(served, obj)
         ctx.warnings.extend(strategy.warnings(obj, None))
         await engine.admit_validating(served, ctx, "CREATE", obj, None)
+        stored = not ctx.dry_run  # until the store has said no: an answer that is lost may have been a yes
         result = await _store(engine, served, ctx, obj, prefix)
-        stored = not ctx.dry_run
+    except (ApiError, TooLarge):
+        stored = False
+        raise
     finally:
-        strategy.end_write(obj, None, ctx, stored=stored)
+        await strategy.end_write(obj, None, ctx, stored=stored)
     if stored:
         strategy.after_create(obj, ctx)
         if follow_up := engine.after_create.get(served.prefix):

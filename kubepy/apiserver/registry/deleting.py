@@ -111,7 +111,7 @@ async def _try_delete(
         return await _store_mark(engine, served, current, obj)
     if not ctx.dry_run:
         await remove(engine, served, current)
-        served.strategy.after_delete(obj, ctx)
+        await served.strategy.after_delete(obj, ctx)
     return Result(
         200,
         obj=obj if served.strategy.returns_deleted else deleted_status(served, obj),

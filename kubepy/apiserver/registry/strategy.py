@@ -87,14 +87,14 @@ class Strategy:
     def after_create(self, obj: Object, ctx: Context) -> None:
         """What follows a create that was stored."""
 
-    def after_delete(self, obj: Object, ctx: Context) -> None:
+    async def after_delete(self, obj: Object, ctx: Context) -> None:
         """What follows the end of an object."""
 
-    def begin_write(self, obj: Object, old: Object | None, ctx: Context) -> None:
+    async def begin_write(self, obj: Object, old: Object | None, ctx: Context) -> None:
         """Reserves what the write needs (addresses, ports), right before validation. Raises ApiError."""
 
-    def end_write(self, obj: Object, old: Object | None, ctx: Context, *, stored: bool) -> None:
-        """Gives back or makes final what `begin_write` reserved."""
+    async def end_write(self, obj: Object, old: Object | None, ctx: Context, *, stored: bool) -> None:
+        """Gives back or makes final what `begin_write` reserved; `stored` too where nobody knows whether it was."""
 
     def grace_period_s(self, obj: Object, asked: int | None) -> int | None:
         """Seconds that a delete leaves the object, or None where deletes are at once."""

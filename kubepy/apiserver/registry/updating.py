@@ -19,8 +19,9 @@ from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.creating import create_object
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.result import Result
-from kubepy.apiserver.registry.retrying import remove, retry_on_lost_race, store
+from kubepy.apiserver.registry.retrying import LostRace, remove, retry_on_lost_race, store
 from kubepy.apiserver.registry.served import Served
+from kubepy.storage.base import TooLarge
 from kubepy.storage.cache import CachedObject
 
 Transform = Callable[[Object], Object | Awaitable[Object]]
@@ -105,18 +106,21 @@ async def _try_change(
     _prepare(served, ctx, subresource, new, old)
     strategy = served.strategy
     if not subresource:
-        strategy.begin_write(new, old, ctx)
+        await strategy.begin_write(new, old, ctx)
     stored = False
     try:
         validating.check_update(served, new, old, subresource)
         if not subresource:
             ctx.warnings.extend(strategy.warnings(new, old))
         await engine.admit_validating(served, ctx, "UPDATE", new, old)
+        stored = not ctx.dry_run  # until the store has said no: an answer that is lost may have been a yes
         result = await _store(engine, served, ctx, current, new, old)
-        stored = not ctx.dry_run
+    except (ApiError, LostRace, TooLarge):
+        stored = False
+        raise
     finally:
         if not subresource:
-            strategy.end_write(new, old, ctx, stored=stored)
+            await strategy.end_write(new, old, ctx, stored=stored)
     return result
 
 
@@ -181,5 +185,5 @@ async def _remove(engine: Engine, served: Served, ctx: Context, current: CachedO
     """The last finalizer went: the object goes."""
     if not ctx.dry_run:
         await remove(engine, served, current)
-        served.strategy.after_delete(new, ctx)
+        await served.strategy.after_delete(new, ctx)
     return Result(200, obj=new)

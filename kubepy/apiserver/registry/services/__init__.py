@@ -1,0 +1,1 @@
+"""What Services are given: cluster addresses, node ports, IP families. The strategy of Services decides when."""
