@@ -9,7 +9,7 @@ from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.kinds import kind_of
 from kubepy.apiserver.options import first
-from kubepy.apiserver.request_info import is_true
+from kubepy.apiserver.request_info import is_on
 
 _FLAGS = ("stdin", "stdout", "stderr", "tty")
 
@@ -20,7 +20,7 @@ def stream_options(resource: Resource, subresource: str, params: Mapping[str, li
     if subresource == "portforward":
         ports = [int(port) for text in params.get("ports") or () for port in text.split(",") if port.isdigit()]
         return {**options, "ports": ports} if ports else options
-    options |= {flag: True for flag in _FLAGS if flag in params and is_true(first(params, flag))}
+    options |= {flag: True for flag in _FLAGS if flag in params and is_on(first(params, flag))}
     if container := first(params, "container"):
         options["container"] = container
     if command := params.get("command"):

@@ -31,6 +31,7 @@ FLAGS: Sequence[Flag] = (
     Flag("root-ca-file", "string", "", "CA that is published to every namespace."),
     Flag("service-account-private-key-file", "string", "", "Key that signed legacy service-account tokens."),
     Flag("node-monitor-grace-period", "duration", 50.0, "Silence after which a node is taken to be unhealthy."),
+    Flag("resource-quota-sync-period", "duration", 300.0, "How often every quota is counted anew."),
     Flag("terminated-pod-gc-threshold", "int", 12500, "Finished pods to keep; 0 keeps all."),
     Flag("use-service-account-credentials", "bool", False, "Each loop acts as a service account of its own."),
     *leader.flags("kube-controller-manager"),

@@ -24,8 +24,10 @@ from kubepy.controllers.node_lifecycle.controller import NodeLifecycleController
 from kubepy.controllers.node_lifecycle.taint_eviction import TaintEvictionController
 from kubepy.controllers.pod_gc import PodGarbageCollector
 from kubepy.controllers.replicaset.controller import ReplicaSetController, ReplicationController
+from kubepy.controllers.resource_quota import ResourceQuotaController
 from kubepy.controllers.root_ca import RootCAPublisher
 from kubepy.controllers.service_account import ServiceAccountController
+from kubepy.controllers.service_cidrs import ServiceCIDRController
 from kubepy.lib import kubeconfig, log
 from kubepy.lib.kubeconfig import RestConfig
 
@@ -66,6 +68,8 @@ CONTROLLERS: Sequence[tuple[str, Builder, Enabled]] = (
     ("certificatesigningrequest-approving", CsrApprovingController, _always),
     ("certificatesigningrequest-signing", CsrSigningController, lambda v: bool(v["cluster-signing-cert-file"])),
     ("certificatesigningrequest-cleaner", CsrCleanerController, _always),
+    ("resourcequota", ResourceQuotaController, _always),
+    ("service-cidr", ServiceCIDRController, _always),
 )
 """Every loop: its name as in upstream's `--controllers`, how it is made, and what it needs to make sense."""
 

@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from kubepy.api import quantity, resources
+from kubepy.api.amounts import pod_total
 from kubepy.apiserver.admission.attributes import Attributes, forbid
 from kubepy.apiserver.admission.plugin import CREATE, PODS, UPDATE, Plugin
-from kubepy.apiserver.admission.pod_amounts import pod_total
 from kubepy.apiserver.lookup import Lookup, Object
 
 ANNOTATION = "kubernetes.io/limit-ranger"

@@ -11,17 +11,17 @@ import asyncio
 import copy
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kubepy.api import quantity, resources
+from kubepy.api.amounts import Amounts, add, subtract
 from kubepy.api.errors import Conflict, InternalError
+from kubepy.api.quota_usage import counted_resources, is_in_scopes, matches_scope, scope_terms, unset_faults, usage_of
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes, forbid
 from kubepy.apiserver.admission.plugin import CREATE, DELETE, UPDATE, Plugin
-from kubepy.apiserver.admission.pod_amounts import Amounts, add, subtract
-from kubepy.apiserver.admission.quota_usage import is_in_scopes, unset_faults, usage_of
 from kubepy.apiserver.lookup import Lookup, Object
 
 QUOTAS = resources.named("resourcequotas")
@@ -35,6 +35,16 @@ class QuotaWriter(Protocol):
 
     async def update(self, resource: Resource, obj: Object, *, subresource: str | None = None) -> Object:
         """The stored object. Raises Conflict when it is not at its resourceVersion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """Objects that may be used only where a quota covers them: by parts of the names of what they use, or by scope."""
+
+    group: str
+    plural: str
+    contains: Sequence[str] = ()
+    scopes: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +62,12 @@ class ResourceQuota(Plugin):
 
     name = "ResourceQuota"
     operations = frozenset((CREATE, UPDATE, DELETE))
+    subresources = frozenset(("", "resize"))
 
-    def __init__(self, lookup: Lookup, writer: QuotaWriter) -> None:
+    def __init__(self, lookup: Lookup, writer: QuotaWriter, limited: Sequence[Limited] = ()) -> None:
         self._lookup = lookup
         self._writer = writer
+        self._limited = limited
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._booked: dict[str, list[Booking]] = {}
 
@@ -64,7 +76,7 @@ class ResourceQuota(Plugin):
         if attributes.operation == DELETE:
             self._forget(attributes)
             return
-        if not attributes.namespace or not self._quotas(attributes.namespace):
+        if not attributes.namespace or not (self._limited or self._quotas(attributes.namespace)):
             return
         resource = attributes.resource
         usage = usage_of(resource.group, resource.plural, attributes.new)
@@ -73,20 +85,31 @@ class ResourceQuota(Plugin):
         if not usage:
             return
         async with self._locks[attributes.namespace]:
-            for quota in self._quotas(attributes.namespace):
-                if is_in_scopes(quota, resource.plural, attributes.new):
-                    await self._book(attributes, quota, usage)
+            quotas = [
+                quota
+                for quota in self._quotas(attributes.namespace)
+                if is_in_scopes(quota, resource.plural, attributes.new)
+            ]
+            if self._limited:
+                _refuse_uncovered(attributes, usage, quotas, self._limited)
+            await self._book_all(attributes, quotas, usage)
 
-    async def _book(self, attributes: Attributes, quota: Object, usage: Amounts) -> None:
-        hard: Mapping[str, Any] = (quota.get("spec") or {}).get("hard") or {}
-        wanted = {name: amount for name, amount in usage.items() if name in hard}
-        if attributes.operation == CREATE and attributes.resource.plural == "pods":
-            _refuse_unset(attributes, quota, hard)
-        if not wanted:
-            return
-        name = quota["metadata"]["name"]
+    async def _book_all(self, attributes: Attributes, quotas: Sequence[Object], usage: Amounts) -> None:
+        """Every quota is asked before anything is booked in one."""
+        wanted: list[tuple[Object, Amounts]] = []
+        for quota in quotas:
+            hard: Mapping[str, Any] = (quota.get("spec") or {}).get("hard") or {}
+            if attributes.operation == CREATE and attributes.resource.plural == "pods":
+                _refuse_unset(attributes, quota, hard)
+            if mine := {name: amount for name, amount in usage.items() if name in hard}:
+                wanted.append((quota, mine))
+        changed = [await self._changed(attributes, quota, mine) for quota, mine in wanted]
+        for (_, mine), quota in zip(wanted, changed, strict=True):
+            await self._book(attributes, quota, mine)
+
+    async def _book(self, attributes: Attributes, changed: Object, wanted: Amounts) -> None:
+        name = changed["metadata"]["name"]
         for _ in range(_TRIES):
-            changed = await self._changed(attributes, quota, wanted)
             try:
                 if not attributes.dry_run:
                     await self._writer.update(QUOTAS, changed, subresource="status")
@@ -95,7 +118,7 @@ class ResourceQuota(Plugin):
                 found = self._lookup.get(QUOTAS, name, attributes.namespace)
                 if found is None:
                     return
-                quota = found
+                changed = await self._changed(attributes, found, wanted)
                 continue
             self._remember(attributes, wanted)
             return
@@ -119,7 +142,7 @@ class ResourceQuota(Plugin):
         """What is there of everything that the quota limits, with what was granted just now."""
         namespace, hard = attributes.namespace, quota["spec"]["hard"]
         used: Amounts = dict.fromkeys(hard, "0")
-        for resource in counted_resources(hard, attributes.resource):
+        for resource in counted_resources(hard, (attributes.resource,)):
             await self._lookup.fresh(resource)
             for obj in self._lookup.list(resource, namespace):
                 if is_in_scopes(quota, resource.plural, obj):
@@ -157,6 +180,36 @@ def _refuse_unset(attributes: Attributes, quota: Object, hard: Mapping[str, Any]
         raise forbid(attributes, f"failed quota: {quota['metadata']['name']}: must specify {'; '.join(faults)}")
 
 
+def _refuse_uncovered(
+    attributes: Attributes, usage: Amounts, quotas: Sequence[Object], limited: Sequence[Limited]
+) -> None:
+    """Raises Forbidden for what is limited by the cluster's configuration and by no quota of the namespace."""
+    resource = attributes.resource
+    mine = [one for one in limited if (one.group, one.plural) == (resource.group, resource.plural)]
+    covered = {name for quota in quotas for name in (quota.get("spec") or {}).get("hard") or {}}
+    names = {
+        name
+        for one in mine
+        for name, amount in usage.items()
+        if quantity.parse(amount) > 0 and any(part in name for part in one.contains)
+    }
+    if uncovered := sorted(names - covered):
+        raise forbid(attributes, f"insufficient quota to consume: {','.join(uncovered)}")
+    known = {term.get("scopeName") for quota in quotas for term in scope_terms(quota.get("spec") or {})}
+    scopes = [
+        term
+        for one in mine
+        for term in one.scopes
+        if matches_scope(term, resource.plural, attributes.new) and term.get("scopeName") not in known
+    ]
+    if scopes:
+        raise forbid(attributes, f"insufficient quota to match these scopes: [{' '.join(map(_show_term, scopes))}]")
+
+
+def _show_term(term: Mapping[str, Any]) -> str:
+    return f"{{{term.get('scopeName')} {term.get('operator')} [{' '.join(term.get('values') or ())}]}}"
+
+
 def exceeded(hard: Mapping[str, Any], used: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """The names of what would be more than is allowed."""
     return sorted(
@@ -172,24 +225,3 @@ def describe_excess(quota: Object, over: list[str], used: Mapping[str, Any], wan
 
     name, hard = quota["metadata"]["name"], quota["spec"]["hard"]
     return f"exceeded quota: {name}, requested: {shown(wanted)}, used: {shown(used)}, limited: {shown(hard)}"
-
-
-def counted_resources(hard: Mapping[str, Any], asked: Resource) -> Iterator[Resource]:
-    """The resources whose objects the names of a quota count."""
-    wanted = {asked.qualified}
-    for name in hard:
-        if name.startswith("count/"):
-            wanted.add(name.removeprefix("count/"))
-        elif name.startswith("services"):
-            wanted.add("services")
-        elif name.endswith(("persistentvolumeclaims", "requests.storage")):
-            wanted.add("persistentvolumeclaims")
-        elif resources.by_plural("", "v1", name):
-            wanted.add(name)
-        else:
-            wanted.add("pods")
-    seen: set[str] = set()
-    for resource in (asked, *resources.BUILT_IN):
-        if resource.namespaced and resource.stored_as and resource.qualified in wanted - seen:
-            seen.add(resource.qualified)
-            yield resource

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import orjson
 
 from kubepy.api import errors
-from kubepy.api.errors import MODIFIED, BadRequest, conflict
+from kubepy.api.errors import MODIFIED, ApiError, BadRequest, conflict
 from kubepy.api.managed_fields import is_unchanged_but_times
 from kubepy.api.meta import Object
 from kubepy.apiserver.options import parse_write_options, require_uint

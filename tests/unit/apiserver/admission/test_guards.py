@@ -8,6 +8,7 @@ import pytest
 
 from kubepy.api import resources
 from kubepy.api.errors import ApiError, Conflict, Invalid
+from kubepy.api.quota_usage import is_in_scopes, usage_of
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes
 from kubepy.apiserver.admission.certificates import (
@@ -22,7 +23,6 @@ from kubepy.apiserver.admission.node_restriction import NodeRestriction, is_own_
 from kubepy.apiserver.admission.plugin import Plugin
 from kubepy.apiserver.admission.plugins import MAKERS, OFF_BY_DEFAULT, Tools, build_plugins
 from kubepy.apiserver.admission.pod_security import PodSecurity
-from kubepy.apiserver.admission.quota_usage import is_in_scopes, usage_of
 from kubepy.apiserver.admission.rbac_escalation import RbacEscalation
 from kubepy.apiserver.admission.resource_quota import ResourceQuota
 from kubepy.apiserver.admission.simple import PrivilegedContainers

@@ -180,7 +180,8 @@ def test_a_service_gets_and_loses_its_second_address() -> None:
     ("spec", "why"),
     [
         ({"ipFamilyPolicy": "RequireDualStack"},
-         'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services'),
+         'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack '
+         "services"),
         ({"ipFamilies": ["IPv6"]}, 'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster'),
         ({"clusterIP": "fd00::5"},
          'spec.clusterIPs[0]: Invalid value: ["fd00::5"]: IPv6 is not configured on this cluster'),

@@ -8,30 +8,42 @@ from collections.abc import Mapping
 from typing import Any
 
 from kubepy.api import quantity
+from kubepy.api.meta import Object
 from kubepy.api.pods import is_sidecar
-from kubepy.apiserver.lookup import Object
 
 Amounts = dict[str, str]
 
 
 def pod_total(spec: Object, part: str, *, overhead: bool) -> Amounts:
-    """The `requests` or `limits` of a pod: its containers together, or an init container where that has more."""
+    """The `requests` or `limits` of a pod: its containers together, or an init container where that has more.
+
+    What the pod says for itself as a whole comes before what its containers say.
+    """
     total: Amounts = {}
     for container in spec.get("containers") or ():
         add(total, _of(container, part))
     sidecars: Amounts = {}
+    peak: Amounts = {}
     for container in spec.get("initContainers") or ():
         amounts = dict(_of(container, part))
         if is_sidecar(container):
             add(total, amounts)
             add(sidecars, amounts)
+            lift(peak, sidecars)
         else:
             add(amounts, sidecars)
-            lift(total, amounts)
+            lift(peak, amounts)
+    lift(total, peak)
+    total |= {name: quantity.canonical(amount) for name, amount in _of(spec, part).items() if is_pod_level(name)}
     if overhead:
         extra = spec.get("overhead") or {}
         add(total, extra if part == "requests" else {name: extra[name] for name in extra if name in total})
     return total
+
+
+def is_pod_level(name: str) -> bool:
+    """Whether a pod may say the resource for itself as a whole."""
+    return name in ("cpu", "memory") or name.startswith("hugepages-")
 
 
 def add(into: Amounts, amounts: Mapping[str, Any]) -> None:
