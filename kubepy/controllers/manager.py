@@ -86,6 +86,7 @@ _ACCOUNTS: Mapping[str, str] = {
     "pod-garbage-collector": "pod-garbage-collector",
     "replicationcontroller": "replication-controller",
     "root-ca-certificate-publisher": "root-ca-cert-publisher",
+    "service-cidr": "service-cidrs-controller",
     "serviceaccount": "service-account-controller",
     "taint-eviction": "node-controller",
 }

@@ -1,0 +1,102 @@
+"""CEL as Kubernetes speaks it: compile an expression once, evaluate it often.
+
+    environment = Environment({"object": "dyn", "request": Object("Request", {"name": "string"}), ...})
+    program = environment.compile("object.spec.replicas <= 5", result_type="bool")      # raises CompileError
+    verdict = program.evaluate({"object": pod, "request": {...}}, budget)               # raises EvaluationError
+
+- Variables are declared with a kind (`kinds`: a type's name, `dyn`, or objects with fields, which the expression is
+  then checked against). Bindings are plain JSON values, or any Mapping: one whose items are made when they are asked
+  for gives lazy variables (ValidatingAdmissionPolicy's `variables`). A declared variable may be left out of the
+  bindings; to read it then is an EvaluationError.
+- What comes back is a plain value too (bool, int, float, str, bytes, list, dict, None), or one of `values`
+  (Timestamp, Duration, Optional, TypeValue).
+- Errors are raised, and carry upstream's text in `message`: `compilation failed: ` and the like are the caller's.
+  CostExceeded is not an EvaluationError: it comes when one evaluation costs more than PER_CALL_LIMIT, or when all
+  that share a Budget have spent it.
+- All of Kubernetes' libraries are there: lists, regex, url, quantity, ip, cidr, format, semver, strings, sets,
+  optional types, comprehensions with two variables, and `authorizer` (see library/authorizer.py for what to bind).
+- `dynamic=True` parses only: needed where expressions make objects (`Object{spec: Object.spec{replicas: 3}}`, which
+  becomes {"spec": {"replicas": 3}}) of types that nobody declares. Unknown variables are still refused.
+
+Nothing of the checker is loaded before the first Environment compiles.
+Source: apiserver pkg/cel/environment/base.go, pkg/apis/cel/config.go.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from kubepy.apiserver.cel.checker import Checker
+from kubepy.apiserver.cel.compiling import Compiler
+from kubepy.apiserver.cel.errors import CompileError, CostExceeded
+from kubepy.apiserver.cel.frame import Frame, Step
+from kubepy.apiserver.cel.kinds import Kind
+from kubepy.apiserver.cel.names import undeclared
+from kubepy.apiserver.cel.syntax import Tree
+
+PER_CALL_LIMIT: Final = 1_000_000
+"""What one evaluation may cost; about a fifth of a second of one core."""
+BUDGET: Final = 10_000_000
+"""What all evaluations for one request may cost together."""
+
+
+class Budget:
+    """What several evaluations may cost together."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int = BUDGET) -> None:
+        self.left = left
+
+
+class Program:
+    """A compiled expression. `result_type` is what the checker found, `dyn` when it cannot know; `used` are the
+    variables that it reads; `tree` is what was parsed.
+    """
+
+    __slots__ = ("_step", "expression", "result_type", "tree", "used")
+
+    def __init__(self, expression: str, result_type: str, tree: Tree, step: Step, used: Collection[str]) -> None:
+        self.expression = expression
+        self.result_type = result_type
+        self.tree = tree
+        self.used = frozenset(used)
+        self._step = step
+
+    def evaluate(self, bindings: Mapping[str, Any], budget: Budget | None = None) -> Any:
+        """The value. Raises EvaluationError, or CostExceeded; either way a budget has been charged."""
+        limit = PER_CALL_LIMIT if budget is None else min(PER_CALL_LIMIT, budget.left)
+        frame = Frame(dict(bindings), limit)
+        try:
+            found = self._step(frame)
+        finally:
+            if budget is not None:
+                budget.left -= frame.cost
+        if frame.cost > limit:
+            raise CostExceeded
+        return found
+
+
+class Environment:
+    """Compiles expressions over the same variables; see the module's docstring."""
+
+    def __init__(self, variables: Mapping[str, Kind], *, dynamic: bool = False) -> None:
+        self._variables = variables
+        self._dynamic = dynamic
+        self._checker: Checker | None = None
+
+    def compile(self, expression: str, result_type: str | tuple[str, ...] | None = None) -> Program:
+        """The program. Raises CompileError; where a type of result is wanted, anything but `dyn` must be it."""
+        if self._checker is None:
+            self._checker = Checker(self._variables)
+        if self._dynamic:
+            tree, found = self._checker.parse(expression), "dyn"
+            if unknown := undeclared(tree.root, self._variables):
+                raise CompileError(f"undeclared reference to '{unknown}' (in container '')")
+        else:
+            tree, found = self._checker.check(expression)
+        wanted = (result_type,) if isinstance(result_type, str) else result_type
+        if wanted and found != "dyn" and found not in wanted:
+            many = f"one of [{' '.join(wanted)}]" if len(wanted) > 1 else wanted[0]
+            raise CompileError(f"must evaluate to {many}")
+        compiler = Compiler(tree, self._variables)
+        return Program(expression, found, tree, compiler.compile(), compiler.used)
