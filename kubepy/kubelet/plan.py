@@ -171,10 +171,10 @@ def is_over(pod: Object, observed: Observed) -> bool:
     if policy == "Never" and any(s and s.state is State.EXITED and s.exit_code for s in inits):
         return True
     newest = [observed.newest(c["name"]) for c in main_containers(pod)]
-    return all(s is not None and s.state is State.EXITED and not _restarts(policy, s) for s in newest)
+    return all(s is not None and s.state is State.EXITED and not restarts(policy, s) for s in newest)
 
 
-def _restarts(policy: str, status: ContainerStatus) -> bool:
+def restarts(policy: str, status: ContainerStatus) -> bool:
     """Whether a container that ended so is started again."""
     return policy == "Always" or (policy == "OnFailure" and status.exit_code != 0)
 
@@ -258,7 +258,7 @@ def _main(
         elif status is not None and status.state is State.RUNNING and _current(observed, status.name, sandbox):
             alive = True
             actions += _unhealthy(container, status, known)
-        elif status is None or status.state is not State.EXITED or _restarts(policy, status):
+        elif status is None or status.state is not State.EXITED or restarts(policy, status):
             alive = True
             actions += _start(pod, container, observed, known, now)
     return actions, alive

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from kubepy.kubelet.plan import Known, Observed
+from kubepy.kubelet.plan import Known, Observed, restarts
 from kubepy.kubelet.podspec import (
     ephemeral_containers,
     init_containers,
@@ -169,7 +169,8 @@ def _state(container: Object, pod: Object, facts: Facts, attempts: Sequence[Cont
         return {"state": {"running": {"startedAt": started}}, "lastState": last or before.get("lastState") or {}}
     if newest.state is State.EXITED:
         ended = _terminated(newest, facts)
-        if waiting is not None and not facts.terminating:
+        again = is_sidecar(container) or restarts(restart_policy(pod), newest)
+        if waiting is not None and again and not facts.terminating:
             return {"state": waiting.state(), "lastState": ended}
         return {"state": ended, "lastState": last or {}}
     return {"state": (waiting or Waiting(CREATING)).state(), "lastState": last or {}}

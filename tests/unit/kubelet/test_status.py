@@ -74,6 +74,15 @@ def test_crash_loop_shows_the_end_before_as_last_state() -> None:
     assert entry["restartCount"] == 2
 
 
+def test_a_container_that_cannot_start_and_is_not_to_be_restarted_ends_its_pod() -> None:
+    fault = {"c": Waiting("RunContainerError", "no such file")}
+    status = told(pod(restartPolicy="Never"), exited(code=127), waiting=fault)
+    assert status["phase"] == "Failed"
+    assert status["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 127
+    again = told(pod(restartPolicy="OnFailure"), exited(code=127), waiting=fault)
+    assert again["containerStatuses"][0]["state"]["waiting"]["reason"] == "RunContainerError"
+
+
 def test_termination_message_is_shown() -> None:
     status = told(pod(restartPolicy="Never"), exited(code=3), termination_messages={"c0": "bye"})
     assert status["containerStatuses"][0]["state"]["terminated"]["message"] == "bye"
