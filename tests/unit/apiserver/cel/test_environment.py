@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+
 from kubepy.apiserver.cel.environment import PER_CALL_LIMIT, Budget, Environment
 from kubepy.apiserver.cel.errors import CompileError, CostExceeded, EvaluationError
 from kubepy.apiserver.cel.kinds import ListOf, MapOf, Object

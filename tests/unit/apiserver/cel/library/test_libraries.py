@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from kubepy.apiserver.cel.environment import Environment
 from kubepy.apiserver.cel.errors import EvaluationError
 from kubepy.apiserver.cel.library.authorizer import Authorizer, Question, Verdict
