@@ -7,205 +7,197 @@ Source: cmd/kube-apiserver/app/options; apiserver pkg/server/options.
 
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from kubepy.apiserver.admission import plugins
 from kubepy.apiserver.audit.policy import parse_policy
 from kubepy.apiserver.authn.token_file import parse_token_file
-from kubepy.apiserver.authz.chain import MODES
+from kubepy.apiserver.config_fields import flag_field
+from kubepy.apiserver.config_security import SecurityConfig, security_faults
 from kubepy.apiserver.encryption import parse_encryption_config
 from kubepy.lib import pki
-from kubepy.lib.flags import Flag, FlagError, Kind, parse_known
+from kubepy.lib.flags import Flag, FlagError, parse_known
 
 _HIGHEST_PORT = 65535
 _SHORTEST_TOKEN_S, _LONGEST_TOKEN_S = 3600.0, 2.0**32
 _KUBELET_ADDRESSES = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
 
 
-def _flag(name: str, kind: Kind, default: Any, text: str, *, parsed: Any = None) -> Any:
-    """A field that is the flag `name`; `parsed` is the default as the field has it, where that is not the text."""
-    metadata = {"flag": Flag(name, kind, default, text)}
-    if parsed is not None:
-        return field(default=parsed, metadata=metadata)
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=metadata)
-    if isinstance(default, list):
-        return field(default=tuple(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiServerConfig:
+class ApiServerConfig(SecurityConfig):
     """Everything that the API server is told at its start; `read` checks it."""
 
     # Where it listens
-    bind_address: str = _flag("bind-address", "string", "0.0.0.0", "Address to listen on.")
-    secure_port: int = _flag("secure-port", "int", 6443, "Port for HTTPS.")
-    advertise_address: str = _flag(
+    bind_address: str = flag_field("bind-address", "string", "0.0.0.0", "Address to listen on.")
+    secure_port: int = flag_field("secure-port", "int", 6443, "Port for HTTPS.")
+    advertise_address: str = flag_field(
         "advertise-address", "string", "", "Address at which others reach this server; that of the machine if empty."
     )
-    insecure_port: int = _flag("insecure-port", "int", 0, "Port for plain HTTP without authentication; 0: none.")
-    insecure_bind_address: str = _flag(
+    insecure_port: int = flag_field("insecure-port", "int", 0, "Port for plain HTTP without authentication; 0: none.")
+    insecure_bind_address: str = flag_field(
         "insecure-bind-address", "string", "127.0.0.1", "Address of the plain HTTP port."
     )
-    tls_cert_file: str = _flag(
+    tls_cert_file: str = flag_field(
         "tls-cert-file", "string", "", "PEM file of the serving certificate; self-signed if empty."
     )
-    tls_private_key_file: str = _flag("tls-private-key-file", "string", "", "PEM file of the serving key.")
-    external_hostname: str = _flag("external-hostname", "string", "", "Host name in links made by this server.")
+    tls_private_key_file: str = flag_field("tls-private-key-file", "string", "", "PEM file of the serving key.")
+    external_hostname: str = flag_field("external-hostname", "string", "", "Host name in links made by this server.")
 
     # Where objects are kept
-    storage_backend: str = _flag("storage-backend", "string", "etcd3", "etcd3, or embedded: a file in --data-dir.")
-    storage_media_type: str = _flag("storage-media-type", "string", "application/json", "Encoding in the store.")
-    data_dir: str = _flag("data-dir", "string", "", "Folder of the embedded store; in memory if empty.")
-    etcd_servers: tuple[str, ...] = _flag("etcd-servers", "list", [], "URLs of the etcd members.")
-    etcd_cafile: str = _flag("etcd-cafile", "string", "", "PEM file of etcd's authority.")
-    etcd_certfile: str = _flag("etcd-certfile", "string", "", "PEM file of the client certificate for etcd.")
-    etcd_keyfile: str = _flag("etcd-keyfile", "string", "", "PEM file of the client key for etcd.")
-    etcd_prefix: str = _flag("etcd-prefix", "string", "/registry", "Prefix of all keys.")
-    etcd_compaction_interval_s: float = _flag(
+    storage_backend: str = flag_field("storage-backend", "string", "etcd3", "etcd3, or embedded: a file in --data-dir.")
+    storage_media_type: str = flag_field("storage-media-type", "string", "application/json", "Encoding in the store.")
+    data_dir: str = flag_field("data-dir", "string", "", "Folder of the embedded store; in memory if empty.")
+    etcd_servers: tuple[str, ...] = flag_field("etcd-servers", "list", [], "URLs of the etcd members.")
+    etcd_cafile: str = flag_field("etcd-cafile", "string", "", "PEM file of etcd's authority.")
+    etcd_certfile: str = flag_field("etcd-certfile", "string", "", "PEM file of the client certificate for etcd.")
+    etcd_keyfile: str = flag_field("etcd-keyfile", "string", "", "PEM file of the client key for etcd.")
+    etcd_prefix: str = flag_field("etcd-prefix", "string", "/registry", "Prefix of all keys.")
+    etcd_compaction_interval_s: float = flag_field(
         "etcd-compaction-interval", "duration", 300.0, "How often history is compacted; 0: never."
     )
-    encryption_provider_config: str = _flag(
+    encryption_provider_config: str = flag_field(
         "encryption-provider-config", "string", "", "YAML file that says which resources are encrypted in the store."
     )
-    watch_cache: bool = _flag("watch-cache", "bool", True, "Always on here.")
-    event_ttl_s: float = _flag("event-ttl", "duration", 3600.0, "How long Events are kept.")
+    watch_cache: bool = flag_field("watch-cache", "bool", True, "Always on here.")
+    event_ttl_s: float = flag_field("event-ttl", "duration", 3600.0, "How long Events are kept.")
 
     # Who asks
-    client_ca_file: str = _flag("client-ca-file", "string", "", "PEM file of the authorities of client certificates.")
-    token_auth_file: str = _flag("token-auth-file", "string", "", "CSV file of static tokens.")
-    enable_bootstrap_token_auth: bool = _flag(
+    client_ca_file: str = flag_field(
+        "client-ca-file", "string", "", "PEM file of the authorities of client certificates."
+    )
+    token_auth_file: str = flag_field("token-auth-file", "string", "", "CSV file of static tokens.")
+    enable_bootstrap_token_auth: bool = flag_field(
         "enable-bootstrap-token-auth", "bool", False, "Accept bootstrap tokens of kube-system."
     )
-    anonymous_auth: bool = _flag("anonymous-auth", "bool", True, "Let requests without credentials in, as anonymous.")
-    service_account_issuer: tuple[str, ...] = _flag(
+    anonymous_auth: bool = flag_field(
+        "anonymous-auth", "bool", True, "Let requests without credentials in, as anonymous."
+    )
+    service_account_issuer: tuple[str, ...] = flag_field(
         "service-account-issuer", "list", [], "Issuers of service-account tokens; the first one signs."
     )
-    service_account_key_file: tuple[str, ...] = _flag(
+    service_account_key_file: tuple[str, ...] = flag_field(
         "service-account-key-file", "list", [], "PEM files of keys that verify service-account tokens."
     )
-    service_account_signing_key_file: str = _flag(
+    service_account_signing_key_file: str = flag_field(
         "service-account-signing-key-file", "string", "", "PEM file of the key that signs service-account tokens."
     )
-    service_account_jwks_uri: str = _flag(
+    service_account_jwks_uri: str = flag_field(
         "service-account-jwks-uri", "string", "", "Where the discovery document says that the keys are."
     )
-    service_account_lookup: bool = _flag(
+    service_account_lookup: bool = flag_field(
         "service-account-lookup", "bool", True, "Tokens die with their objects: always on here."
     )
-    service_account_max_token_expiration_s: float = _flag(
+    service_account_max_token_expiration_s: float = flag_field(
         "service-account-max-token-expiration", "duration", 0.0, "The longest life of a token; 0: no limit."
     )
-    service_account_extend_token_expiration: bool = _flag(
+    service_account_extend_token_expiration: bool = flag_field(
         "service-account-extend-token-expiration", "bool", True, "Make mounted tokens of an hour last a year."
     )
-    api_audiences: tuple[str, ...] = _flag(
+    api_audiences: tuple[str, ...] = flag_field(
         "api-audiences", "list", [], "Names of this server in tokens; the issuers if empty."
     )
-    requestheader_client_ca_file: str = _flag(
+    requestheader_client_ca_file: str = flag_field(
         "requestheader-client-ca-file", "string", "", "PEM file of the authorities of front proxies."
     )
-    requestheader_allowed_names: tuple[str, ...] = _flag(
+    requestheader_allowed_names: tuple[str, ...] = flag_field(
         "requestheader-allowed-names", "list", [], "Common names of front proxies; any if empty."
     )
-    requestheader_username_headers: tuple[str, ...] = _flag(
+    requestheader_username_headers: tuple[str, ...] = flag_field(
         "requestheader-username-headers", "list", [], "Headers that carry the user."
     )
-    requestheader_uid_headers: tuple[str, ...] = _flag(
+    requestheader_uid_headers: tuple[str, ...] = flag_field(
         "requestheader-uid-headers", "list", [], "Headers that carry the user's uid."
     )
-    requestheader_group_headers: tuple[str, ...] = _flag(
+    requestheader_group_headers: tuple[str, ...] = flag_field(
         "requestheader-group-headers", "list", [], "Headers that carry groups."
     )
-    requestheader_extra_headers_prefix: tuple[str, ...] = _flag(
+    requestheader_extra_headers_prefix: tuple[str, ...] = flag_field(
         "requestheader-extra-headers-prefix", "list", [], "Prefixes of headers that carry extra."
     )
 
     # What they may
-    authorization_mode: tuple[str, ...] = _flag(
-        "authorization-mode", "list", ["AlwaysAllow"], f"Authorizers in order, of: {', '.join(MODES)}."
-    )
-    enable_admission_plugins: tuple[str, ...] = _flag(
+    enable_admission_plugins: tuple[str, ...] = flag_field(
         "enable-admission-plugins", "list", [], "Admission plug-ins to enable beside the default ones."
     )
-    disable_admission_plugins: tuple[str, ...] = _flag(
+    disable_admission_plugins: tuple[str, ...] = flag_field(
         "disable-admission-plugins", "list", [], "Admission plug-ins to disable although they are enabled by default."
     )
-    allow_privileged: bool = _flag("allow-privileged", "bool", False, "Let containers be privileged.")
-    default_not_ready_toleration_seconds: int = _flag(
+    allow_privileged: bool = flag_field("allow-privileged", "bool", False, "Let containers be privileged.")
+    default_not_ready_toleration_seconds: int = flag_field(
         "default-not-ready-toleration-seconds", "int", 300, "Seconds that pods stay on a node that is not ready."
     )
-    default_unreachable_toleration_seconds: int = _flag(
+    default_unreachable_toleration_seconds: int = flag_field(
         "default-unreachable-toleration-seconds", "int", 300, "Seconds that pods stay on a node that is unreachable."
     )
 
     # What is written down
-    audit_policy_file: str = _flag("audit-policy-file", "string", "", "YAML file that says what is audited.")
-    audit_log_path: str = _flag("audit-log-path", "string", "", "File of the audit log; `-` is standard output.")
-    audit_log_maxsize: int = _flag("audit-log-maxsize", "int", 100, "Megabytes after which the file is rotated.")
-    audit_log_maxbackup: int = _flag("audit-log-maxbackup", "int", 0, "Rotated files that are kept; 0: all.")
-    audit_log_maxage: int = _flag("audit-log-maxage", "int", 0, "Days that rotated files are kept; 0: for ever.")
-    audit_log_format: str = _flag("audit-log-format", "string", "json", "Only json.")
+    audit_policy_file: str = flag_field("audit-policy-file", "string", "", "YAML file that says what is audited.")
+    audit_log_path: str = flag_field("audit-log-path", "string", "", "File of the audit log; `-` is standard output.")
+    audit_log_maxsize: int = flag_field("audit-log-maxsize", "int", 100, "Megabytes after which the file is rotated.")
+    audit_log_maxbackup: int = flag_field("audit-log-maxbackup", "int", 0, "Rotated files that are kept; 0: all.")
+    audit_log_maxage: int = flag_field("audit-log-maxage", "int", 0, "Days that rotated files are kept; 0: for ever.")
+    audit_log_format: str = flag_field("audit-log-format", "string", "json", "Only json.")
 
     # Services
-    service_cluster_ip_range: tuple[str, ...] = _flag(
+    service_cluster_ip_range: tuple[str, ...] = flag_field(
         "service-cluster-ip-range", "list", ["10.96.0.0/12"], "CIDRs of Service addresses: one, or one a family."
     )
-    service_node_port_range: tuple[int, int] = _flag(
+    service_node_port_range: tuple[int, int] = flag_field(
         "service-node-port-range",
         "string",
         "30000-32767",
         "Ports of NodePort Services, both ends included.",
         parsed=(30000, 32767),
     )
-    kubernetes_service_node_port: int = _flag(
+    kubernetes_service_node_port: int = flag_field(
         "kubernetes-service-node-port", "int", 0, "Node port of the Service `kubernetes`; 0: a cluster address only."
     )
-    endpoint_reconciler_type: str = _flag(
+    endpoint_reconciler_type: str = flag_field(
         "endpoint-reconciler-type", "string", "lease", "How the addresses of the Service `kubernetes` are kept."
     )
-    apiserver_count: int = _flag("apiserver-count", "int", 1, "Without meaning for the reconciler `lease`.")
+    apiserver_count: int = flag_field("apiserver-count", "int", 1, "Without meaning for the reconciler `lease`.")
 
     # The way to kubelets and to extension servers
-    kubelet_client_certificate: str = _flag(
+    kubelet_client_certificate: str = flag_field(
         "kubelet-client-certificate", "string", "", "PEM file of the client certificate for kubelets."
     )
-    kubelet_client_key: str = _flag("kubelet-client-key", "string", "", "PEM file of the client key for kubelets.")
-    kubelet_certificate_authority: str = _flag(
+    kubelet_client_key: str = flag_field("kubelet-client-key", "string", "", "PEM file of the client key for kubelets.")
+    kubelet_certificate_authority: str = flag_field(
         "kubelet-certificate-authority", "string", "", "PEM file of the authority of kubelets; not verified if empty."
     )
-    kubelet_preferred_address_types: tuple[str, ...] = _flag(
+    kubelet_preferred_address_types: tuple[str, ...] = flag_field(
         "kubelet-preferred-address-types", "list", list(_KUBELET_ADDRESSES), "Which address of a node to use, in order."
     )
-    kubelet_timeout_s: float = _flag("kubelet-timeout", "duration", 5.0, "How long to wait for a kubelet.")
-    proxy_client_cert_file: str = _flag(
+    kubelet_timeout_s: float = flag_field("kubelet-timeout", "duration", 5.0, "How long to wait for a kubelet.")
+    proxy_client_cert_file: str = flag_field(
         "proxy-client-cert-file", "string", "", "PEM file of the client certificate for extension API servers."
     )
-    proxy_client_key_file: str = _flag(
+    proxy_client_key_file: str = flag_field(
         "proxy-client-key-file", "string", "", "PEM file of the client key for extension API servers."
     )
-    enable_aggregator_routing: bool = _flag(
+    enable_aggregator_routing: bool = flag_field(
         "enable-aggregator-routing", "bool", False, "Reach extension API servers at endpoints, not at the Service."
     )
 
     # The process
-    max_requests_inflight: int = _flag("max-requests-inflight", "int", 400, "Reads under way at once; 0: no limit.")
-    max_mutating_requests_inflight: int = _flag(
+    max_requests_inflight: int = flag_field(
+        "max-requests-inflight", "int", 400, "Reads under way at once; 0: no limit."
+    )
+    max_mutating_requests_inflight: int = flag_field(
         "max-mutating-requests-inflight", "int", 200, "Writes under way at once; 0: no limit."
     )
-    request_timeout_s: float = _flag("request-timeout", "duration", 60.0, "How long a request may take.")
-    min_request_timeout: int = _flag("min-request-timeout", "int", 1800, "Seconds that a watch lasts at least.")
-    shutdown_delay_duration_s: float = _flag(
+    request_timeout_s: float = flag_field("request-timeout", "duration", 60.0, "How long a request may take.")
+    min_request_timeout: int = flag_field("min-request-timeout", "int", 1800, "Seconds that a watch lasts at least.")
+    shutdown_delay_duration_s: float = flag_field(
         "shutdown-delay-duration", "duration", 0.0, "How long to go on serving after the signal to stop."
     )
-    runtime_config: Mapping[str, str] = _flag("runtime-config", "map", {}, "API versions to turn on or off.")
-    feature_gates: Mapping[str, str] = _flag("feature-gates", "map", {}, "Features to turn on or off.")
-    profiling: bool = _flag("profiling", "bool", True, "There are no profiling paths here.")
-    v: int = _flag("v", "int", 0, "Verbosity of the log; 4 and more is debug.")
-    logtostderr: bool = _flag("logtostderr", "bool", True, "The log always goes to standard error.")
+    runtime_config: Mapping[str, str] = flag_field("runtime-config", "map", {}, "API versions to turn on or off.")
+    feature_gates: Mapping[str, str] = flag_field("feature-gates", "map", {}, "Features to turn on or off.")
+    profiling: bool = flag_field("profiling", "bool", True, "There are no profiling paths here.")
+    v: int = flag_field("v", "int", 0, "Verbosity of the log; 4 and more is debug.")
+    logtostderr: bool = flag_field("logtostderr", "bool", True, "The log always goes to standard error.")
 
     @property
     def issuer(self) -> str:
@@ -259,7 +251,8 @@ def check(config: ApiServerConfig) -> list[str]:
         _serving_faults,
         _storage_faults,
         _account_faults,
-        _authorization_faults,
+        _admission_faults,
+        lambda config: security_faults(config, config.service_account_issuer),
         _network_faults,
         _file_faults,
     )
@@ -320,14 +313,7 @@ def _account_faults(config: ApiServerConfig) -> Iterator[str]:
         yield f'service-account-jwks-uri requires https scheme, parsed as: "{config.service_account_jwks_uri}"'
 
 
-def _authorization_faults(config: ApiServerConfig) -> Iterator[str]:
-    if not config.authorization_mode:
-        yield "at least one authorization-mode must be passed"
-    for mode in config.authorization_mode:
-        if mode not in MODES:
-            yield f'authorization-mode "{mode}" is not a valid mode; kubepy knows {", ".join(MODES)}'
-        elif config.authorization_mode.count(mode) > 1:
-            yield f'authorization-mode "{mode}" was passed more than once'
+def _admission_faults(config: ApiServerConfig) -> Iterator[str]:
     yield from plugins.selection_faults(config.enable_admission_plugins, config.disable_admission_plugins)
     if config.audit_log_format != "json":
         yield f"invalid audit log format {config.audit_log_format}, allowed formats are [json]"

@@ -37,11 +37,11 @@ def readable(endpoint: Endpoint) -> Endpoint:
     return answer
 
 
-def fixed(body: bytes) -> Endpoint:
-    """An endpoint that always answers the same JSON."""
+def rendered(render: Callable[[], bytes]) -> Endpoint:
+    """An endpoint that answers JSON."""
 
     async def answer(ctx: Context) -> Answer:
-        return Response(200, body, "application/json", {"Cache-Control": "public, max-age=3600"})
+        return Response(200, render(), "application/json", {"Cache-Control": "public, max-age=3600"})
 
     return readable(answer)
 

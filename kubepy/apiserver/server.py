@@ -6,7 +6,7 @@ Security is plugged in by a function of this server's look-up, so that a test ma
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,8 +59,10 @@ class Security:
     authorizer: Authorizer = field(default_factory=lambda: Authorization([AlwaysAllow()]))
     admission: Admission | None = None
     reviews: dict[tuple[str, str, str], Review] = field(default_factory=dict)
-    documents: dict[str, bytes] = field(default_factory=dict)
+    documents: dict[str, Callable[[], bytes]] = field(default_factory=dict)
     """Bodies of further paths, JSON: OpenID discovery."""
+    background: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
+    """What runs beside the server as long as it runs: followers of files."""
     reconcile: Callable[[Client], Any] | None = None
     """Writes the bootstrap policy through a client, when the server has started."""
 
@@ -133,8 +135,8 @@ class ApiServer:
     def _install(self) -> None:
         endpoints.install(self.router, self.metrics)
         self.openapi.install(self.router)
-        for path, body in self.security.documents.items():
-            self.router.paths[path] = endpoints.fixed(body)
+        for path, render in self.security.documents.items():
+            self.router.paths[path] = endpoints.rendered(render)
         kubelets = Kubelets(self.config, self.lookup)
         PodStreams(self.engine, self.engine.of(resources.named("pods")), kubelets).install(self.router)
         Proxies(self.engine, kubelets).install(self.router)
@@ -158,6 +160,8 @@ class ApiServer:
         await aggregator.start()
         self._scope.start(custom.run(), name="custom resources")
         self._scope.start(aggregator.run(), name="aggregator")
+        for run in self.security.background:
+            self._scope.start(run(), name="security")
         self._scope.start(self._run_hooks(), name="post-start hooks")
         compacting = compactor.run(
             self.engine.store, interval_s=self.config.etcd_compaction_interval_s, clock=self.engine.clock

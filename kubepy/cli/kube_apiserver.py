@@ -5,10 +5,11 @@ Start: caches first, then sockets; the objects that a cluster has from its first
 """
 
 import asyncio
-import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from multidict import CIMultiDict
 
 from kubepy.apiserver import memory
 from kubepy.apiserver.audit.handler import Auditor
@@ -20,11 +21,10 @@ from kubepy.apiserver.config import FLAGS, ApiServerConfig, read
 from kubepy.apiserver.encryption import parse_encryption_config
 from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer
+from kubepy.apiserver.serving import Serving
 from kubepy.cli.daemon import start
-from kubepy.lib import daemon, log
+from kubepy.lib import daemon, log, tasks
 from kubepy.lib.http import Answer, Handler, Request
-from kubepy.lib.http_server import server_tls
-from kubepy.lib.tls import self_signed
 from kubepy.storage.base import Store
 from kubepy.storage.embedded import EmbeddedStore
 from kubepy.storage.encrypted import EncryptedStore
@@ -40,11 +40,15 @@ async def run(config: ApiServerConfig) -> None:
     store = open_store(config)
     server = ApiServer(config, store, secure=secure)
     audit = open_audit_log(config)
+    scope = tasks.Scope()
     try:
         await server.start()
         handler = audited(config, server, audit)
         if config.secure_port:
-            await server.listen(config.bind_address, config.secure_port, tls=serving_tls(config), handler=handler)
+            serving = Serving(config)
+            secured = strict_transport(config, handler)
+            await server.listen(config.bind_address, config.secure_port, tls=serving.context, handler=secured)
+            scope.start(serving.follow(), name="serving certificates")
         if config.insecure_port:
             await server.listen(
                 config.insecure_bind_address, config.insecure_port, tls=None, handler=unsecured(handler)
@@ -54,6 +58,7 @@ async def run(config: ApiServerConfig) -> None:
         daemon.notify_ready()
         await asyncio.Event().wait()
     finally:
+        await scope.close()
         await server.stop()
         await store.close()
         if audit is not None:
@@ -81,18 +86,20 @@ def open_backend(config: ApiServerConfig) -> Store:
     )
 
 
-def serving_tls(config: ApiServerConfig) -> ssl.SSLContext:
-    """TLS for the secure port: a client may show a certificate; which authority it must be of, authentication knows."""
-    if config.tls_cert_file:
-        context = server_tls(config.tls_cert_file, config.tls_private_key_file)
-    else:
-        context = self_signed("kube-apiserver", tuple({"127.0.0.1", config.advertise_address or "127.0.0.1"}))
-    authorities = [path for path in (config.client_ca_file, config.requestheader_client_ca_file) if path]
-    for path in authorities:
-        context.load_verify_locations(path)
-    if authorities:
-        context.verify_mode = ssl.CERT_OPTIONAL
-    return context
+def strict_transport(config: ApiServerConfig, handler: Handler) -> Handler:
+    """The handler, its answers with the header Strict-Transport-Security if there are directives for it."""
+    if not config.strict_transport_security_directives:
+        return handler
+    value = "; ".join(config.strict_transport_security_directives)
+
+    async def handle(request: Request) -> Answer:
+        answer = await handler(request)
+        headers = CIMultiDict(answer.headers)
+        headers["Strict-Transport-Security"] = value
+        answer.headers = headers
+        return answer
+
+    return handle
 
 
 def open_audit_log(config: ApiServerConfig) -> AuditFile | None:

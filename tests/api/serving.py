@@ -15,7 +15,7 @@ from kubepy.apiserver.config import ApiServerConfig
 from kubepy.apiserver.embedded import in_process
 from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer
-from kubepy.cli.kube_apiserver import serving_tls
+from kubepy.apiserver.serving import Serving
 from kubepy.lib import kubeconfig, pki
 from tests.kubectls import find_kubectls
 
@@ -70,7 +70,7 @@ async def api_server(folder: Path, **settings: Any) -> AsyncIterator[Api]:
         **{"disable_admission_plugins": ("ServiceAccount",), **settings},
     )
     async with in_process(config=config, secure=secure) as server:
-        listening = await server.listen("127.0.0.1", 0, tls=serving_tls(config))
+        listening = await server.listen("127.0.0.1", 0, tls=Serving(config).context)
         url = f"https://127.0.0.1:{listening.port}"
         rest = kubeconfig.RestConfig(
             server=url,

@@ -17,7 +17,7 @@ from kubepy.api.errors import Forbidden, NotFound, Unauthorized
 from kubepy.apiserver.config import ApiServerConfig
 from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer
-from kubepy.cli.kube_apiserver import serving_tls
+from kubepy.apiserver.serving import Serving
 from kubepy.client.client import Client
 from kubepy.lib import pki
 from kubepy.lib.kubeconfig import RestConfig
@@ -89,7 +89,7 @@ async def running(folder: Path) -> AsyncIterator[Cluster]:
     try:
         await server.start()
         await server.wait_ready()
-        cluster.port = (await server.listen("127.0.0.1", 0, tls=serving_tls(config))).port
+        cluster.port = (await server.listen("127.0.0.1", 0, tls=Serving(config).context)).port
         yield cluster
     finally:
         for client in cluster.clients:

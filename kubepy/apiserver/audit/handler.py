@@ -32,7 +32,7 @@ class Sink(Protocol):
 class Decides(Protocol):
     """Tells how authorization comes out."""
 
-    def decide(self, user: Any, info: RequestInfo) -> Decision:
+    async def authorize(self, user: Any, info: RequestInfo) -> Decision:
         """The decision on a request."""
 
 
@@ -61,7 +61,7 @@ class Auditor:
         headers["Audit-Id"] = record.audit_id
         answer.headers = headers
         if record.acting is not None and self._authorization is not None:
-            record.decision = self._authorization.decide(record.acting, info)
+            record.decision = await self._authorization.authorize(record.acting, info)
         self._tell(record, verdict, RECEIVED, None)
         if isinstance(answer, Stream):
             self._tell(record, verdict, STARTED, answer)

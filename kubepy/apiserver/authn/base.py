@@ -28,3 +28,10 @@ class TokenAuthenticator(Protocol):
 
     def authenticate_token(self, token: str, audiences: Collection[str]) -> Authenticated | None:
         """The user of `token`, if it is meant for one of `audiences`. Raises Refused."""
+
+
+class RemoteTokenAuthenticator(Protocol):
+    """Turns a bearer token into a user, and may have to ask someone for it."""
+
+    async def authenticate_token(self, token: str, audiences: Collection[str]) -> Authenticated | None:
+        """As TokenAuthenticator's."""

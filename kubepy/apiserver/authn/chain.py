@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from kubepy.api.errors import Unauthorized
 from kubepy.apiserver.authn import user as users
-from kubepy.apiserver.authn.base import Authenticated, Refused, TokenAuthenticator
+from kubepy.apiserver.authn.base import Authenticated, Refused, RemoteTokenAuthenticator, TokenAuthenticator
 from kubepy.apiserver.authn.client_certificate import ClientCertificates
 from kubepy.apiserver.authn.request_header import RequestHeader
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.lib import log
+from kubepy.lib.expiring import Expiring
 from kubepy.lib.http import Request
 
 TOKEN_TTL_S = 10.0
@@ -27,37 +28,56 @@ _log = log.get(__name__)
 
 
 class Tokens:
-    """All token authenticators as one, with a short memory."""
+    """All token authenticators as one, with a short memory; those that have to ask elsewhere come last.
 
-    def __init__(self, authenticators: Sequence[TokenAuthenticator]) -> None:
+    Only a token that is not remembered, and that no local authenticator knows, waits for anything.
+    """
+
+    def __init__(
+        self, authenticators: Sequence[TokenAuthenticator], remote: Sequence[RemoteTokenAuthenticator] = ()
+    ) -> None:
         self._authenticators = tuple(authenticators)
-        self._known: dict[tuple[str, Collection[str]], tuple[float, Authenticated]] = {}
+        self._remote = tuple(remote)
+        self._known: Expiring[tuple[str, Collection[str]], Authenticated] = Expiring(_REMEMBERED)
 
-    def authenticate_token(self, token: str, audiences: Collection[str]) -> Authenticated | None:
+    def set_remote(self, remote: Sequence[RemoteTokenAuthenticator]) -> None:
+        """Asks others from now on; what the old ones said is forgotten."""
+        self._remote = tuple(remote)
+        self.forget()
+
+    def forget(self) -> None:
+        """Keys, or those who are asked, are others now."""
+        self._known.clear()
+
+    def remembered(self, token: str, audiences: Collection[str]) -> Authenticated | None:
+        """The answer of a short while ago, if there was a good one."""
+        return self._known.get((token, audiences))
+
+    async def authenticate_token(self, token: str, audiences: Collection[str]) -> Authenticated | None:
         """The answer of the first authenticator that accepts. Raises Refused when one knew it and none accepted."""
-        now_s = time.monotonic()
-        known = self._known.get((token, audiences))
-        if known and known[0] > now_s:
-            return known[1]
+        if known := self.remembered(token, audiences):
+            return known
         refusals: list[str] = []
         for authenticator in self._authenticators:
             try:
-                found = authenticator.authenticate_token(token, audiences)
+                if found := authenticator.authenticate_token(token, audiences):
+                    return self._remember(token, audiences, found)
             except Refused as refusal:
                 refusals.append(str(refusal))
-                continue
-            if found:
-                found = Authenticated(found.user.with_group(users.ALL_AUTHENTICATED), found.audiences)
-                self._remember((token, audiences), now_s + TOKEN_TTL_S, found)
-                return found
+        for remote in self._remote:
+            try:
+                if found := await remote.authenticate_token(token, audiences):
+                    return self._remember(token, audiences, found)
+            except Refused as refusal:
+                refusals.append(str(refusal))
         if refusals:
             raise Refused("; ".join(refusals))
         return None
 
-    def _remember(self, key: tuple[str, Collection[str]], until_s: float, found: Authenticated) -> None:
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        self._known[key] = (until_s, found)
+    def _remember(self, token: str, audiences: Collection[str], found: Authenticated) -> Authenticated:
+        found = Authenticated(found.user.with_group(users.ALL_AUTHENTICATED), found.audiences)
+        self._known.put((token, audiences), found, TOKEN_TTL_S)
+        return found
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,6 +89,8 @@ class Authenticator:
     tokens: Tokens | None = None
     api_audiences: tuple[str, ...] = ()
     anonymous: bool = True
+    anonymous_paths: frozenset[str] = frozenset()
+    """Where requests without credentials are let in; everywhere if empty."""
 
     async def authenticate(self, request: Request) -> UserInfo:
         """The user of `request`, a member of system:authenticated or anonymous. Raises Unauthorized."""
@@ -76,17 +98,17 @@ class Authenticator:
         if preset is not None:
             return users.of(preset)
         try:
-            user = self._find(request)
+            user = await self._find(request)
         except Refused as refusal:
             _log.info("request not authenticated", why=str(refusal), remote=request.remote)
             raise Unauthorized("Unauthorized") from refusal
         if user is not None:
             return user.with_group(users.ALL_AUTHENTICATED)
-        if self.anonymous:
+        if self.anonymous and (not self.anonymous_paths or request.path in self.anonymous_paths):
             return _ANONYMOUS
         raise Unauthorized("Unauthorized")
 
-    def _find(self, request: Request) -> UserInfo | None:
+    async def _find(self, request: Request) -> UserInfo | None:
         der = request.peer_certificate
         if der is not None:
             now_s = time.time()
@@ -97,7 +119,12 @@ class Authenticator:
         token = bearer_token(request)
         if token is None:
             return None
-        found = self.tokens.authenticate_token(token, self.api_audiences) if self.tokens else None
+        tokens = self.tokens
+        if tokens is None:
+            raise Refused("invalid bearer token")
+        found = tokens.remembered(token, self.api_audiences)
+        if found is None:
+            found = await tokens.authenticate_token(token, self.api_audiences)
         if found is None:
             raise Refused("invalid bearer token")
         return found.user

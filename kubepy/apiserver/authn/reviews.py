@@ -10,7 +10,7 @@ from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, UserInfo
 from kubepy.apiserver.lookup import Object
 
 
-def review_token(tokens: Tokens, api_audiences: tuple[str, ...], review: Object) -> Object:
+async def review_token(tokens: Tokens, api_audiences: tuple[str, ...], review: Object) -> Object:
     """A TokenReview with its answer. Raises BadRequest without a token."""
     spec = review.get("spec") or {}
     token = spec.get("token") or ""
@@ -18,7 +18,7 @@ def review_token(tokens: Tokens, api_audiences: tuple[str, ...], review: Object)
         raise BadRequest("token is required for TokenReview in authentication")
     asked = tuple(spec.get("audiences") or api_audiences)
     try:
-        found = tokens.authenticate_token(token, asked)
+        found = await tokens.authenticate_token(token, asked)
     except Refused as refusal:
         return {**review, "status": {"user": {}, "error": f"[invalid bearer token, {refusal}]"}}
     if found is None:

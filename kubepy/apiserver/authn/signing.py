@@ -59,8 +59,12 @@ class Signer:
     """Makes tokens with one private key."""
 
     def __init__(self, key: pki.PrivateKey) -> None:
-        self._key = key
+        self.set_key(key)
+
+    def set_key(self, key: pki.PrivateKey) -> None:
+        """Signs with this one from now on. Raises PkiError."""
         self._verification = verification_key(key.public_key())
+        self._key = key
 
     def sign(self, claims: Claims) -> str:
         """The compact JWT of `claims`."""
@@ -73,7 +77,12 @@ class Verifier:
     """Reads tokens that one of `keys` signed."""
 
     def __init__(self, keys: Sequence[pki.PublicKey]) -> None:
-        self.keys = [verification_key(key) for key in keys]
+        self.set_keys(keys)
+
+    def set_keys(self, keys: Sequence[pki.PublicKey]) -> None:
+        """Believes these from now on, each once. Raises PkiError."""
+        found = [verification_key(key) for key in keys]
+        self.keys = list({key.key_id: key for key in found}.values())
 
     def verify(self, token: str) -> Claims | None:
         """The claims of a token whose signature is good, or None; times and audiences are not looked at."""
@@ -83,7 +92,7 @@ class Verifier:
             return None
         for key in self._candidates(header):
             try:
-                claims: Claims = jwt.decode(token, key.key, algorithms=[key.algorithm], options=_SIGNATURE_ONLY)
+                claims: Claims = jwt.decode(token, key.key, algorithms=[key.algorithm], options=SIGNATURE_ONLY)
             except jwt.PyJWTError:
                 continue
             return claims
@@ -95,7 +104,7 @@ class Verifier:
         return named or fitting
 
 
-_SIGNATURE_ONLY: Any = {
+SIGNATURE_ONLY: Any = {
     "verify_signature": True,
     **dict.fromkeys(("verify_exp", "verify_nbf", "verify_iat", "verify_aud", "verify_iss", "verify_sub"), False),
     "verify_jti": False,

@@ -9,10 +9,16 @@ from kubepy.apiserver.authn.user import PRIVILEGED_GROUP, UserInfo
 from kubepy.apiserver.authz.decision import ALLOWED, NO_OPINION, Authorizer, Decision, forbidden
 from kubepy.apiserver.authz.node import NodeAuthorizer
 from kubepy.apiserver.authz.rbac import Rbac
+from kubepy.apiserver.authz.settings import AuthorizerSettings
+from kubepy.apiserver.authz.webhook import WebhookAuthorizer, WebhookSettings
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.webhooks.client import Webhooks
 
-MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC")
+_UNRESOLVED: tuple[tuple[type, str], ...] = (
+    (NodeAuthorizer, "node authorizer does not support user rule resolution"),
+    (WebhookAuthorizer, "webhook authorizer does not support user rule resolution"),
+)
 
 
 class AlwaysAllow:
@@ -34,20 +40,30 @@ class AlwaysDeny:
 class Authorization:
     """All authorizers as one; `rbac` is the one that reviews of rules and grants of permissions ask, if any.
 
-    `resolves_rules` tells whether the rules of RBAC are all that there is to list.
+    `unresolved` says which authorizer has rules beside RBAC's that cannot be listed; empty if none has.
     """
 
-    def __init__(self, authorizers: Sequence[Authorizer]) -> None:
+    def __init__(self, authorizers: Sequence[Authorizer | WebhookAuthorizer]) -> None:
         self._authorizers = tuple(authorizers)
+        self._local: tuple[Authorizer, ...] | None = None
         self.rbac = next((one for one in authorizers if isinstance(one, Rbac)), None)
-        self.resolves_rules = not any(isinstance(one, NodeAuthorizer) for one in authorizers)
+        self.set_authorizers(authorizers)
+
+    def set_authorizers(self, authorizers: Sequence[Authorizer | WebhookAuthorizer]) -> None:
+        """Asks these from now on; `rbac` stays the one of the start."""
+        self._authorizers = tuple(authorizers)
+        local = tuple(one for one in authorizers if not isinstance(one, WebhookAuthorizer))
+        self._local = local if len(local) == len(self._authorizers) else None
+        self.unresolved = next(
+            (text for kind, text in _UNRESOLVED if any(isinstance(a, kind) for a in authorizers)), ""
+        )
 
     def decide(self, user: UserInfo, info: RequestInfo) -> Decision:
-        """The first opinion, or a refusal with the reasons of all."""
+        """The first opinion of those that need not wait, or a refusal with the reasons of all."""
         if PRIVILEGED_GROUP in user.groups:
             return ALLOWED
         reasons: list[str] = []
-        for authorizer in self._authorizers:
+        for authorizer in self._local or ():
             decision = authorizer.authorize(user, info)
             if decision.allowed or decision.denied:
                 return decision
@@ -56,8 +72,20 @@ class Authorization:
         return Decision(False, "\n".join(reasons)) if reasons else NO_OPINION
 
     async def authorize(self, user: UserInfo, info: RequestInfo) -> Decision:
-        """As `decide`; an authorizer that has to ask elsewhere may wait here."""
-        return self.decide(user, info)
+        """As `decide`, of all authorizers: a webhook is waited for."""
+        if self._local is not None or PRIVILEGED_GROUP in user.groups:
+            return self.decide(user, info)
+        reasons: list[str] = []
+        for authorizer in self._authorizers:
+            if isinstance(authorizer, WebhookAuthorizer):
+                decision = await authorizer.ask(user, info)
+            else:
+                decision = authorizer.authorize(user, info)
+            if decision.allowed or decision.denied:
+                return decision
+            if decision.reason:
+                reasons.append(decision.reason)
+        return Decision(False, "\n".join(reasons)) if reasons else NO_OPINION
 
     async def require(self, user: UserInfo, info: RequestInfo) -> None:
         """Raises Forbidden, in upstream's words, unless `user` may do it."""
@@ -66,12 +94,40 @@ class Authorization:
             raise forbidden(user, info, decision.reason)
 
 
-def build_authorization(modes: Sequence[str], lookup: Lookup) -> Authorization:
-    """The authorizers of `modes`, in order. Raises KeyError for a mode that is none of MODES."""
+class Authorizers:
+    """Makes authorizers of settings; Node and RBAC are made once and stay, whatever comes around them."""
+
+    def __init__(self, lookup: Lookup, webhooks: Webhooks) -> None:
+        self._lookup, self._webhooks = lookup, webhooks
+        self._kept: dict[str, Authorizer] = {}
+        self._asked: dict[WebhookSettings, WebhookAuthorizer] = {}
+
+    def make(self, settings: Sequence[AuthorizerSettings]) -> list[Authorizer | WebhookAuthorizer]:
+        """In their order. What a webhook said before is remembered as long as its settings stay."""
+        self._asked = {
+            one.webhook: self._asked.get(one.webhook) or WebhookAuthorizer(one.webhook, self._webhooks)
+            for one in settings
+            if one.webhook is not None
+        }
+        return [self._asked[one.webhook] if one.webhook is not None else self._local(one.mode) for one in settings]
+
+    def _local(self, mode: str) -> Authorizer:
+        if mode not in self._kept:
+            self._kept[mode] = local_authorizer(mode, self._lookup)
+        return self._kept[mode]
+
+
+def local_authorizer(mode: str, lookup: Lookup) -> Authorizer:
+    """Raises KeyError for a mode that is none of MODES, or a webhook."""
     makers: Mapping[str, Callable[[], Authorizer]] = {
         "AlwaysAllow": AlwaysAllow,
         "AlwaysDeny": AlwaysDeny,
         "Node": lambda: NodeAuthorizer(lookup),
         "RBAC": lambda: Rbac(lookup),
     }
-    return Authorization([makers[mode]() for mode in modes])
+    return makers[mode]()
+
+
+def build_authorization(modes: Sequence[str], lookup: Lookup) -> Authorization:
+    """The authorizers of `modes`, in order, none of them a webhook. Raises KeyError."""
+    return Authorization([local_authorizer(mode, lookup) for mode in modes])

@@ -55,10 +55,10 @@ async def review_self_rules(authorization: Authorization, user: UserInfo, review
             _pick(rule, "verbs", "apiGroups", "resources", "resourceNames") for rule in _of_resources(rules)
         ],
         "nonResourceRules": [_pick(rule, "verbs", "nonResourceURLs") for rule in rules if rule.get("nonResourceURLs")],
-        "incomplete": authorization.resolves_rules is False,
+        "incomplete": bool(authorization.unresolved),
     }
     if status["incomplete"]:
-        status["evaluationError"] = "node authorizer does not support user rule resolution"
+        status["evaluationError"] = authorization.unresolved
     return {**review, "status": status}
 
 

@@ -123,7 +123,7 @@ def tokens(cluster: Any) -> Tokens:
 
 
 def reviewed(cluster: Any, **spec: Any) -> Object:
-    status: Object = review_token(tokens(cluster), (ISSUER,), {"spec": spec})["status"]
+    status: Object = asyncio.run(review_token(tokens(cluster), (ISSUER,), {"spec": spec}))["status"]
     return status
 
 

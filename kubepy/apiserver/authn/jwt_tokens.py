@@ -1,0 +1,80 @@
+"""Tokens of OpenID providers and of other issuers of JWTs: verified with the issuer's keys, then mapped to a user.
+
+A token of another issuer is none of this authenticator's business; one of its issuer that is not good is refused.
+Source: apiserver plugin/pkg/authenticator/token/oidc/oidc.go; go-oidc oidc/verify.go.
+"""
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import jwt
+
+from kubepy.apiserver.authn.base import Authenticated, Refused
+from kubepy.apiserver.authn.jwt_claims import user_of
+from kubepy.apiserver.authn.jwt_settings import JwtIssuer
+from kubepy.apiserver.authn.provider_keys import ProviderError, ProviderKeys
+from kubepy.apiserver.authn.service_account import audiences_of
+from kubepy.apiserver.authn.signing import SIGNATURE_ONLY, Claims, unverified_issuer
+
+_LEEWAY_S = 300.0
+"""How far the issuer's clock may be ahead of ours."""
+
+
+class JwtTokens:
+    """Authenticates by the tokens of one issuer."""
+
+    def __init__(self, issuer: JwtIssuer) -> None:
+        self._issuer = issuer
+        self._keys = ProviderKeys(issuer.url, ca=issuer.ca, discovery_url=issuer.discovery_url)
+
+    async def authenticate_token(self, token: str, audiences: Collection[str]) -> Authenticated | None:
+        """The user of a token that the issuer signed for one of its audiences. Raises Refused."""
+        if unverified_issuer(token) != self._issuer.url:
+            return None
+        try:
+            claims = await self._verified(token)
+        except (ProviderError, jwt.PyJWTError) as fault:
+            raise Refused(f"oidc: verify token: {fault}") from fault
+        check_claims(self._issuer, claims, time.time())
+        return Authenticated(user_of(self._issuer, claims))
+
+    async def _verified(self, token: str) -> Claims:
+        header = jwt.get_unverified_header(token)
+        if header.get("alg") not in self._issuer.algorithms:
+            supported = " ".join(self._issuer.algorithms)
+            raise Refused(
+                f'oidc: verify token: oidc: id token signed with unsupported algorithm, expected ["{supported}"] got '
+                f'"{header.get("alg")}"'
+            )
+        claims = self._decoded(token, header, self._keys.known(header.get("kid")))
+        if claims is None:
+            await self._keys.fetch()
+            claims = self._decoded(token, header, self._keys.known(header.get("kid")))
+        if claims is None:
+            raise Refused("oidc: verify token: failed to verify signature: failed to verify id token signature")
+        return claims
+
+    @staticmethod
+    def _decoded(token: str, header: dict[str, Any], keys: Sequence[Any]) -> Claims | None:
+        """The claims, if one of the keys signed them."""
+        for key in keys:
+            try:
+                claims: Claims = jwt.decode(token, key, algorithms=[header["alg"]], options=SIGNATURE_ONLY)
+            except (jwt.InvalidSignatureError, jwt.InvalidKeyError, TypeError):
+                continue
+            return claims
+        return None
+
+
+def check_claims(issuer: JwtIssuer, claims: Claims, now_s: float) -> None:
+    """Raises Refused for a token that is for others, or not for now."""
+    meant_for = audiences_of(claims)
+    if not set(meant_for) & set(issuer.audiences):
+        wanted = sorted(issuer.audiences)
+        raise Refused(f"oidc: verify token: oidc: expected audience in {wanted} got {list(meant_for)}")
+    expiry, start = claims.get("exp"), claims.get("nbf")
+    if not isinstance(expiry, int | float) or expiry < now_s:
+        raise Refused(f"oidc: verify token: oidc: token is expired (Token Expiry: {expiry})")
+    if isinstance(start, int | float) and now_s + _LEEWAY_S < start:
+        raise Refused("oidc: verify token: oidc: current time is before the nbf (not before) time")
