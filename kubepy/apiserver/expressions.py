@@ -13,26 +13,26 @@ from kubepy.apiserver.cel.errors import CelError, CompileError
 from kubepy.apiserver.cel.kinds import Kind, ListOf, MapOf, Object
 
 _TEXTS = ListOf("string")
-_REQUIREMENT = Object("kubernetes.SelectorRequirement", {"key": "string", "operator": "string", "values": _TEXTS})
-_USER = Object("kubernetes.UserInfo", {"username": "string", "uid": "string", "groups": _TEXTS, "extra": MapOf(_TEXTS)})
+_REQUIREMENT = Object("SelectorRequirement", {"key": "string", "operator": "string", "values": _TEXTS})
+_USER = Object("UserInfo", {"username": "string", "uid": "string", "groups": _TEXTS, "extra": MapOf(_TEXTS)})
 
 
 def _selector(name: str) -> Object:
     fields: Mapping[str, Kind] = {"rawSelector": "string", "requirements": ListOf(_REQUIREMENT)}
-    return Object(f"kubernetes.{name}SelectorAttributes", fields)
+    return Object(f"{name}SelectorAttributes", fields)
 
 
 _RESOURCE: dict[str, Kind] = dict.fromkeys(
     ("namespace", "verb", "group", "version", "resource", "subresource", "name"), "string"
 )
 _REQUEST = Object(
-    "kubernetes.SubjectAccessReviewSpec",
+    "SubjectAccessReviewSpec",
     {
         "resourceAttributes": Object(
-            "kubernetes.ResourceAttributes",
+            "ResourceAttributes",
             {**_RESOURCE, "fieldSelector": _selector("Field"), "labelSelector": _selector("Label")},
         ),
-        "nonResourceAttributes": Object("kubernetes.NonResourceAttributes", {"path": "string", "verb": "string"}),
+        "nonResourceAttributes": Object("NonResourceAttributes", {"path": "string", "verb": "string"}),
         "user": "string",
         "groups": _TEXTS,
         "extra": MapOf(_TEXTS),

@@ -60,15 +60,15 @@ async def api_server(folder: Path, **settings: Any) -> AsyncIterator[Api]:
         ("admin.key", admin.key_pem),
     ):
         (folder / name).write_bytes(pem)
-    config = replace(
-        ApiServerConfig(),
+    usual = ApiServerConfig(
         storage_backend="embedded",
         client_ca_file=str(folder / "ca.crt"),
         tls_cert_file=str(folder / "server.crt"),
         tls_private_key_file=str(folder / "server.key"),
         authorization_mode=("Node", "RBAC"),
-        **{"disable_admission_plugins": ("ServiceAccount",), **settings},
+        disable_admission_plugins=("ServiceAccount",),
     )
+    config = replace(usual, **settings)
     async with in_process(config=config, secure=secure) as server:
         listening = await server.listen("127.0.0.1", 0, tls=Serving(config).context)
         url = f"https://127.0.0.1:{listening.port}"

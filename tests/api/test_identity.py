@@ -231,3 +231,55 @@ def test_service_account_keys_rotate_while_the_server_runs(tmp_path: Path) -> No
             assert name_of(await who(api, newer)) == "system:serviceaccount:default:a"
 
     uvloop.run(run())
+
+
+def authorizers(*webhooks: Object) -> str:
+    kind = {"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthorizationConfiguration"}
+    rbac = {"type": "RBAC", "name": "rbac"}
+    return yaml.safe_dump({**kind, "authorizers": [*webhooks, rbac]})
+
+
+def test_webhooks_and_rbac_decide_in_the_order_of_the_file(tmp_path: Path) -> None:
+    def review(asked: Object) -> Object:
+        attributes = asked["spec"].get("resourceAttributes") or {}
+        status = {"allowed": attributes.get("resource") == "pods", "denied": attributes.get("resource") == "secrets"}
+        return {**asked, "status": {**status, "reason": "as the webhook says"}}
+
+    async def run() -> None:
+        path = tmp_path / "authorization.yaml"
+        async with asyncio.timeout(30), webhook_server() as server:
+            server.hooks["/access"] = review
+            webhook = {
+                "timeout": "3s", "authorizedTTL": "5m", "unauthorizedTTL": "30s", "subjectAccessReviewVersion": "v1",
+                "failurePolicy": "Deny", "matchConditionSubjectAccessReviewVersion": "v1",
+                "matchConditions": [{"expression": "request.user != 'carol'"}],
+                "connectionInfo": {
+                    "type": "KubeConfigFile", "kubeConfigFile": webhook_file(tmp_path, server, "/access"),
+                },
+            }  # fmt: skip
+            path.write_text(authorizers({"type": "Webhook", "name": "hook", "webhook": webhook}))
+            settings = {"authorization_config": str(path), "authorization_mode": ("AlwaysAllow",)}
+            async with api_server(tmp_path, **settings) as api:
+
+                async def may(user: str, resource: str) -> Object:
+                    spec = {"user": user, "resourceAttributes": {"verb": "get", "resource": resource, "name": "a"}}
+                    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+                    _, found = await api.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+                    status: Object = found["status"]
+                    return status
+
+                assert await may("bob", "pods") == {"allowed": True, "reason": "as the webhook says"}
+                assert await may("bob", "secrets") == {
+                    "allowed": False,
+                    "denied": True,
+                    "reason": "as the webhook says",
+                }
+                assert await may("carol", "pods") == {"allowed": False}
+                async with api.session.get(
+                    f"{api.url}/api/v1/namespaces/default/secrets/a", headers={"Impersonate-User": "bob"}
+                ) as answer:
+                    assert (await answer.json())["message"].endswith(": as the webhook says")
+                path.write_text(authorizers())
+                await until(lambda: may("bob", "pods"), lambda found: not found["allowed"])
+
+    uvloop.run(run())

@@ -23,6 +23,7 @@ from kubepy.lib.expiring import Expiring
 
 VERSIONS = ("v1", "v1beta1")
 _GROUP = "authorization.k8s.io"
+_ATTRIBUTES = ("namespace", "verb", "group", "version", "resource", "subresource", "name")
 _REMEMBERED = 8192
 _KEY_MOST = 10_000
 """Characters of a request's own that are remembered: a caller must not fill the memory."""
@@ -72,9 +73,10 @@ class WebhookAuthorizer:
     def _matches(self, spec: Object) -> bool:
         """Whether all conditions hold; one that does not outweighs one that cannot be told. Raises ValueError."""
         failed: list[str] = []
+        whole = with_every_field(spec)
         for text, holds in self.settings.conditions:
             try:
-                if holds(spec) is not True:
+                if holds(whole) is not True:
                     return False
             except ValueError as fault:
                 failed.append(f"cel evaluation error: expression '{text}' resulted in error: {fault}")
@@ -121,6 +123,16 @@ def spec_of(user: UserInfo, info: RequestInfo) -> Object:
     if requirements := field_requirements(info.field_selector):
         attributes["fieldSelector"] = {"requirements": requirements}
     return {**spec, "resourceAttributes": attributes}
+
+
+def with_every_field(spec: Object) -> Object:
+    """The spec as conditions see it: what is empty is there."""
+    whole = {"user": "", "uid": "", "groups": [], "extra": {}, **spec}
+    if (attributes := spec.get("resourceAttributes")) is not None:
+        whole["resourceAttributes"] = {**dict.fromkeys(_ATTRIBUTES, ""), **attributes}
+    if (attributes := spec.get("nonResourceAttributes")) is not None:
+        whole["nonResourceAttributes"] = {"path": "", "verb": "", **attributes}
+    return whole
 
 
 def field_requirements(selector: str) -> list[Object]:

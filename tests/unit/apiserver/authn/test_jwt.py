@@ -112,3 +112,48 @@ def test_keys_that_are_not_for_signatures_are_left_out() -> None:
     secret = {"kty": "oct", "k": "AAAA", "kid": "x"}
     assert keys_of({"keys": [{"kty": "RSA", "use": "enc"}, {"kty": "unknown"}, "nonsense"]}) == ()
     assert keys_of({"keys": [secret]}) == ()
+
+
+def test_expressions_make_users_and_judge_them() -> None:
+    made = parse(
+        issuer(
+            claimMappings={
+                "username": {"expression": "'x:' + claims.sub"},
+                "groups": {"expression": "claims.roles.split(',')"},
+                "uid": {"expression": "claims.uid"},
+                "extra": [{"key": "a.example/team", "valueExpression": "claims.?team.orValue('')"}],
+            },
+            claimValidationRules=[{"expression": "claims.level > 3", "message": "too low"}],
+            userValidationRules=[{"expression": "!user.username.startsWith('x:system:')", "message": "reserved"}],
+        )
+    ).issuers[0]
+    claims = {"sub": "alice", "roles": "a,,b", "uid": "7", "team": "red", "level": 4}
+    user = user_of(made, claims)
+    assert (user.name, user.groups, user.uid) == ("x:alice", ("a", "b"), "7")
+    assert user.extra == {"a.example/team": ("red",)}
+    assert user_of(made, {key: value for key, value in claims.items() if key != "team"}).extra == {}
+    failed = "validation expression 'claims.level > 3' failed: too low"
+    assert refusal(made, **{**claims, "level": 1}) == f"oidc: error evaluating claim validation expression: {failed}"
+    assert "reserved" in refusal(made, **{**claims, "sub": "system:admin"})
+    assert "no such key: uid" in refusal(made, sub="alice", roles="")
+    number = {"username": {"expression": "claims.level"}}
+    assert "username claim expression must return a string" in refusal(
+        parse(issuer(claimMappings=number)).issuers[0], level=1
+    )
+
+
+def test_expressions_that_are_none_are_refused() -> None:
+    mappings = {"username": {"expression": "claims.sub +"}}
+    rules = [{"expression": "'text'"}]
+    found = faults(issuer(claimMappings=mappings, userValidationRules=rules))
+    assert found[0].startswith(
+        'jwt[0].claimMappings.username.expression: Invalid value: "claims.sub +": compilation failed'
+    )
+    assert found[1].endswith("must evaluate to bool")
+
+
+def test_an_address_must_be_verified_by_some_expression() -> None:
+    mappings = {"username": {"expression": "claims.email"}}
+    found = faults(issuer(claimMappings=mappings))
+    assert found[0].startswith('jwt[0].claimMappings.username.expression: Invalid value: "claims.email": claims.email_')
+    parse(issuer(claimMappings=mappings, claimValidationRules=[{"expression": "claims.email_verified == true"}]))

@@ -179,3 +179,23 @@ def test_all_faults_of_the_file_are_told(tmp_path: Path) -> None:
         '"RBAC", "Webhook"',
         'authorizers: Invalid value: "": the types Node cannot be removed while the server runs',
     ]
+
+
+def test_conditions_say_what_a_webhook_is_asked(tmp_path: Path) -> None:
+    conditions = [
+        {"expression": "has(request.resourceAttributes)"},
+        {"expression": "request.resourceAttributes.namespace == 'ns' && 'dev' in request.groups"},
+    ]
+    more = {"matchConditions": conditions, "matchConditionSubjectAccessReviewVersion": "v1"}
+    settings = parse({"type": "Webhook", "name": "w", "webhook": webhook(tmp_path, **more)})[0].webhook
+    assert settings is not None
+    webhooks = Webhooks({"allowed": True})
+    one = WebhookAuthorizer(settings, webhooks)
+    assert ask(one).allowed
+    assert ask(one, RequestInfo("get", "", True, "", "v1", "pods", "", "other", "a")) == Decision(False)
+    assert ask(one, RequestInfo("get", "/healthz")) == Decision(False)
+    assert ask(one, RequestInfo("get", "", True, "", "v1", "nodes")) == Decision(False)
+    assert len(webhooks.asked) == 1
+    faulty = webhook(tmp_path, **{**more, "matchConditions": [{"expression": "request.nonsense == ''"}]})
+    with pytest.raises(ConfigError, match="undefined field 'nonsense'"):
+        parse({"type": "Webhook", "name": "w", "webhook": faulty})
