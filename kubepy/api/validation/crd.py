@@ -99,15 +99,20 @@ def _versions(spec: Object) -> list[FieldError]:
     return errors
 
 
+def schemas_of(spec: Object) -> Iterator[tuple[str, Object]]:
+    """The schemas of a definition, with the paths at which their faults are told."""
+    for path, holder in _per_version(spec, "schema"):
+        schema = holder.get("openAPIV3Schema")
+        if schema is not None:
+            yield f"{path}.openAPIV3Schema", schema
+
+
 def _schemas(spec: Object) -> list[FieldError]:
     has_status = any((version.get("subresources") or {}).get("status") is not None
                      for version in spec.get("versions") or ())  # fmt: skip
     errors: list[FieldError] = []
-    for path, holder in _per_version(spec, "schema"):
-        schema = holder.get("openAPIV3Schema")
-        if schema is not None:
-            at = f"{path}.openAPIV3Schema"
-            errors += validate_structure(schema, at) + validate_root(schema, at, has_status=has_status)
+    for path, schema in schemas_of(spec):
+        errors += validate_structure(schema, path) + validate_root(schema, path, has_status=has_status)
     return errors
 
 

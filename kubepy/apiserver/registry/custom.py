@@ -6,9 +6,9 @@ Source: apiextensions-apiserver pkg/apiserver/customresource_handler.go, pkg/reg
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kubepy.api import definitions, names, schemas
 from kubepy.api.errors import FieldError, invalid
@@ -20,8 +20,12 @@ from kubepy.api.validation.meta import validate_metadata, validate_metadata_upda
 from kubepy.api.validation.rules import Rules
 from kubepy.apiserver.registry import structural
 from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.correlation import ABSENT
 from kubepy.apiserver.registry.json_path import find
 from kubepy.apiserver.registry.strategy import Strategy, keep
+
+if TYPE_CHECKING:
+    from kubepy.apiserver.registry.rule_tree import Node
 
 _VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 _READ_WRITE = ("get", "patch", "update")
@@ -37,6 +41,7 @@ class Custom:
     schema: Mapping[str, Any]
     scale: Mapping[str, str] | None
     printer: Printer
+    compiled: "CompiledRules" = field(compare=False)
 
     def decode(self, obj: Object) -> list[str]:
         """Prunes an object in place; what was unknown, as strict decoding words it. Raises BadRequest."""
@@ -59,9 +64,17 @@ class Custom:
         """Sets the schema's defaults in place."""
         structural.fill_defaults(self.schema, obj)
 
-    def faults(self, obj: Object) -> list[FieldError]:
-        """What the schema and the scale paths find wrong."""
-        found = structural.validate(self.schema, obj)
+    def faults(self, obj: Object, old: Any = ABSENT, warnings: list[str] | None = None) -> list[FieldError]:
+        """What the schema, the scale paths and the rules find wrong; what rules let pass goes to `warnings`."""
+        found = structural.validate(self.schema, obj, old=old) + self._scale_faults(obj)
+        if not self.compiled.exist:
+            return found
+        if any(map(_keeps_from_rules, found)):
+            return [*found, _NOT_CHECKED]
+        return found + self.compiled.check(obj, old, warnings)
+
+    def _scale_faults(self, obj: Object) -> list[FieldError]:
+        found: list[FieldError] = []
         if self.scale is not None:
             path = self.scale["specReplicasPath"]
             for value in find(path, obj):
@@ -73,7 +86,7 @@ class Custom:
                     found.append(invalid(path, value, "should be a non-negative integer"))
         return found
 
-    def rules(self) -> Rules:
+    def rules(self, warnings: list[str] | None = None) -> Rules:
         """The rules that the engine runs."""
         namespaced = self.row.namespaced
 
@@ -82,9 +95,40 @@ class Custom:
             return found + self.faults(obj)
 
         def update(new: Object, old: Object) -> list[FieldError]:
-            return validate_metadata_update(new, old, standard_finalizers=False) + self.faults(new)
+            return validate_metadata_update(new, old, standard_finalizers=False) + self.faults(new, old, warnings)
 
         return Rules(create=create, update=update, status=update)
+
+
+class CompiledRules:
+    """The rules of a schema, compiled when the first object is judged by them."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.exist = structural.has_rules(schema)
+        self._schema = schema
+        self._tree: Node | None = None
+
+    def check(self, obj: Object, old: Any, warnings: list[str] | None) -> list[FieldError]:
+        """What the rules find wrong."""
+        from kubepy.apiserver.registry import rule_tree  # only who has rules pays for what compiles them
+
+        if self._tree is None:
+            self._tree = rule_tree.compile_rules(self._schema)
+        return rule_tree.Run(warnings).check(self._tree, obj, old) if self._tree is not None else []
+
+
+_BLOCKING = ("FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueDuplicate")
+_NOT_CHECKED = FieldError(
+    "<nil>",
+    "FieldValueInvalid",
+    'Invalid value: "null": some validation rules were not checked because the object was invalid; '
+    "correct the existing errors to complete validation",
+)
+
+
+def _keeps_from_rules(fault: FieldError) -> bool:
+    """Whether rules could stumble over the fault: a field that is missing, or not of its type."""
+    return fault.reason in _BLOCKING or " in body must be of type " in fault.message
 
 
 class CustomStrategy(Strategy):
@@ -97,12 +141,12 @@ class CustomStrategy(Strategy):
 
     def is_spec_changed(self, new: Object, old: Object) -> bool:
         skipped = {"apiVersion", "kind", "metadata"} | ({"status"} if self.has_status else set())
-        return any(new.get(field) != old.get(field) for field in (new.keys() | old.keys()) - skipped)
+        return any(new.get(name) != old.get(name) for name in (new.keys() | old.keys()) - skipped)
 
     def prepare_for_status_update(self, new: Object, old: Object, ctx: Context) -> None:
         super().prepare_for_status_update(new, old, ctx)
-        for field in ("labels", "annotations", "finalizers", "ownerReferences"):
-            keep(new["metadata"], old["metadata"], field)
+        for name in ("labels", "annotations", "finalizers", "ownerReferences"):
+            keep(new["metadata"], old["metadata"], name)
 
 
 def customs_of(definition: Object) -> list[Custom]:
@@ -138,7 +182,8 @@ def _custom(definition: Object, version: Object, stored: str) -> Custom:
     schema = (version.get("schema") or {}).get("openAPIV3Schema") or _OPEN
     if spec.get("preserveUnknownFields"):
         schema = {**schema, "x-kubernetes-preserve-unknown-fields": True}
-    return Custom(row, schema, subresources.get("scale"), _printer(version.get("additionalPrinterColumns")))
+    printer = _printer(version.get("additionalPrinterColumns"))
+    return Custom(row, schema, subresources.get("scale"), printer, CompiledRules(schema))
 
 
 _AGE = Column("Age", "CreationTimestamp is a timestamp representing the server time when this object was created.",

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from kubepy.api.errors import FieldError
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.lookup import Lookup
@@ -99,6 +100,10 @@ class Strategy:
     def grace_period_s(self, obj: Object, asked: int | None) -> int | None:
         """Seconds that a delete leaves the object, or None where deletes are at once."""
         return None
+
+    def faults(self, obj: Object) -> list[FieldError]:
+        """What only this server can judge of an object that has no other fault."""
+        return []
 
     def warnings(self, obj: Object, old: Object | None) -> list[str]:
         """What to tell the client about an object that is accepted."""

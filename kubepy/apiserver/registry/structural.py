@@ -10,12 +10,22 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from kubepy.api.errors import FieldError, invalid, not_supported, required
+from kubepy.api.errors import FieldError, duplicate, invalid, not_supported, required
+from kubepy.api.names import is_dns1035_label
+from kubepy.apiserver.registry.correlation import ABSENT, element, field, is_same
 
 Schema = Mapping[str, Any]
 _KEEPS, _INT_OR_STRING = "x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"
 _EMBEDDED = "x-kubernetes-embedded-resource"
+RULES = "x-kubernetes-validations"
 _OBJECT_FIELDS = frozenset(("apiVersion", "kind", "metadata"))
+
+
+def has_rules(schema: Any) -> bool:
+    """Whether a schema has rules in CEL, anywhere."""
+    if isinstance(schema, dict):
+        return bool(schema.get(RULES)) or any(map(has_rules, schema.values()))
+    return isinstance(schema, list) and any(map(has_rules, schema))
 
 
 def prune(schema: Schema, value: Any, path: str = "", *, root: bool = True) -> list[str]:
@@ -67,9 +77,9 @@ def fill_defaults(schema: Schema, value: Any) -> None:
             fill_defaults(schema["items"], entry)
 
 
-def validate(schema: Schema, value: Any, path: str = "") -> list[FieldError]:
-    """Every fault of a value."""
-    if value is None and schema.get("nullable"):
+def validate(schema: Schema, value: Any, path: str = "", old: Any = ABSENT) -> list[FieldError]:
+    """Every fault of a value; none of one that is as it was before, when it was let in (ratcheting)."""
+    if (value is None and schema.get("nullable")) or is_same(value, old):
         return []
     found = _type_of(value)
     wanted = ["integer", "string"] if schema.get(_INT_OR_STRING) else [schema["type"]] if schema.get("type") else []
@@ -79,11 +89,11 @@ def validate(schema: Schema, value: Any, path: str = "") -> list[FieldError]:
     faults: list[FieldError] = []
     if "enum" in schema and value not in schema["enum"]:
         faults.append(not_supported(path, value, [str(allowed) for allowed in schema["enum"]]))
-    faults += _CHECKS.get(found, _no_faults)(schema, value, path)
+    faults += _CHECKS.get(found, _no_faults)(schema, value, path, old)
     return faults + _combined(schema, value, path)
 
 
-def _no_faults(schema: Schema, value: Any, path: str) -> list[FieldError]:
+def _no_faults(schema: Schema, value: Any, path: str, old: Any) -> list[FieldError]:
     return []
 
 
@@ -96,7 +106,7 @@ def _type_of(value: Any) -> str:
     return names.get(type(value), "object")
 
 
-def _number(schema: Schema, value: Any, path: str) -> list[FieldError]:
+def _number(schema: Schema, value: Any, path: str, old: Any) -> list[FieldError]:
     faults = []
     low, high, step = schema.get("minimum"), schema.get("maximum"), schema.get("multipleOf")
     if low is not None and (value < low or (schema.get("exclusiveMinimum") and value == low)):
@@ -110,7 +120,7 @@ def _number(schema: Schema, value: Any, path: str) -> list[FieldError]:
     return faults
 
 
-def _string(schema: Schema, value: str, path: str) -> list[FieldError]:
+def _string(schema: Schema, value: str, path: str, old: Any) -> list[FieldError]:
     faults = []
     if (most := schema.get("maxLength")) is not None and len(value) > most:
         faults.append(FieldError(path, "FieldValueTooLong", f"Too long: may not be more than {most} bytes"))
@@ -129,7 +139,7 @@ def _compiled(pattern: str) -> "re.Pattern[str]":
         return re.compile("")
 
 
-def _array(schema: Schema, value: list[Any], path: str) -> list[FieldError]:
+def _array(schema: Schema, value: list[Any], path: str, old: Any) -> list[FieldError]:
     faults: list[FieldError] = []
     if (most := schema.get("maxItems")) is not None and len(value) > most:
         text = f"Too many: {len(value)}: must have at most {most} item{'' if most == 1 else 's'}"
@@ -138,7 +148,9 @@ def _array(schema: Schema, value: list[Any], path: str) -> list[FieldError]:
         faults.append(invalid(path, len(value), f"{path} in body should have at least {least} items"))
     if isinstance(schema.get("items"), dict):
         for index, entry in enumerate(value):
-            faults += validate(schema["items"], entry, f"{path}[{index}]")
+            faults += validate(schema["items"], entry, f"{path}[{index}]", element(schema, old, entry))
+    if isinstance(old, list) and _duplicates(schema, old, path):
+        return faults
     return faults + _duplicates(schema, value, path)
 
 
@@ -152,13 +164,13 @@ def _duplicates(schema: Schema, value: list[Any], path: str) -> list[FieldError]
         keys = schema.get("x-kubernetes-list-map-keys") or ()
         identity = {key: entry.get(key) for key in keys} if kind == "map" and isinstance(entry, dict) else entry
         if identity in seen:
-            faults.append(FieldError(f"{path}[{index}]", "FieldValueDuplicate", f"Duplicate value: {identity!r}"))
+            faults.append(duplicate(f"{path}[{index}]", identity))
         seen.append(identity)
     return faults
 
 
-def _object(schema: Schema, value: dict[str, Any], path: str) -> list[FieldError]:
-    faults: list[FieldError] = []
+def _object(schema: Schema, value: dict[str, Any], path: str, old: Any) -> list[FieldError]:
+    faults = _embedded(value, path) if schema.get(_EMBEDDED) else []
     for name in schema.get("required") or ():
         if name not in value:
             faults.append(required(f"{path}.{name}" if path else name))
@@ -174,9 +186,29 @@ def _object(schema: Schema, value: dict[str, Any], path: str) -> list[FieldError
         if name in properties:
             if not path and name in _OBJECT_FIELDS:
                 continue
-            faults += validate(properties[name], inner, place)
+            faults += validate(properties[name], inner, place, field(schema, old, name))
         elif isinstance(others, dict):
-            faults += validate(others, inner, place)
+            faults += validate(others, inner, place, field(schema, old, name))
+    return faults
+
+
+def _embedded(value: dict[str, Any], path: str) -> list[FieldError]:
+    """Faults of a whole object inside of another."""
+    faults: list[FieldError] = []
+    for name in ("apiVersion", "kind"):
+        found, place = value.get(name), f"{path}.{name}" if path else name
+        if name not in value:
+            faults.append(required(place, "must not be empty"))
+        elif not isinstance(found, str):
+            faults.append(invalid(place, found, "must be a string"))
+        elif not found:
+            faults.append(invalid(place, found, "must not be empty"))
+        elif name == "apiVersion" and found.count("/") > 1:
+            faults.append(invalid(place, found, f"unexpected GroupVersion string: {found}"))
+        elif name == "kind" and (why := is_dns1035_label(found.lower())):
+            faults.append(invalid(place, found, f"may have mixed case, but should otherwise match: {','.join(why)}"))
+    if "metadata" in value and not isinstance(value["metadata"], dict):
+        faults.append(invalid(f"{path}.metadata" if path else "metadata", value["metadata"], "must be an object"))
     return faults
 
 
@@ -191,7 +223,7 @@ def _combined(schema: Schema, value: Any, path: str) -> list[FieldError]:
     return faults
 
 
-_CHECKS: Mapping[str, Callable[[Schema, Any, str], list[FieldError]]] = {
+_CHECKS: Mapping[str, Callable[[Schema, Any, str, Any], list[FieldError]]] = {
     "integer": _number,
     "number": _number,
     "string": _string,

@@ -109,7 +109,7 @@ async def _try_change(
         await strategy.begin_write(new, old, ctx)
     stored = False
     try:
-        validating.check_update(served, new, old, subresource)
+        validating.check_update(served, new, old, subresource, ctx.warnings)
         if not subresource:
             ctx.warnings.extend(strategy.warnings(new, old))
         await engine.admit_validating(served, ctx, "UPDATE", new, old)

@@ -10,23 +10,26 @@ from kubepy.api.validation.registry import Rules, rules_for
 from kubepy.apiserver.registry.served import Served
 
 
-def rules_of(served: Served) -> Rules:
-    """The rules of the group that the request names; they judge the kind as it is stored (events have two groups)."""
+def rules_of(served: Served, warnings: list[str] | None = None) -> Rules:
+    """The rules of the group that the request names; they judge the kind as it is stored (events have two groups).
+
+    What a rule of a custom resource lets pass, because it was so before, goes to `warnings`.
+    """
     if served.custom is not None:
-        return served.custom.rules()
+        return served.custom.rules(warnings)
     return rules_for(served.resource.group, served.resource.kind)
 
 
 def check_create(served: Served, obj: Object) -> None:
     """Raises Invalid."""
-    _raise_for(served, obj, rules_of(served).create(obj))
+    _raise_for(served, obj, rules_of(served).create(obj) or served.strategy.faults(obj))
 
 
-def check_update(served: Served, new: Object, old: Object, subresource: str) -> None:
+def check_update(served: Served, new: Object, old: Object, subresource: str, warnings: list[str] | None = None) -> None:
     """Raises Invalid."""
-    rules = rules_of(served)
+    rules = rules_of(served, warnings)
     if subresource == "":
-        faults = rules.update(new, old)
+        faults = rules.update(new, old) or served.strategy.faults(new)
     elif subresource == "status":
         faults = rules.status(new, old) if rules.status else []
     elif subresource in rules.subresources:

@@ -5,10 +5,13 @@ Source: apiextensions-apiserver pkg/registry/customresourcedefinition/strategy.g
 
 from typing import Any
 
+from kubepy.api.errors import FieldError
 from kubepy.api.meta import Object, add_finalizer
+from kubepy.api.validation.crd import schemas_of
 from kubepy.apiserver.api_services import available
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.strategy import Strategy
+from kubepy.apiserver.registry.structural import has_rules
 from kubepy.lib.clock import rfc3339
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
@@ -36,6 +39,17 @@ class CustomResourceDefinitionStrategy(Strategy):
             if version.get("storage") and version.get("name") not in stored:
                 status["storedVersions"] = [*stored, version["name"]]
                 new["status"] = status
+
+    def faults(self, obj: Object) -> list[FieldError]:
+        if not has_rules(obj.get("spec")):
+            return []
+        from kubepy.apiserver.registry import rule_faults  # only who has rules pays for what compiles them
+
+        return [
+            fault
+            for path, schema in schemas_of(obj.get("spec") or {})
+            for fault in rule_faults.faults_of_rules(schema, path)
+        ]
 
     def begin_delete(self, obj: Object, ctx: Context) -> bool:
         if obj["metadata"].get("deletionTimestamp"):
