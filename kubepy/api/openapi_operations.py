@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubepy.api.discovery import response_kind
-from kubepy.api.resources import Resource, Subresource
+from kubepy.api.resources import Resource, Subresource, by_kind
 
 JSON_TYPES: Final = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 LIST_TYPES: Final = (
@@ -129,6 +129,11 @@ class _Installer:
         self.base = f"/apis/{row.group}/{row.version}" if row.group else f"/api/{row.version}"
         self.collection = f"{self.base}/namespaces/{{namespace}}/{row.plural}" if row.namespaced else self._plural()
         self.inside = (_NAMESPACE,) if row.namespaced else ()
+        # Strategic merge follows what the types of built-in kinds say; kubectl looks here for who takes it.
+        is_built_in = by_kind(row.api_version, row.kind) is not None
+        self.patch_types = (
+            PATCH_TYPES if is_built_in else tuple(each for each in PATCH_TYPES if "strategic" not in each)
+        )
 
     def _plural(self) -> str:
         return f"{self.base}/{self.row.plural}"
@@ -197,7 +202,7 @@ class _Installer:
             _METHOD_OF[verb], identifier, {"create": "post", "update": "put"}.get(verb, verb),
             f"{words[verb]} {kind[1]}", gvk,
             parameters=(*_WRITE, _FORCE) if patches else _WRITE,
-            body=PATCH if patches else kind, body_types=PATCH_TYPES if patches else ("*/*",),
+            body=PATCH if patches else kind, body_types=self.patch_types if patches else ("*/*",),
             answer=kind, codes=_write_codes(verb),
         )  # fmt: skip
 

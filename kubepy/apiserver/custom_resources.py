@@ -6,11 +6,12 @@ Source: apiextensions-apiserver pkg/controller/{status,establish,finalizer}, pkg
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kubepy.api import resources
 from kubepy.api.errors import ApiError
 from kubepy.api.meta import Object, remove_finalizer
+from kubepy.apiserver.definition_status import Names, claimed, condition, is_established, with_status
 from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.custom import Custom, customs_of
 from kubepy.apiserver.registry.rewriting import rewrite
@@ -36,6 +37,7 @@ class CustomResources:
         self._served = self._engine.of(_DEFINITIONS)
         self._customs: dict[str, list[Custom]] = {}
         self._waiting: set[str] = set()
+        self._judging = asyncio.Lock()
 
     async def start(self) -> None:
         """Serves what is defined already, and from now on what is defined as soon as it is."""
@@ -81,16 +83,53 @@ class CustomResources:
             if definition["metadata"].get("deletionTimestamp"):
                 await self._clean_up(definition)
                 return
-            await self._serve(name, customs_of(definition))
-            now = rfc3339(self._engine.clock.now())
-            if accepted(definition, now) != definition:
-                await rewrite(self._engine, self._served, name, "", lambda current: accepted(current, now))
+            judged = await self._judge(definition)
+            if is_established(judged):
+                await self._serve(name, customs_of(judged))
         except (ApiError, StoreError) as fault:
             _log.warning("definition not synced", name=name, error=fault)
+
+    async def _judge(self, definition: Object) -> Object:
+        """The definition with the status that it should have, which is stored. One at a time: this claims names."""
+        async with self._judging:
+            now = rfc3339(self._engine.clock.now())
+            judged = with_status(definition, lambda: self._in_use(definition), now)
+            if judged == definition:
+                return definition
+
+            def judge(current: Object) -> Object:
+                nonlocal judged
+                judged = with_status(current, lambda: self._in_use(current), now)
+                return judged
+
+            await rewrite(self._engine, self._served, definition["metadata"]["name"], "", judge)
+        await self._free_names(definition["metadata"]["name"])
+        return judged
+
+    def _in_use(self, definition: Object) -> Names:
+        """The names that other definitions of the group have claimed."""
+        return claimed(self._others(definition["metadata"]["name"]))
+
+    def _others(self, name: str) -> list[Object]:
+        """The other definitions of a definition's group."""
+        group = name.partition(".")[2]
+        found = (entry for entry in self._served.cache.list()[0] if entry.name.partition(".")[2] == group)
+        return [decode_stored(entry.data) for entry in found if entry.name != name]
+
+    async def _free_names(self, name: str) -> None:
+        """Names that a definition has given up may be what another one waits for."""
+        for other in self._others(name):
+            accepted = condition(other, "NamesAccepted")
+            if accepted is not None and accepted["status"] == "False":
+                await self.sync(other)
 
     async def _serve(self, name: str, customs: list[Custom]) -> None:
         if self._customs.get(name) == customs:
             return
+        held = self._customs.get(name) or ()
+        if held and customs and held[0].indexed != customs[0].indexed:
+            for old in held:
+                await self._engine.drop(old.row)
         known = {custom.row for custom in customs}
         for old in self._customs.get(name) or ():
             if old.row not in known:
@@ -104,6 +143,7 @@ class CustomResources:
         for custom in self._customs.pop(name, ()):
             await self._engine.drop(custom.row)
         self._tell()
+        await self._free_names(name)
 
     def _tell(self) -> None:
         customs = [custom for found in self._customs.values() for custom in found]
@@ -133,24 +173,3 @@ class CustomResources:
             return current
 
         await self._server.client.update(_DEFINITIONS, release(definition))
-
-
-def accepted(definition: Object, now: str) -> Object:
-    """The definition with its names accepted and established; as it was, if it is already."""
-    status: dict[str, Any] = {**(definition.get("status") or {})}
-    names = definition["spec"]["names"]
-    wanted = {
-        "NamesAccepted": ("NoConflicts", "no conflicts found"),
-        "Established": ("InitialNamesAccepted", "the initial names have been accepted"),
-    }
-    conditions = list(status.get("conditions") or ())
-    held = {condition.get("type"): condition for condition in conditions}
-    for kind, (reason, message) in wanted.items():
-        if (held.get(kind) or {}).get("status") != "True":
-            condition = {
-                "type": kind, "status": "True", "lastTransitionTime": now, "reason": reason, "message": message,
-            }  # fmt: skip
-            conditions = [*(c for c in conditions if c.get("type") != kind), condition]
-    if status.get("acceptedNames") == names and status.get("conditions") == conditions:
-        return definition
-    return {**definition, "status": {**status, "acceptedNames": names, "conditions": conditions}}

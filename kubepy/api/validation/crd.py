@@ -13,6 +13,7 @@ from kubepy.api import names
 from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, required, too_many
 from kubepy.api.meta import Object
 from kubepy.api.validation.checks import one_of_required, spec_of, status_of, unchanged
+from kubepy.api.validation.crd_paths import field_path
 from kubepy.api.validation.crd_schema import validate_root
 from kubepy.api.validation.crd_structure import validate_structure
 from kubepy.api.validation.equality import same
@@ -181,12 +182,37 @@ def _selectable(spec: Object) -> list[FieldError]:
                 continue
             if json_path.startswith(".metadata"):
                 errors.append(invalid(at, json_path, "must not point to fields in metadata"))
+            elif schema := _schema_at(spec, path):
+                errors += _selectable_path(json_path, schema, at)
             if json_path in seen:
                 errors.append(duplicate(at, json_path))
             seen.add(json_path)
         if len(seen) > _MOST_SELECTABLE:
             errors.append(too_many(path, len(seen), _MOST_SELECTABLE))
     return errors
+
+
+def _schema_at(spec: Object, path: str) -> Object | None:
+    """The schema of the version that a path is in; of the first one, where a path stands for all."""
+    versions = spec.get("versions") or []
+    found = re.match(r"spec\.versions\[(\d+)\]", path)
+    version = versions[int(found[1]) if found else 0]
+    schema: Object | None = (version.get("schema") or {}).get("openAPIV3Schema")
+    return schema
+
+
+def _selectable_path(json_path: str, schema: Object, path: str) -> list[FieldError]:
+    try:
+        _, found = field_path(json_path, schema, brackets=False)
+    except ValueError as fault:
+        return [invalid(path, json_path, f"is an invalid path: {fault}")]
+    if found.get("type") in ("string", "boolean", "integer") and not found.get("x-kubernetes-int-or-string"):
+        return []
+    why = (
+        "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are "
+        "allowed."
+    )
+    return [invalid(path, json_path, why)]
 
 
 def _validate_names(found: Object, path: str) -> list[FieldError]:
@@ -240,7 +266,12 @@ def _validate_spec(spec: Object) -> list[FieldError]:
     return errors
 
 
-def _approval(obj: Object) -> tuple[str, str]:
+def is_protected(group: str) -> bool:
+    """Whether a group is one of the Kubernetes project's, which not everybody may define things in."""
+    return group.endswith(_PROTECTED_SUFFIXES) or group in ("k8s.io", "kubernetes.io")
+
+
+def approval(obj: Object) -> tuple[str, str]:
     """State and reason of the annotation that groups of the Kubernetes project need."""
     value = ((obj.get("metadata") or {}).get("annotations") or {}).get(_APPROVAL) or ""
     if not value:
@@ -250,9 +281,9 @@ def _approval(obj: Object) -> tuple[str, str]:
         )
         return "missing", why
     if value.startswith("unapproved"):
-        return "bypassed", ""
+        return "bypassed", f'not approved: "{value}"'
     if re.match(r"https?://[^/]+", value):
-        return "approved", ""
+        return "approved", f"approved in {value}"
     why = (
         f'protected groups must have approval annotation "{_APPROVAL}" with either a URL or a reason starting with '
         '"unapproved", see https://github.com/kubernetes/enhancements/pull/1111'
@@ -262,10 +293,10 @@ def _approval(obj: Object) -> tuple[str, str]:
 
 def _validate_approval(new: Object, old: Object | None) -> list[FieldError]:
     group = spec_of(new).get("group") or ""
-    if not group.endswith(_PROTECTED_SUFFIXES) and group not in ("k8s.io", "kubernetes.io"):
+    if not is_protected(group):
         return []
-    state, why = _approval(new)
-    if old is not None and _approval(old)[0] == state:
+    state, why = approval(new)
+    if old is not None and approval(old)[0] == state:
         return []
     path = f"metadata.annotations[{_APPROVAL}]"
     if state == "missing":

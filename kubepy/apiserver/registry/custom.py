@@ -42,6 +42,10 @@ class Custom:
     scale: Mapping[str, str] | None
     printer: Printer
     compiled: "CompiledRules" = field(compare=False)
+    selectable: Mapping[str, str]
+    """Field selectors of this version: their JSON paths."""
+    indexed: Mapping[str, str]
+    """Those of all versions: what the cache they share must know of an object."""
 
     def decode(self, obj: Object) -> list[str]:
         """Prunes an object in place; what was unknown, as strict decoding words it. Raises BadRequest."""
@@ -136,6 +140,13 @@ class CustomStrategy(Strategy):
 
     tracks_generation = True
 
+    def __init__(self, resource: Resource, custom: Custom) -> None:
+        super().__init__(resource)
+        self._indexed = custom.indexed
+
+    def fields(self, obj: Object) -> dict[str, str]:
+        return {label: _selected(path, obj) for label, path in self._indexed.items()}
+
     def reset_status(self, obj: Object) -> None:
         obj.pop("status", None)
 
@@ -152,13 +163,27 @@ class CustomStrategy(Strategy):
 def customs_of(definition: Object) -> list[Custom]:
     """Every served version, the storage version's row first known by `storage_version` of the others."""
     spec = definition["spec"]
+    indexed = {label: path for version in spec["versions"] for label, path in _selectable(version).items()}
     stored = next(version["name"] for version in spec["versions"] if version.get("storage"))
-    return [_custom(definition, version, stored) for version in spec["versions"] if version.get("served")]
+    return [_custom(definition, version, stored, indexed) for version in spec["versions"] if version.get("served")]
 
 
-def _custom(definition: Object, version: Object, stored: str) -> Custom:
+def _selectable(version: Object) -> dict[str, str]:
+    paths = [each["jsonPath"] for each in version.get("selectableFields") or ()]
+    return {path.removeprefix("."): path for path in paths}
+
+
+def _selected(path: str, obj: Object) -> str:
+    value = next(iter(find(path, obj)), None)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _custom(definition: Object, version: Object, stored: str, indexed: Mapping[str, str]) -> Custom:
     spec = definition["spec"]
     found, subresources = spec["names"], version.get("subresources") or {}
+    accepted = (definition.get("status") or {}).get("acceptedNames") or {}
     subs: list[Subresource] = []
     if "status" in subresources:
         subs.append(Subresource("status", _READ_WRITE, found["kind"]))
@@ -171,8 +196,8 @@ def _custom(definition: Object, version: Object, stored: str) -> Custom:
         plural=found["plural"],
         singular=found.get("singular") or found["kind"].lower(),
         namespaced=spec["scope"] == "Namespaced",
-        short_names=tuple(found.get("shortNames") or ()),
-        categories=tuple(found.get("categories") or ()),
+        short_names=tuple(accepted.get("shortNames") or ()),
+        categories=tuple(accepted.get("categories") or ()),
         subresources=tuple(subs),
         verbs=_VERBS,
         stored_as=f"{spec['group']}/{found['plural']}",
@@ -183,7 +208,7 @@ def _custom(definition: Object, version: Object, stored: str) -> Custom:
     if spec.get("preserveUnknownFields"):
         schema = {**schema, "x-kubernetes-preserve-unknown-fields": True}
     printer = _printer(version.get("additionalPrinterColumns"))
-    return Custom(row, schema, subresources.get("scale"), printer, CompiledRules(schema))
+    return Custom(row, schema, subresources.get("scale"), printer, CompiledRules(schema), _selectable(version), indexed)
 
 
 _AGE = Column("Age", "CreationTimestamp is a timestamp representing the server time when this object was created.",

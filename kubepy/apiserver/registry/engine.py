@@ -85,7 +85,7 @@ class Engine:
             storage = replace(row, version=row.storage_version, storage_group=None, storage_version=None)
         prefix = f"{REGISTRY}{row.stored_as}/"
         known = next((other for other in self._served.values() if other.prefix == prefix), None)
-        strategy = CustomStrategy(storage)
+        strategy = CustomStrategy(storage, custom)
         cache = known.cache if known is not None else ResourceCache(self.store, prefix, fields=strategy.fields)
         if known is None:
             cache.serves(storage.api_version, storage.kind)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, required
+from kubepy.api.validation.crd_paths import field_path
 from kubepy.apiserver.cel.environment import Budget, Environment, Program
 from kubepy.apiserver.cel.errors import CompileError, CostExceeded, EvaluationError
 from kubepy.apiserver.cel.kinds import OptionalOf
@@ -21,7 +22,6 @@ from kubepy.apiserver.cel.schemas import EMBEDDED, Convert, converter, kind_of
 from kubepy.apiserver.cel.values import NONE, Optional
 from kubepy.apiserver.registry import correlation
 from kubepy.apiserver.registry.correlation import ABSENT
-from kubepy.apiserver.registry.rule_paths import field_path
 from kubepy.apiserver.registry.structural import RULES, has_rules
 
 Schema = Mapping[str, Any]
@@ -126,7 +126,7 @@ def _compile(source: Mapping[str, Any], schema: Schema, environment: Environment
             rule.message_fault = f"messageExpression compilation failed: {fault.message}"
     if path := str(source.get("fieldPath") or "").strip():
         try:
-            rule.where = field_path(path, schema)
+            rule.where, _ = field_path(path, schema)
         except ValueError as fault:
             rule.where_fault = f"fieldPath must be a valid path: {fault}"
     return rule

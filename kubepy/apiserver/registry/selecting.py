@@ -12,12 +12,13 @@ _META = ("metadata.name", "metadata.namespace")
 
 def check_fields(served: Served, fields: FieldSelector) -> None:
     """Raises BadRequest on a field that objects of this kind cannot be selected by."""
+    selectable = served.strategy.selectable if served.custom is None else served.custom.selectable
     for term in fields.terms:
-        if term.field not in _META and term.field not in served.strategy.selectable:
+        if term.field not in _META and term.field not in selectable:
             raise BadRequest(_unsupported(served, term.field))
 
 
 def _unsupported(served: Served, field: str) -> str:
-    if served.strategy.selectable:
+    if served.strategy.selectable or served.custom is not None:
         return f"field label not supported: {field}"
     return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'

@@ -87,7 +87,8 @@ INT, STRING = {"type": "integer"}, {"type": "string"}
             'spec.m[k]: Invalid value: "object": failed rule: self.n > 0',
         ),
         (
-            obj({"l": {"type": "array", "x-kubernetes-list-type": "set", "items": STRING}}, rule("self.l == ['b','a']")),
+            obj({"l": {"type": "array", "x-kubernetes-list-type": "set", "items": STRING}},
+                rule("self.l == ['b', 'a']")),
             {"l": ["a", "b"]},
             None,
         ),

@@ -1,4 +1,4 @@
-"""The fieldPath of a rule: `.spec.x`, `.labels['a.b']`; it must name a field of the schema that the rule is at.
+"""Paths of fields in schemas: `.spec.x`, `.labels['a.b']`; such a path must name a field that the schema knows.
 
 Source: apiextensions-apiserver pkg/apiserver/schema/cel/validation.go, ValidFieldPath.
 """
@@ -12,12 +12,14 @@ _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "'": "'", "\\": "\\"}
 
 
-def field_path(text: str, schema: Mapping[str, Any]) -> str:
-    """The path as faults name it. Raises ValueError with upstream's reason."""
+def field_path(text: str, schema: Mapping[str, Any], *, brackets: bool = True) -> tuple[str, Mapping[str, Any]]:
+    """The path as faults name it, and the field's schema. Raises ValueError with upstream's reason."""
     path, tokens = "", iter(_TOKEN.findall(text))
     for token in tokens:
         if token == ".":
             name = _next(tokens)
+        elif token == "[" and not brackets:
+            raise ValueError("array notation is not allowed")
         elif token == "[":
             name = _quoted(_next(tokens))
         else:
@@ -25,7 +27,7 @@ def field_path(text: str, schema: Mapping[str, Any]) -> str:
         path, schema = _step(path, schema, name)
         if token == "[" and (closing := _next(tokens)) != "]":
             raise ValueError(f"expected ] but got {closing}")
-    return path
+    return path, schema
 
 
 def _next(tokens: Any) -> str:

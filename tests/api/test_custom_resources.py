@@ -1,0 +1,194 @@
+"""Custom resources over HTTPS: rules, names, selectors, versions, and how kubectl shows them."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+from tests.api.serving import Api, kubectls, on_api
+
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+MERGE = "application/merge-patch+json"
+Json = dict[str, Any]
+
+
+def definition(plural: str, kind: str, schema: Json, group: str = "example.com", **more: Any) -> Json:
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    version |= more.pop("version", {})
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}", "annotations": more.pop("annotations", {})},
+        "spec": {
+            "group": group,
+            "names": {"kind": kind, "plural": plural, **more.pop("names", {})},
+            "scope": "Namespaced",
+            "versions": [version, *more.pop("versions", [])],
+            **more,
+        },
+    }
+
+
+def spec_schema(properties: Json, *rules: Json, **more: Any) -> Json:
+    spec = {"type": "object", "properties": properties, "x-kubernetes-validations": list(rules), **more}
+    return {"type": "object", "properties": {"spec": spec}}
+
+
+def widget(name: str, **spec: Any) -> Json:
+    return {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": name}, "spec": spec}
+
+
+WIDGETS = "/apis/example.com/v1/namespaces/default/widgets"
+
+
+def test_rules_refuse_in_upstreams_words(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        bad = definition("widgets", "Widget", spec_schema({"n": {"type": "integer"}}, {"rule": "self.m > 1"}))
+        code, status = await api.call("POST", DEFINITIONS, bad)
+        assert code == 422
+        assert status["details"]["causes"][0]["field"] == (
+            "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule"
+        )
+        assert "compilation failed: ERROR: <input>:1:5: undefined field 'm'" in status["message"]
+
+        rules = ({"rule": "self.n <= self.most", "message": "too many"}, {"rule": "self.n >= oldSelf.n"})
+        integer = {"type": "integer"}
+        good = definition("widgets", "Widget", spec_schema({"n": integer, "most": integer}, *rules))
+        assert (await api.call("POST", DEFINITIONS, good))[0] == 201
+        code, status = await api.call("POST", WIDGETS, widget("w", n=3, most=2))
+        assert code == 422
+        assert status["message"] == 'Widget.example.com "w" is invalid: spec: Invalid value: "object": too many'
+        assert (await api.call("POST", WIDGETS, widget("w", n=2, most=2)))[0] == 201
+        code, status = await api.call("PATCH", f"{WIDGETS}/w", {"spec": {"n": 1}}, kind=MERGE)
+        assert code == 422
+        assert status["message"].endswith("failed rule: self.n >= oldSelf.n")
+
+        stricter = definition("widgets", "Widget", spec_schema({"n": integer, "most": integer}, {"rule": "self.n > 5"}))
+        code, _ = await api.call("PATCH", f"{DEFINITIONS}/widgets.example.com", {"spec": stricter["spec"]}, kind=MERGE)
+        assert code == 200
+        async with asyncio.timeout(10):
+            while (await api.call("POST", f"{WIDGETS}?dryRun=All", widget("x", n=1)))[0] != 422:
+                await asyncio.sleep(0.01)
+        url = f"{api.url}{WIDGETS}/w"
+        labels = {"metadata": {"labels": {"a": "b"}}}
+        async with api.session.patch(url, json=labels, headers={"Content-Type": MERGE}) as answer:
+            assert answer.status == 200
+            assert "failed rule: self.n > 5" in answer.headers["Warning"]
+
+    on_api(tmp_path, test)
+
+
+def test_second_definition_of_a_kind_waits_for_its_names(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        first = definition("widgets", "Widget", {"type": "object"}, names={"shortNames": ["wd"]})
+        second = definition("gadgets", "Widget", {"type": "object"}, names={"shortNames": ["wd", "gd"]})
+        for each in (first, second):
+            assert (await api.call("POST", DEFINITIONS, each))[0] == 201
+        _, found = await api.call("GET", f"{DEFINITIONS}/gadgets.example.com")
+        told = {each["type"]: (each["status"], each["reason"], each["message"])
+                for each in found["status"]["conditions"]}  # fmt: skip
+        assert told == {
+            "NamesAccepted": ("False", "ListKindConflict", '"WidgetList" is already in use'),
+            "Established": ("False", "NotAccepted", "not all names are accepted"),
+        }
+        gadgets = "/apis/example.com/v1/namespaces/default/gadgets"
+        assert (await api.call("GET", gadgets))[0] == 404
+        assert (await api.call("DELETE", f"{DEFINITIONS}/widgets.example.com"))[0] == 200
+        async with asyncio.timeout(10):
+            while (await api.call("GET", gadgets))[0] != 200:
+                await asyncio.sleep(0.01)
+        _, served = await api.call("GET", "/apis/example.com/v1")
+        assert [(row["name"], row["shortNames"]) for row in served["resources"]] == [("gadgets", ["wd", "gd"])]
+
+    on_api(tmp_path, test)
+
+
+def test_group_of_the_project_needs_approval(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        missing = definition("widgets", "Widget", {"type": "object"}, group="example.k8s.io")
+        assert (await api.call("POST", DEFINITIONS, missing))[0] == 422
+        annotations = {"api-approved.kubernetes.io": "unapproved, a test"}
+        given = definition("widgets", "Widget", {"type": "object"}, group="example.k8s.io", annotations=annotations)
+        assert (await api.call("POST", DEFINITIONS, given))[0] == 201
+        _, found = await api.call("GET", f"{DEFINITIONS}/widgets.example.k8s.io")
+        (judged,) = [each for each in found["status"]["conditions"] if each["type"].startswith("KubernetesAPI")]
+        assert (judged["status"], judged["reason"]) == ("False", "UnapprovedAnnotation")
+        assert judged["message"] == 'not approved: "unapproved, a test"'
+
+    on_api(tmp_path, test)
+
+
+def test_fields_select_custom_objects(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        schema = spec_schema({"color": {"type": "string"}, "on": {"type": "boolean"}})
+        bad = definition("widgets", "Widget", schema, version={"selectableFields": [{"jsonPath": ".spec"}]})
+        code, status = await api.call("POST", DEFINITIONS, bad)
+        assert (code, status["details"]["causes"][0]["field"]) == (422, "spec.selectableFields[0].jsonPath")
+        made = definition("widgets", "Widget", schema, version={"selectableFields": [{"jsonPath": ".spec.color"}]})
+        assert (await api.call("POST", DEFINITIONS, made))[0] == 201
+        for name, color in (("a", "blue"), ("b", "red")):
+            assert (await api.call("POST", WIDGETS, widget(name, color=color, on=True)))[0] == 201
+        code, found = await api.call("GET", f"{WIDGETS}?fieldSelector=spec.color%3Dblue")
+        assert (code, [each["metadata"]["name"] for each in found["items"]]) == (200, ["a"])
+        code, status = await api.call("GET", f"{WIDGETS}?fieldSelector=spec.on%3Dtrue")
+        assert (code, status["message"]) == (400, "field label not supported: spec.on")
+        more = [{"jsonPath": ".spec.color"}, {"jsonPath": ".spec.on"}]
+        made["spec"]["versions"][0]["selectableFields"] = more
+        patch = {"spec": {"versions": made["spec"]["versions"]}}
+        assert (await api.call("PATCH", f"{DEFINITIONS}/widgets.example.com", patch, kind=MERGE))[0] == 200
+        async with asyncio.timeout(10):
+            while True:
+                code, found = await api.call("GET", f"{WIDGETS}?fieldSelector=spec.on%3Dtrue,spec.color%21%3Dblue")
+                if code == 200:
+                    break
+        assert [each["metadata"]["name"] for each in found["items"]] == ["b"]
+
+    on_api(tmp_path, test)
+
+
+async def _kubectl(api: Api, kubectl: str, *arguments: str, stdin: str = "") -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        kubectl, "--kubeconfig", str(api.kubeconfig), *arguments,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await process.communicate(stdin.encode())
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+def test_kubectl_explains_gets_and_is_refused(tmp_path: Path) -> None:
+    kubectl = kubectls()[-1]
+
+    async def test(api: Api) -> None:
+        size = {"type": "integer", "description": "How big it is.", "minimum": 1}
+        made = definition(
+            "widgets",
+            "Widget",
+            spec_schema({"size": size}, {"rule": "self.size % 2 == 0", "message": "must be even"}),
+            names={"shortNames": ["wd"], "categories": ["things"]},
+            version={
+                "additionalPrinterColumns": [{"name": "Size", "type": "integer", "jsonPath": ".spec.size"}],
+                "subresources": {"status": {}, "scale": {"specReplicasPath": ".spec.size",
+                                                         "statusReplicasPath": ".status.size"}},
+            },
+        )  # fmt: skip
+        assert (await api.call("POST", DEFINITIONS, made))[0] == 201
+        applied = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\nspec: {size: 4}\n"
+        code, output = await _kubectl(api, kubectl, "apply", "-f", "-", stdin=applied)
+        assert (code, output.strip()) == (0, "widget.example.com/w created")
+        code, output = await _kubectl(api, kubectl, "get", "wd")
+        assert code == 0
+        assert re.fullmatch(r"NAME +SIZE\nw +4\n", output), output
+        code, output = await _kubectl(api, kubectl, "get", "things", "-o", "name")
+        assert (code, output.strip()) == (0, "widget.example.com/w")
+        code, output = await _kubectl(api, kubectl, "explain", "widgets.spec.size")
+        assert code == 0
+        assert "How big it is." in output
+        code, output = await _kubectl(api, kubectl, "scale", "wd/w", "--replicas=3")
+        assert code == 1
+        assert 'spec: Invalid value: "object": must be even' in output
+        code, output = await _kubectl(api, kubectl, "apply", "-f", "-", stdin=applied.replace("4", "0"))
+        assert code == 1
+        assert "spec.size in body should be greater than or equal to 1" in output
+
+    on_api(tmp_path, test)
