@@ -29,6 +29,7 @@ from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.metrics import Metrics
 from kubepy.apiserver.openapi_endpoints import OpenApiEndpoints
 from kubepy.apiserver.pod_streams import PodStreams
+from kubepy.apiserver.policy_status import PolicyStatus
 from kubepy.apiserver.proxy_endpoints import Proxies
 from kubepy.apiserver.registry.engine import Admission, Engine
 from kubepy.apiserver.registry.services.addresses import ADDRESSES, AddressAllocator, AddressRange
@@ -162,6 +163,7 @@ class ApiServer:
         self._scope.start(aggregator.run(), name="aggregator")
         for run in self.security.background:
             self._scope.start(run(), name="security")
+        self._scope.start(PolicyStatus(self.engine).run(), name="policy status")
         self._scope.start(self._run_hooks(), name="post-start hooks")
         compacting = compactor.run(
             self.engine.store, interval_s=self.config.etcd_compaction_interval_s, clock=self.engine.clock

@@ -334,6 +334,31 @@ def test_subresources_connections_and_evictions_are_shown_as_what_they_are(tmp_p
     on_hooks(tmp_path, test)
 
 
+def test_conditions_decide_which_requests_a_webhook_is_asked_about(tmp_path: Path) -> None:
+    async def test(hooks: Hooks) -> None:
+        conditions = [
+            {"name": "writers", "expression": "request.operation != 'DELETE'"},
+            {"name": "big", "expression": "object.data.size() > int(object.metadata.annotations.limit)"},
+        ]
+        webhook = hooks.webhook("some", admitted, matchConditions=conditions)
+        await hooks.configure("Validating", "v", webhook)
+        body = config_map("a", x="1", y="2")
+        status, answer = await hooks.api.call("POST", MAPS, body)
+        assert (status, answer["reason"]) == (403, "Forbidden")
+        assert answer["message"] == (
+            "configmaps \"a\" is forbidden: expression 'object.data.size() > int(object.metadata.annotations.limit)' "
+            "resulted in error: no such key: annotations"
+        )
+        for limit, count in (("2", 0), ("1", 1)):
+            body["metadata"] = {"name": f"m{limit}", "annotations": {"limit": limit}}
+            assert (await hooks.api.call("POST", MAPS, body))[0] == 201
+            assert len(hooks.requests("some")) == count
+        assert (await hooks.api.call("DELETE", MAPS + "/m1"))[0] == 200
+        assert len(hooks.requests("some")) == 1
+
+    on_hooks(tmp_path, test)
+
+
 def test_configurations_themselves_are_out_of_reach(tmp_path: Path) -> None:
     async def test(hooks: Hooks) -> None:
         everything = {**RULE, "resources": ["*/*"]}

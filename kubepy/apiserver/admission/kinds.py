@@ -7,6 +7,7 @@ Source: apiserver pkg/admission/conversion.go, apimachinery pkg/runtime/mapper.g
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from kubepy.api.definitions import Schema
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 
@@ -44,6 +45,12 @@ class Kinds(Protocol):
 
     def equivalents(self, resource: Resource) -> Sequence[Resource]:
         """The other resources through which the same objects are served."""
+
+    def of_kind(self, api_version: str, kind: str) -> Resource | None:
+        """The resource that is served with objects of that kind."""
+
+    def schema(self, resource: Resource) -> Schema | None:
+        """The schema of its objects; None where there is none."""
 
     async def view(self, obj: Object, resource: Resource, subresource: str) -> Object:
         """What admission was given as that resource has it. Never the object itself where it is stored at another."""

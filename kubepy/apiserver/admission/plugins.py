@@ -20,6 +20,8 @@ from kubepy.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kubepy.apiserver.admission.node_restriction import NodeRestriction
 from kubepy.apiserver.admission.plugin import Plugin
 from kubepy.apiserver.admission.pod_security import PodSecurity
+from kubepy.apiserver.admission.policies.mutating import MutatingAdmissionPolicy
+from kubepy.apiserver.admission.policies.validating import ValidatingAdmissionPolicy
 from kubepy.apiserver.admission.priority import Priority
 from kubepy.apiserver.admission.rbac_escalation import RbacEscalation
 from kubepy.apiserver.admission.resource_quota import QuotaWriter, ResourceQuota
@@ -57,7 +59,7 @@ class Tools:
 
     def asker(self) -> Asker:
         """What asks webhooks."""
-        return Asker(self.webhooks, self.lookup, self.kinds)
+        return Asker(self.webhooks, self.lookup, self.kinds, self.authorization)
 
 
 Maker = Callable[[Tools], Plugin]
@@ -83,7 +85,11 @@ MAKERS: dict[str, Maker] = {
     "CertificateSubjectRestriction": lambda tools: CertificateSubjectRestriction(),
     "DefaultIngressClass": lambda tools: DefaultIngressClass(tools.lookup),
     "DenyServiceExternalIPs": lambda tools: DenyServiceExternalIPs(),
+    "MutatingAdmissionPolicy": lambda tools: MutatingAdmissionPolicy(tools.lookup, tools.kinds, tools.authorization),
     "MutatingAdmissionWebhook": lambda tools: MutatingAdmissionWebhook(tools.lookup, tools.kinds, tools.asker()),
+    "ValidatingAdmissionPolicy": lambda tools: ValidatingAdmissionPolicy(
+        tools.lookup, tools.kinds, tools.authorization
+    ),
     "ValidatingAdmissionWebhook": lambda tools: ValidatingAdmissionWebhook(tools.lookup, tools.kinds, tools.asker()),
     "ResourceQuota": lambda tools: ResourceQuota(tools.lookup, tools.quota_writer),
     "AlwaysDeny": lambda tools: AlwaysDeny(),
@@ -94,13 +100,7 @@ OFF_BY_DEFAULT = frozenset(
     ("AlwaysAdmit", "AlwaysDeny", "AlwaysPullImages", "DenyServiceExternalIPs", "NodeRestriction")
 )
 
-BUILT_IN_ELSEWHERE = frozenset(
-    (
-        "MutatingAdmissionPolicy",
-        "PodTopologyLabels",
-        "ValidatingAdmissionPolicy",
-    )
-)
+BUILT_IN_ELSEWHERE = frozenset(("PodTopologyLabels",))
 """Upstream's defaults that are no plug-ins of this table: naming them is no fault."""
 
 

@@ -46,26 +46,28 @@ def review_of(
     version: str = "v1",
 ) -> Object:
     """The review that asks about a write; `objects` are the new and old state as `resource` has them."""
-    subresource, user = attributes.subresource, attributes.user.to_wire()
-    asked = kind_of(attributes.resource, subresource)
-    request: Object = {
-        "uid": uid,
+    request = {"uid": uid, **request_of(attributes, resource), "object": objects[0], "oldObject": objects[1]}
+    return {"kind": _KIND, "apiVersion": f"{_GROUP}/{version}", "request": request}
+
+
+def request_of(attributes: Attributes, resource: Resource) -> Object:
+    """What a write is, without the objects: what webhooks are told and expressions know as `request`."""
+    subresource = attributes.subresource
+    name, namespace = attributes.name, attributes.shown_namespace
+    return {
         "kind": _kind(kind_of(resource, subresource)),
         "resource": _resource(resource),
         **({"subResource": subresource} if subresource else {}),
-        "requestKind": _kind(asked),
+        "requestKind": _kind(kind_of(attributes.resource, subresource)),
         "requestResource": _resource(attributes.resource),
         **({"requestSubResource": subresource} if subresource else {}),
-        **({"name": attributes.name} if attributes.name else {}),
-        **({"namespace": namespace} if (namespace := attributes.shown_namespace) else {}),
+        **({"name": name} if name else {}),
+        **({"namespace": namespace} if namespace else {}),
         "operation": attributes.operation,
-        "userInfo": user,
-        "object": objects[0],
-        "oldObject": objects[1],
+        "userInfo": attributes.user.to_wire(),
         "dryRun": attributes.dry_run,
         "options": attributes.options(),
     }
-    return {"kind": _KIND, "apiVersion": f"{_GROUP}/{version}", "request": request}
 
 
 def _kind(kind: Kind) -> Object:

@@ -8,10 +8,11 @@ import copy
 from collections.abc import Sequence
 
 from kubepy.api import schemas
+from kubepy.api.definitions import Schema
 from kubepy.api.errors import BadRequest
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
-from kubepy.apiserver.registry import conversion
+from kubepy.apiserver.registry import conversion, owning
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.json_path import put
 from kubepy.apiserver.registry.scaling import scale_of
@@ -39,6 +40,14 @@ class EngineKinds:
             for other in self._engine.all_served()
             if other.prefix == served.prefix and other.resource is not served.resource
         ]
+
+    def of_kind(self, api_version: str, kind: str) -> Resource | None:
+        served = (each.resource for each in self._engine.all_served())
+        return next((row for row in served if row.kind == kind and row.api_version == api_version), None)
+
+    def schema(self, resource: Resource) -> Schema | None:
+        served = self._engine.find(resource.group, resource.version, resource.plural)
+        return owning.schema_of(served) if served is not None else None
 
     async def view(self, obj: Object, resource: Resource, subresource: str) -> Object:
         served = self._engine.find(resource.group, resource.version, resource.plural)

@@ -7,7 +7,16 @@ AllowUnconditionalUpdate, what a delete answers off ReturnDeletedObject.
 from collections.abc import Mapping
 
 from kubepy.api.resources import Resource
-from kubepy.apiserver.registry.strategies import certificates, core, extensions, jobs, pods, services, workloads
+from kubepy.apiserver.registry.strategies import (
+    admission,
+    certificates,
+    core,
+    extensions,
+    jobs,
+    pods,
+    services,
+    workloads,
+)
 from kubepy.apiserver.registry.strategy import Strategy
 
 _ADMISSION, _FLOW = "admissionregistration.k8s.io", "flowcontrol.apiserver.k8s.io"
@@ -29,12 +38,12 @@ STRATEGIES: Mapping[tuple[str, str], type[Strategy]] = {
     ("", "Secret"): core.SecretStrategy,
     ("", "Service"): services.ServiceStrategy,
     ("", "ServiceAccount"): core.ReturnsDeletedStrategy,
-    (_ADMISSION, "MutatingAdmissionPolicy"): core.CountedConditionalStrategy,
+    (_ADMISSION, "MutatingAdmissionPolicy"): admission.PolicyStrategy,
     (_ADMISSION, "MutatingAdmissionPolicyBinding"): core.CountedConditionalStrategy,
-    (_ADMISSION, "MutatingWebhookConfiguration"): core.CountedConditionalStrategy,
-    (_ADMISSION, "ValidatingAdmissionPolicy"): core.CountedConditionalStrategy,
+    (_ADMISSION, "MutatingWebhookConfiguration"): admission.WebhooksStrategy,
+    (_ADMISSION, "ValidatingAdmissionPolicy"): admission.PolicyStrategy,
     (_ADMISSION, "ValidatingAdmissionPolicyBinding"): core.CountedConditionalStrategy,
-    (_ADMISSION, "ValidatingWebhookConfiguration"): core.CountedConditionalStrategy,
+    (_ADMISSION, "ValidatingWebhookConfiguration"): admission.WebhooksStrategy,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): extensions.CustomResourceDefinitionStrategy,
     ("apiregistration.k8s.io", "APIService"): extensions.APIServiceStrategy,
     ("apps", "ControllerRevision"): core.ConditionalUpdateStrategy,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kubepy.api import resources
+from kubepy.api import resources, schemas
 from kubepy.api.resources import Resource
 
 Object = dict[str, Any]
@@ -64,6 +64,12 @@ class OneVersion:
 
     def equivalents(self, resource: Resource) -> list[Resource]:
         return []
+
+    def of_kind(self, api_version: str, kind: str) -> Resource | None:
+        return resources.by_kind(api_version, kind)
+
+    def schema(self, resource: Resource) -> "schemas.Schema | None":
+        return schemas.schema_of(resource.api_version, resource.kind)
 
     async def view(self, obj: Object, resource: Resource, subresource: str) -> Object:
         return obj

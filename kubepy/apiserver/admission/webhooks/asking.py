@@ -4,16 +4,18 @@ Source: apiserver pkg/admission/plugin/webhook/{generic/webhook,mutating/dispatc
 """
 
 import uuid
-from typing import Protocol
 
-from kubepy.api.errors import ApiError
+from kubepy.api.errors import ApiError, forbidden_object
 from kubepy.api.meta import Object
 from kubepy.apiserver.admission import reviewing
 from kubepy.apiserver.admission.attributes import Attributes
 from kubepy.apiserver.admission.kinds import Kinds
 from kubepy.apiserver.admission.matching import Place
+from kubepy.apiserver.admission.policies.conditions import ConditionsFailed, hold
+from kubepy.apiserver.admission.policies.context import Subject
 from kubepy.apiserver.admission.reviewing import BadReview, Verdict
 from kubepy.apiserver.admission.webhooks.hooks import Hook, Wanted
+from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.webhooks.client import CallError, Webhooks
 from kubepy.lib import log
@@ -25,30 +27,29 @@ class HookFailed(Exception):
     """A webhook that could not be asked, or whose answer made no sense: its failurePolicy decides."""
 
 
-class Conditions(Protocol):
-    """Judges the matchConditions of webhooks."""
-
-    async def match(self, hook: Hook, attributes: Attributes, place: Place) -> bool:
-        """Whether all hold. Raises Forbidden where that cannot be told and the webhook's policy is to fail."""
-
-
 class Asker:
     """What both plug-ins do with a webhook."""
 
-    def __init__(self, client: Webhooks, lookup: Lookup, kinds: Kinds, conditions: Conditions | None = None) -> None:
+    def __init__(self, client: Webhooks, lookup: Lookup, kinds: Kinds, authorization: Authorization) -> None:
         self._client = client
         self._lookup = lookup
         self._kinds = kinds
-        self._conditions = conditions
+        self._authorization = authorization
 
     async def wants(self, wanted: Wanted, attributes: Attributes) -> bool:
         """Whether the webhook is to be asked about this very object. Raises ApiError."""
         hook, place = wanted
         if not hook.criteria.selects(attributes, self._lookup):
             return False
-        if not hook.conditions or self._conditions is None:
+        if not hook.conditions:
             return True
-        return await self._conditions.match(hook, attributes, place)
+        subject = Subject(attributes, self._lookup, self._kinds, self._authorization)
+        evaluation = await subject.evaluation(place, None, None)
+        try:
+            return await hold(hook.conditions, evaluation, ignores_failure=hook.ignores_failure)
+        except ConditionsFailed as fault:
+            resource = attributes.resource
+            raise forbidden_object(resource.group, resource.plural, attributes.name, str(fault)) from fault
 
     async def ask(
         self,

@@ -13,6 +13,8 @@ from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes
 from kubepy.apiserver.admission.kinds import Kinds
 from kubepy.apiserver.admission.matching import Criteria, Place, criteria_of
+from kubepy.apiserver.admission.policies.conditions import conditions_of
+from kubepy.apiserver.admission.policies.expressions import Expression
 from kubepy.apiserver.admission.reviewing import VERSIONS
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.webhooks.target import BadTarget, Target, from_client_config
@@ -29,7 +31,7 @@ class Hook:
     uid: str
     order: int
     criteria: Criteria
-    conditions: tuple[Object, ...]
+    conditions: tuple[Expression, ...]
     target: Target | None
     """Where it is; None where `bad_target` says why it cannot be called."""
     bad_target: str
@@ -66,7 +68,7 @@ def _hook(webhook: dict[str, Any], configuration: str, uid: str, order: int) -> 
         uid=uid,
         order=order,
         criteria=criteria_of(webhook),
-        conditions=tuple(webhook.get("matchConditions") or ()),
+        conditions=conditions_of(webhook.get("matchConditions") or ()),
         target=target,
         bad_target=why,
         version=next((version for version in spoken if version in VERSIONS), VERSIONS[0]),

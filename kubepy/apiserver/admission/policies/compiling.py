@@ -1,0 +1,148 @@
+"""Policies and their bindings as they are used: everything that can be worked out before a write is.
+
+Source: apiserver pkg/admission/plugin/policy/{generic/policy_source,validating/plugin,mutating/compilation}.go.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kubepy.api.meta import Object
+from kubepy.api.selectors import Selector, from_label_selector
+from kubepy.apiserver.admission.matching import Criteria, criteria_of
+from kubepy.apiserver.admission.policies.conditions import conditions_of
+from kubepy.apiserver.admission.policies.expressions import (
+    BOOL,
+    STRING,
+    STRING_OR_NULL,
+    Composition,
+    Expression,
+    composition_of,
+    expression_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ParamRef:
+    """Which objects are a binding's parameters: one by name, or those that a selector selects."""
+
+    name: str
+    namespace: str
+    selector: Selector | None
+    denies_when_missing: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binding:
+    """Where a policy is in force, with which parameters; `actions` are what its failures lead to."""
+
+    name: str
+    policy: str
+    criteria: Criteria
+    param_ref: ParamRef | None
+    actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Validation:
+    """What must be true of a write, and what is said if it is not."""
+
+    expression: Expression
+    message: str
+    message_expression: Expression | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mutation:
+    """How a write is changed: `kind` is ApplyConfiguration or JSONPatch."""
+
+    kind: str
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """What both sorts of policies have, and what either has."""
+
+    name: str
+    criteria: Criteria
+    param_kind: tuple[str, str] | None
+    """apiVersion and kind of the parameters."""
+    ignores_failure: bool
+    conditions: tuple[Expression, ...]
+    composition: Composition
+    validations: tuple[Validation, ...] = ()
+    annotations: Mapping[str, Expression] | None = None
+    mutations: tuple[Mutation, ...] = ()
+    reinvocable: bool = False
+
+
+def policy_of(obj: Object) -> Policy:
+    """A ValidatingAdmissionPolicy or MutatingAdmissionPolicy, compiled."""
+    spec: Mapping[str, Any] = obj.get("spec") or {}
+    kind = spec.get("paramKind")
+    composition = composition_of(spec.get("variables") or (), params=kind is not None)
+    annotations = spec.get("auditAnnotations") or ()
+    return Policy(
+        name=obj["metadata"]["name"],
+        criteria=criteria_of(spec.get("matchConstraints") or {}),
+        param_kind=(kind.get("apiVersion") or "", kind.get("kind") or "") if kind is not None else None,
+        ignores_failure=spec.get("failurePolicy") == "Ignore",
+        conditions=conditions_of(spec.get("matchConditions") or (), params=kind is not None),
+        composition=composition,
+        validations=tuple(_validations(spec.get("validations") or (), composition)),
+        annotations=_annotations(annotations, composition),
+        mutations=tuple(_mutations(spec.get("mutations") or (), composition)),
+        reinvocable=spec.get("reinvocationPolicy") == "IfNeeded",
+    )
+
+
+def _validations(specs: Iterable[Object], composition: Composition) -> Iterable[Validation]:
+    environment, telling = composition.environment(), composition.environment(authorizer=False)
+    for spec in specs:
+        text = (spec.get("messageExpression") or "").strip()
+        yield Validation(
+            expression=expression_of(environment, spec.get("expression") or "", BOOL),
+            message=(spec.get("message") or "").strip(),
+            message_expression=expression_of(telling, text, STRING) if text else None,
+            reason=spec.get("reason") or "Invalid",
+        )
+
+
+def _annotations(specs: Iterable[Object], composition: Composition) -> dict[str, Expression]:
+    environment = composition.environment()
+    return {
+        spec["key"]: expression_of(environment, spec.get("valueExpression") or "", STRING_OR_NULL) for spec in specs
+    }
+
+
+def _mutations(specs: Iterable[Object], composition: Composition) -> Iterable[Mutation]:
+    environment = composition.environment(dynamic=True)
+    for spec in specs:
+        kind = spec.get("patchType") or ""
+        patch = spec.get("applyConfiguration" if kind == "ApplyConfiguration" else "jsonPatch") or {}
+        yield Mutation(kind, expression_of(environment, patch.get("expression") or ""))
+
+
+def binding_of(obj: Object) -> Binding:
+    """A binding of either sort."""
+    spec: Mapping[str, Any] = obj.get("spec") or {}
+    reference = spec.get("paramRef")
+    return Binding(
+        name=obj["metadata"]["name"],
+        policy=spec.get("policyName") or "",
+        criteria=criteria_of(spec.get("matchResources") or {}, everything=True),
+        param_ref=_param_ref(reference) if reference is not None else None,
+        actions=tuple(spec.get("validationActions") or ()),
+    )
+
+
+def _param_ref(reference: Mapping[str, Any]) -> ParamRef:
+    selector = reference.get("selector")
+    return ParamRef(
+        name=reference.get("name") or "",
+        namespace=reference.get("namespace") or "",
+        selector=from_label_selector(selector) if selector is not None else None,
+        denies_when_missing=reference.get("parameterNotFoundAction") == "Deny",
+    )

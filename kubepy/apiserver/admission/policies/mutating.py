@@ -1,0 +1,189 @@
+"""MutatingAdmissionPolicy: changes writes by what expressions make: configurations to apply, or JSON patches.
+
+A policy whose reinvocationPolicy is IfNeeded is asked once more when the object changed after it was asked. What a
+policy sets belongs to no field manager, as upstream has it.
+Source: apiserver pkg/admission/plugin/policy/mutating/{dispatcher.go,patch}.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kubepy.api import patches, resources, typed_values
+from kubepy.api.definitions import Schema
+from kubepy.api.errors import ApiError, Invalid
+from kubepy.api.meta import Object
+from kubepy.api.resources import Resource
+from kubepy.apiserver.admission.attributes import Attributes, forbid
+from kubepy.apiserver.admission.kinds import Kinds
+from kubepy.apiserver.admission.matching import is_exempt
+from kubepy.apiserver.admission.plugin import ALL_OPERATIONS, Plugin
+from kubepy.apiserver.admission.policies.compiling import Binding, Mutation
+from kubepy.apiserver.admission.policies.conditions import ConditionsFailed, hold
+from kubepy.apiserver.admission.policies.context import Subject
+from kubepy.apiserver.admission.policies.evaluating import Failed
+from kubepy.apiserver.admission.policies.selecting import Invocation, PolicyIndex
+from kubepy.apiserver.admission.reinvoking import Round
+from kubepy.apiserver.authz.chain import Authorization
+from kubepy.apiserver.cel.environment import BUDGET, Budget
+from kubepy.apiserver.lookup import Lookup
+
+_GROUP = "admissionregistration.k8s.io"
+POLICIES = resources.named("mutatingadmissionpolicies", _GROUP)
+BINDINGS = resources.named("mutatingadmissionpolicybindings", _GROUP)
+_APPLY = "ApplyConfiguration"
+
+
+class BadMutation(Exception):
+    """What an expression made cannot be applied; the message is upstream's."""
+
+
+class MutatingAdmissionPolicy(Plugin):
+    """See the module's docstring."""
+
+    name = "MutatingAdmissionPolicy"
+    operations = ALL_OPERATIONS
+    subresources = None
+
+    def __init__(self, lookup: Lookup, kinds: Kinds, authorization: Authorization) -> None:
+        self._index = PolicyIndex(POLICIES, BINDINGS, lookup, kinds)
+        self._lookup = lookup
+        self._kinds = kinds
+        self._authorization = authorization
+
+    def looks_at(self, operation: str, resource: Resource, subresource: str) -> bool:
+        return not is_exempt(resource) and super().looks_at(operation, resource, subresource)
+
+    async def admit(self, attributes: Attributes) -> None:
+        """Lets each policy change the object. Raises what the first failure comes to."""
+        about = self._index.about(attributes)
+        if not about:
+            return
+        selected = await self._index.select(about, attributes)
+        faults = [
+            (one.policy.name, one.binding, one.message, "Forbidden")
+            for one in selected.misconfigured
+            if not one.policy.ignores_failure
+        ]
+        if selected.invocations:
+            round_ = Round.begin(attributes, self.name)
+            subject = Subject(attributes, self._lookup, self._kinds, self._authorization)
+            for invocation in selected.invocations:
+                if why := await self._invoke(invocation, attributes, subject, round_):
+                    faults.append((invocation.policy.name, invocation.binding, why, "Invalid"))
+            round_.end()
+        if faults:
+            raise _refusal(attributes, faults)
+
+    async def _invoke(
+        self, invocation: Invocation, attributes: Attributes, subject: Subject, round_: Round
+    ) -> str | None:
+        """Runs a policy's mutations; why it failed, if its failurePolicy lets that count."""
+        policy = invocation.policy
+        try:
+            evaluation = await subject.evaluation(invocation.place, policy, invocation.param)
+            if not await hold(policy.conditions, evaluation, ignores_failure=policy.ignores_failure):
+                return None
+        except ConditionsFailed as fault:
+            return None if policy.ignores_failure else str(fault)
+        if not round_.is_due(invocation.uid):
+            return None
+        changed, why = False, None
+        for mutation in policy.mutations if attributes.object is not None else ():
+            try:
+                changed = await self._mutate(mutation, invocation, attributes, subject) or changed
+            except (Failed, BadMutation) as fault:
+                why = why or str(fault)
+        round_.asked(invocation.uid, changed=changed, reinvocable=policy.reinvocable)
+        return None if policy.ignores_failure else why
+
+    async def _mutate(
+        self, mutation: Mutation, invocation: Invocation, attributes: Attributes, subject: Subject
+    ) -> bool:
+        """Whether the object is another one after a mutation."""
+        place, obj = invocation.place, attributes.new
+        evaluation = await subject.evaluation(place, invocation.policy, invocation.param)
+        view, _ = await subject.views(place)
+        assert view is not None
+        value = await evaluation.value(mutation.expression, Budget(BUDGET))
+        changed = self._applied(mutation, value, view, place.resource)
+        if changed == view:
+            return False
+        try:
+            await self._kinds.settle(changed, obj, place.resource, attributes.subresource)
+        except ApiError as fault:
+            raise BadMutation(fault.message) from fault
+        subject.forget()
+        return True
+
+    def _applied(self, mutation: Mutation, value: Any, view: Object, resource: Resource) -> Object:
+        if mutation.kind == _APPLY:
+            return applied_configuration(value, view, self._kinds.schema(resource))
+        return applied_operations(value, view)
+
+
+def applied_configuration(value: Any, view: Object, schema: Schema | None) -> Object:
+    """The object with a configuration merged into it as by server-side apply. Raises BadMutation."""
+    if not isinstance(value, Mapping):
+        raise BadMutation("must evaluate to Object")
+    if schema is None:
+        raise BadMutation("error applying patch: type converter must not be nil")
+    config = {**value, "apiVersion": view["apiVersion"], "kind": view["kind"]}
+    try:
+        typed_values.check(schema, config)
+    except typed_values.Untyped as fault:
+        raise BadMutation(f"error applying patch: failed to convert patch object to typed object: {fault}") from fault
+    if atomics := sorted(_atomics(schema, config, "")):
+        text = ", ".join(atomics)
+        raise BadMutation(
+            f"error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: {text}"
+        )
+    merged: Object = typed_values.merge(schema, view, config)
+    return merged
+
+
+def _atomics(schema: Schema, value: Any, path: str) -> list[str]:
+    """The paths of lists and maps that would be replaced as wholes."""
+    if not isinstance(value, dict | list):
+        return []
+    found = [path] if path and typed_values.is_atomic(schema, value) else []
+    if isinstance(value, dict):
+        parts = [(schema.child(key), inner, f"{path}.{key}") for key, inner in value.items()]
+    else:
+        parts = [(schema.items, inner, f"{path}[{index}]") for index, inner in enumerate(value)]
+    return found + [each for inner, part, at in parts for each in _atomics(inner, part, at)]
+
+
+def applied_operations(value: Any, view: Object) -> Object:
+    """The object after a JSON patch; as it was where a test fails. Raises BadMutation."""
+    if not isinstance(value, list) or not all(isinstance(operation, Mapping) for operation in value):
+        raise BadMutation("type mismatch: JSONPatchType.expression should evaluate to array of JSONPatch")
+    patched: Any = view
+    for operation in value:
+        try:
+            patched = patches.json_patch(patched, [dict(operation)])
+        except Invalid as fault:
+            if operation.get("op") == "test":
+                return view
+            why = f'{operation.get("op")} operation does not apply: doc is missing path: "{operation.get("path")}"'
+            raise BadMutation(f"JSONPath: {why}: missing value") from fault
+    if not isinstance(patched, dict):
+        raise BadMutation("JSONPath: the patch does not leave an object")
+    return patched
+
+
+Fault = tuple[str, Binding | None, str, str]
+
+
+def _refusal(attributes: Attributes, faults: list[Fault]) -> ApiError:
+    """403 that tells of the first fault, with all of them as causes."""
+    messages = [_told(*fault) for fault in faults]
+    error = forbid(attributes, "", causes=[{"message": message} for message in messages])
+    error.message = messages[0]
+    error.reason = faults[0][3]  # type: ignore[misc]  # what kind of refusal it is, the code stays
+    return error
+
+
+def _told(policy: str, binding: Binding | None, why: str, reason: str) -> str:
+    if binding is None:
+        return f'policy "{policy}" denied request: {why}'
+    return f"policy '{policy}' with binding '{binding.name}' denied request: {why}"
