@@ -122,6 +122,20 @@ def empty_object(schema: Schema) -> Object:
     return decoder_of(schema)({}, [])  # type: ignore[no-any-return]
 
 
+def entries_fault(entries: Iterable[Object]) -> str | None:
+    """Why these entries cannot be read, as upstream words it; None for good ones."""
+    for index, entry in enumerate(entries):
+        if entry.get("operation") not in (APPLY, UPDATE):
+            return "operation must be `Apply` or `Update`"
+        if not entry.get("apiVersion"):
+            return "apiVersion must not be empty"
+        kind = entry.get("fieldsType") or ""
+        if kind != "FieldsV1":
+            what = f'invalid fieldsType "{kind}"' if kind else "missing fieldsType"
+            return f"{what} in managed fields entry {index}"
+    return None
+
+
 def _is_reset(entries: list[Object]) -> bool:
     """A single empty entry: how a client asks to forget all owners."""
     return len(entries) == 1 and not any(entries[0].values())

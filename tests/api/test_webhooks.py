@@ -391,3 +391,15 @@ def test_kubectl_shows_denials_and_warnings(tmp_path: Path, binary: str) -> None
         assert "configmap/good created" in out
 
     on_hooks(tmp_path, test)
+
+
+def test_owners_that_a_webhook_breaks_are_put_back(tmp_path: Path) -> None:
+    async def test(hooks: Hooks) -> None:
+        patch = '[{"op": "replace", "path": "/metadata/managedFields/0/operation", "value": "Steal"}]'
+        await hooks.configure("Mutating", "m", hooks.webhook("m", lambda review: patched(review, patch)))
+        async with hooks.api.session.post(hooks.api.url + MAPS, json=config_map("a", x="1")) as answer:
+            assert answer.status == 201
+            assert "managedFields was in an invalid state after admission" in answer.headers["Warning"]
+            assert (await answer.json())["metadata"]["managedFields"][0]["operation"] == "Update"
+
+    on_hooks(tmp_path, test)

@@ -62,7 +62,8 @@ class PolicyIndex:
         self._rows = (policies, bindings)
         self._lookup = lookup
         self._kinds = kinds
-        self._stamp = (-1, -1, -1)
+        self._versions = (-1, -1)
+        self._kinds_version = -1
         self._compiled: dict[str, tuple[Object | None, Policy]] = {}
         self._bound: list[tuple[Policy, tuple[Binding, ...]]] = []
         self._by_write: dict[tuple[str, str, str, str, str], tuple[Wanting, ...]] = {}
@@ -70,13 +71,15 @@ class PolicyIndex:
     def about(self, attributes: Attributes) -> tuple[Wanting, ...]:
         """The policies in force that are about such writes, by name; names and labels are still to be looked at."""
         policies, bindings = self._rows
-        lookup = self._lookup
-        stamp = (lookup.version(policies), lookup.version(bindings), self._kinds.version)
-        if stamp != self._stamp:
+        versions = (self._lookup.version(policies), self._lookup.version(bindings))
+        if versions != self._versions:
             self._compile()
-            self._stamp = stamp
+            self._versions = versions
         if not self._bound:
             return ()
+        if self._kinds.version != self._kinds_version:
+            self._by_write.clear()
+            self._kinds_version = self._kinds.version
         resource = attributes.resource
         key = (attributes.operation, resource.group, resource.version, resource.plural, attributes.subresource)
         found = self._by_write.get(key)

@@ -89,19 +89,22 @@ class HookIndex:
         self._configurations = configurations
         self._lookup = lookup
         self._kinds = kinds
-        self._stamp = (-1, -1)
+        self._version = self._kinds_version = -1
         self._hooks: Sequence[Hook] = ()
         self._by_write: dict[tuple[str, str, str, str, str], tuple[Wanted, ...]] = {}
 
     def about(self, attributes: Attributes) -> tuple[Wanted, ...]:
         """The webhooks that want such writes, in order; their selectors and conditions are still to be asked."""
-        stamp = (self._lookup.version(self._configurations), self._kinds.version)
-        if stamp != self._stamp:
+        version = self._lookup.version(self._configurations)
+        if version != self._version:
             self._hooks = hooks_of(self._lookup.list(self._configurations))
             self._by_write.clear()
-            self._stamp = stamp
+            self._version = version
         if not self._hooks:
             return ()
+        if self._kinds.version != self._kinds_version:
+            self._by_write.clear()
+            self._kinds_version = self._kinds.version
         resource = attributes.resource
         key = (attributes.operation, resource.group, resource.version, resource.plural, attributes.subresource)
         found = self._by_write.get(key)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from kubepy.api import patches, resources
+from kubepy.api import managed_fields, patches, resources
 from kubepy.api.errors import ApiError
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
@@ -23,6 +23,7 @@ from kubepy.apiserver.admission.reviewing import Verdict
 from kubepy.apiserver.admission.webhooks.asking import Asker, HookFailed, failure
 from kubepy.apiserver.admission.webhooks.hooks import HookIndex, Wanted
 from kubepy.apiserver.lookup import Lookup
+from kubepy.apiserver.registry.strategy import keep
 
 CONFIGURATIONS = resources.named("mutatingwebhookconfigurations", "admissionregistration.k8s.io")
 _PATCH, _MUTATION = "patch.webhook.admission.k8s.io/", "mutation.webhook.admission.k8s.io/"
@@ -89,6 +90,7 @@ class MutatingAdmissionWebhook(Plugin):
         before = copy.deepcopy(attributes.object)
         patched = patched_by(verdict.operations, view)
         await self._settle(attributes, patched, place)
+        _keep_owners(attributes, before)
         told = {
             "configuration": hook.configuration,
             "webhook": hook.name,
@@ -104,6 +106,19 @@ class MutatingAdmissionWebhook(Plugin):
             await self._kinds.settle(patched, attributes.object, place.resource, attributes.subresource)
         except ApiError as fault:
             raise reviewing.internal(fault.message) from fault
+
+
+def _keep_owners(attributes: Attributes, before: Object) -> None:
+    """Puts back managedFields that a webhook has broken, and warns of it."""
+    assert attributes.object is not None
+    fault = managed_fields.entries_fault(managed_fields.entries_of(attributes.object))
+    if fault is None:
+        return
+    keep(attributes.object["metadata"], before["metadata"], "managedFields")
+    attributes.warnings.append(
+        ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating "
+        f"admission controller; please fix your requests: {fault}"
+    )
 
 
 def patched_by(operations: Sequence[Object], view: Object) -> Object:
