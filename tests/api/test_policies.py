@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
-from tests.api.serving import Api, on_api
+from tests.api.serving import Api, kubectl, kubectls, on_api
 
 Object = dict[str, Any]
 GROUP = "admissionregistration.k8s.io/v1"
@@ -303,5 +304,71 @@ def test_type_checking_warns_of_fields_that_are_not_there(tmp_path: Path) -> Non
         assert warnings[0]["warning"].startswith(
             "apps/v1, Kind=Deployment: ERROR: <input>:1:7: undefined field 'replicas'"
         )
+
+    on_api(tmp_path, test)
+
+
+CRD = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "limits.example.com"},
+    "spec": {
+        "group": "example.com",
+        "scope": "Cluster",
+        "names": {"plural": "limits", "kind": "Limit"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "properties": {
+                            "most": {"type": "integer"},
+                            "unit": {"type": "string"},
+                        },
+                    }
+                },
+            }
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("binary", kubectls()[-1:])
+def test_kubectl_meets_a_policy_with_custom_parameters(tmp_path: Path, binary: str) -> None:
+    async def test(api: Api) -> None:
+        async def apply(*objects: Object, check: bool = True) -> str:
+            text = "\n---\n".join(orjson.dumps(obj).decode() for obj in objects)
+            return await kubectl(binary, api, "apply", "-f", "-", stdin=text, check=check)
+
+        head = {"apiVersion": GROUP, "metadata": {"name": "most"}}
+        rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["CREATE"]}
+        check = {
+            "expression": "object.spec.replicas <= params.most",
+            "messageExpression": "'at most ' + string(params.most) + ' replicas'",
+        }
+        spec = {
+            "paramKind": {"apiVersion": "example.com/v1", "kind": "Limit"},
+            "matchConstraints": {"resourceRules": [rule]},
+            "validations": [check],
+        }
+        binding = {
+            "policyName": "most", "validationActions": ["Deny"],
+            "paramRef": {"name": "three", "parameterNotFoundAction": "Deny"},
+        }  # fmt: skip
+        await apply(
+            {**head, "kind": "ValidatingAdmissionPolicy", "spec": spec},
+            {**head, "kind": "ValidatingAdmissionPolicyBinding", "spec": binding},
+        )
+        create = ("create", "deployment", "web", "--image=i", "--replicas=4")
+        out = await kubectl(binary, api, *create, check=False)
+        assert "failed to find resource referenced by paramKind: 'example.com/v1, Kind=Limit'" in out
+        await apply(CRD)
+        await apply({"apiVersion": "example.com/v1", "kind": "Limit", "metadata": {"name": "three"}, "most": 3})
+        out = await kubectl(binary, api, *create, check=False)
+        assert "ValidatingAdmissionPolicy 'most' with binding 'most' denied request: at most 3 replicas" in out
+        assert "created" in await kubectl(binary, api, *create[:-1], "--replicas=3")
 
     on_api(tmp_path, test)

@@ -20,6 +20,7 @@ from kubepy.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kubepy.apiserver.admission.node_restriction import NodeRestriction
 from kubepy.apiserver.admission.plugin import Plugin
 from kubepy.apiserver.admission.pod_security import PodSecurity
+from kubepy.apiserver.admission.policies.authorizing import PolicyAuthorization
 from kubepy.apiserver.admission.policies.mutating import MutatingAdmissionPolicy
 from kubepy.apiserver.admission.policies.validating import ValidatingAdmissionPolicy
 from kubepy.apiserver.admission.priority import Priority
@@ -118,6 +119,7 @@ def build_plugins(enabled: Sequence[str], disabled: Sequence[str], tools: Tools)
     """The plug-ins that are on, in order; after them the guards that no flag turns off by name."""
     chosen = [name for name in MAKERS if name not in disabled and (name in enabled or name not in OFF_BY_DEFAULT)]
     made = [MAKERS[name](tools) for name in chosen]
+    made.append(PolicyAuthorization(tools.lookup, tools.kinds, tools.authorization))
     if not tools.allow_privileged:
         made.append(PrivilegedContainers())
     if tools.authorization.rbac is not None:

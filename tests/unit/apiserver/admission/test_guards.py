@@ -611,7 +611,8 @@ def tools(objects: Any, **more: Any) -> Tools:
 
 def test_plugins_come_in_upstreams_order_and_as_chosen(objects: Any) -> None:
     names = [plugin.name for plugin in build_plugins(["NodeRestriction"], ["Priority"], tools(objects))]
-    assert names == [name for name in MAKERS if name == "NodeRestriction" or name not in OFF_BY_DEFAULT | {"Priority"}]
+    chosen = [name for name in MAKERS if name == "NodeRestriction" or name not in OFF_BY_DEFAULT | {"Priority"}]
+    assert names == [*chosen, "PolicyAuthorization"]
     assert all(maker(tools(objects)).name == name for name, maker in MAKERS.items())
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from kubepy.api import resources, schemas
+from kubepy.api.errors import Invalid
 from kubepy.apiserver.admission.attributes import Attributes
 from kubepy.apiserver.admission.matching import Place
+from kubepy.apiserver.admission.policies.authorizing import PolicyAuthorization
 from kubepy.apiserver.admission.policies.compiling import Policy, binding_of, policy_of
 from kubepy.apiserver.admission.policies.conditions import ConditionsFailed, conditions_of, hold
 from kubepy.apiserver.admission.policies.context import Subject
@@ -40,6 +42,16 @@ class Remembering:
     def authorize(self, user: UserInfo, info: RequestInfo) -> Decision:
         self.asked.append((user.name, info))
         return Decision(info.verb == "get", "readers may read")
+
+
+class Only:
+    """An authorizer that lets everyone do everything with one resource."""
+
+    def __init__(self, plural: str) -> None:
+        self.plural = plural
+
+    def authorize(self, user: UserInfo, info: RequestInfo) -> Decision:
+        return Decision(info.resource == self.plural)
 
 
 def policy(**spec: Any) -> Policy:
@@ -286,3 +298,35 @@ def test_type_checking_leaves_wildcards_and_unknown_kinds_alone() -> None:
 
     assert warned()[0]["warning"].startswith("/v1, Kind=Pod: ERROR: <input>:1:12: undefined field 'odd'")
     assert warned(apiGroups=["*"]) == warned(resources=["pods/status", "*"]) == warned(resources=["gone"]) == []
+
+
+def test_who_writes_a_policy_must_be_allowed_to_read_its_parameters() -> None:
+    async def refused(user: UserInfo, kind: str, spec: Object, old: Object | None = None) -> str:
+        row = resources.by_kind("admissionregistration.k8s.io/v1", kind)
+        assert row is not None
+        obj = {"apiVersion": row.api_version, "kind": kind, "metadata": {"name": "x"}, "spec": spec}
+        before = {**obj, "spec": old} if old is not None else None
+        operation = "CREATE" if old is None else "UPDATE"
+        plugin = PolicyAuthorization(Objects(), OneVersion(), Authorization([Only("configmaps")]))
+        try:
+            await plugin.validate(Attributes(operation, row, "", "", "x", obj, before, user))
+        except Invalid as fault:
+            return fault.message.partition(" is invalid: ")[2]
+        return ""
+
+    async def run() -> None:
+        policy_kind, binding_kind = "MutatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
+        secrets = {"paramKind": {"apiVersion": "v1", "kind": "Secret"}}
+        maps = {"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}}
+        assert await refused(ALICE, policy_kind, secrets) == (
+            'spec.paramKind: Forbidden: user &{alice  [dev] map[]} must have "get" permission on all objects of the '
+            "referenced paramKind (kind=Secret, apiVersion=v1)"
+        )
+        assert await refused(ALICE, policy_kind, maps) == ""
+        assert await refused(ALICE, policy_kind, secrets, secrets) == ""
+        assert await refused(UserInfo("root", groups=("system:masters",)), policy_kind, secrets) == ""
+        bound = {"policyName": "p", "paramRef": {"name": "m", "namespace": "default"}}
+        assert (await refused(ALICE, binding_kind, bound)).startswith("spec.paramRef: Forbidden: user ")
+        assert await refused(ALICE, binding_kind, {"policyName": "p"}) == ""
+
+    asyncio.run(run())
