@@ -289,6 +289,42 @@ def test_an_equivalent_version_is_converted_unless_the_policy_is_exact(tmp_path:
     on_hooks(tmp_path, test)
 
 
+def test_custom_objects_are_pruned_and_defaulted_after_a_patch_and_shown_at_the_wanted_version(tmp_path: Path) -> None:
+    def schema(**properties: Object) -> Object:
+        return {"openAPIV3Schema": {"type": "object", "properties": properties}}
+
+    def version(name: str, *, storage: bool) -> Object:
+        text, number = {"type": "string"}, {"type": "integer", "default": 7}
+        return {"name": name, "served": True, "storage": storage, "schema": schema(color=text, size=number)}
+
+    async def test(hooks: Hooks) -> None:
+        crd = {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": "boxes.example.com"},
+            "spec": {
+                "group": "example.com",
+                "scope": "Cluster",
+                "names": {"plural": "boxes", "kind": "Box"},
+                "versions": [version("v1", storage=True), version("v2", storage=False)],
+            },
+        }
+        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        assert (await hooks.api.call("POST", path, crd))[0] == 201
+        patch = '[{"op": "add", "path": "/color", "value": "red"}, {"op": "add", "path": "/odd", "value": 1},'
+        patch += '{"op": "remove", "path": "/size"}]'
+        rule = {**RULE, "apiGroups": ["example.com"], "apiVersions": ["v1"], "resources": ["boxes"]}
+        await hooks.configure("Mutating", "m", hooks.webhook("m", lambda review: patched(review, patch), rules=[rule]))
+        box = {"apiVersion": "example.com/v2", "kind": "Box", "metadata": {"name": "b"}, "size": 1}
+        status, made = await hooks.api.call("POST", "/apis/example.com/v2/boxes", box)
+        assert (status, made["apiVersion"], made["color"], made["size"]) == (201, "example.com/v2", "red", 7)
+        assert "odd" not in made
+        (request,) = hooks.requests("m")
+        assert (request["object"]["apiVersion"], request["requestKind"]["version"]) == ("example.com/v1", "v2")
+
+    on_hooks(tmp_path, test)
+
+
 def test_subresources_connections_and_evictions_are_shown_as_what_they_are(tmp_path: Path) -> None:
     def to_two(review: Object) -> Object:
         return patched(review, '[{"op": "replace", "path": "/spec/replicas", "value": 2}]')

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from multidict import CIMultiDict
 
+from kubepy.apiserver.admission.attributes import ANNOTATIONS
 from kubepy.apiserver.audit.handler import Auditor
 from kubepy.apiserver.audit.policy import PolicyError, parse_policy
 from kubepy.apiserver.audit.sink import AuditFile
@@ -178,3 +179,13 @@ def test_the_file_holds_a_line_an_event_and_is_rotated(tmp_path: Path) -> None:
     assert orjson.loads(path.read_bytes())["number"] == 4
     rotated = sorted(path.parent.glob("audit-*.log"))
     assert [orjson.loads(one.read_bytes())["number"] for one in rotated] == [2, 3]
+
+
+def test_what_admission_noted_is_told_and_patches_only_where_bodies_are() -> None:
+    patch = "patch.webhook.admission.k8s.io/round_0_index_0"
+    for level, expected in (("Metadata", {"hook/a": "1"}), ("Request", {"hook/a": "1", patch: "[]"})):
+        request = post("/api/v1/namespaces/default/secrets", {"kind": "Secret"})
+        request.context[ANNOTATIONS] = {"hook/a": "1", patch: "[]"}
+        events, _ = audit(rules(f"- {{level: {level}, omitStages: [RequestReceived]}}"), request, Response(201))
+        found = events[0]["annotations"]
+        assert {key: value for key, value in found.items() if "authorization" not in key} == expected
