@@ -214,30 +214,24 @@ class DeleteOptions:
 
 
 def parse_delete_options(params: Params, body: Mapping[str, Any] | None) -> DeleteOptions:
-    """From the body where there is one, else from the query, as upstream. Raises BadRequest, Invalid."""
-    raw: dict[str, Any] = dict(body) if body else _delete_options_of_query(params)
-    faults = dry_run_faults(raw.get("dryRun") or [])
+    """From the body, decoded, where there is one, else from the query, as upstream. Raises BadRequest, Invalid."""
+    raw: Mapping[str, Any] = body if body is not None else _delete_options_of_query(params)
+    faults: list[FieldError] = []
     orphan, policy = raw.get("orphanDependents"), raw.get("propagationPolicy")
     if orphan is not None and policy is not None:
         why = "orphanDependents and deletionPropagation cannot be both set"
         faults.append(FieldError("propagationPolicy", "FieldValueInvalid", f'Invalid value: "{policy}": {why}'))
     elif policy is not None and policy not in ("Orphan", "Background", "Foreground"):
-        text = f'Unsupported value: "{policy}": supported values: "Background", "Foreground", "Orphan"'
-        faults.append(FieldError("propagationPolicy", "FieldValueNotSupported", text))
+        faults.append(not_supported("propagationPolicy", policy, ["Foreground", "Background", "Orphan", "nil"]))
+    faults += dry_run_faults(raw.get("dryRun") or [])
     if faults:
         raise invalid_object("meta.k8s.io", "DeleteOptions", "", faults)
     preconditions = raw.get("preconditions") or {}
-    grace = raw.get("gracePeriodSeconds")
-    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
-        raise BadRequest(
-            'DeleteOptions in version "v1" cannot be handled as a DeleteOptions: json: cannot unmarshal '
-            "into Go struct field DeleteOptions.gracePeriodSeconds of type int64"
-        )
     if orphan is not None:
         policy = "Orphan" if orphan else "Background"
     return DeleteOptions(
         dry_run=bool(raw.get("dryRun")),
-        grace_period_s=grace,
+        grace_period_s=raw.get("gracePeriodSeconds"),
         propagation=policy,
         uid=preconditions.get("uid"),
         resource_version=preconditions.get("resourceVersion"),

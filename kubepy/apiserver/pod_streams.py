@@ -7,11 +7,22 @@ Source: pkg/registry/core/pod/{rest/subresources.go,rest/log.go,strategy.go} (st
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
-from kubepy.api.errors import ApiError, BadRequest, InternalError, NotFound, from_status
+from kubepy.api import instants
+from kubepy.api.errors import (
+    ApiError,
+    BadRequest,
+    InternalError,
+    NotFound,
+    forbidden,
+    from_status,
+    invalid,
+    invalid_object,
+    not_supported,
+)
 from kubepy.api.meta import Object
 from kubepy.apiserver.connect_options import stream_options
 from kubepy.apiserver.kubelets import Kubelets
-from kubepy.apiserver.options import first, flag
+from kubepy.apiserver.options import Params, first, flag, parse_int
 from kubepy.apiserver.proxy import BackendError, forward
 from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.context import Context
@@ -23,6 +34,8 @@ from kubepy.lib.http import Answer, Response, Stream
 
 _LOG_FLAGS = ("follow", "previous", "timestamps")
 _LOG_VALUES = ("sinceSeconds", "sinceTime", "tailLines", "limitBytes", "stream")
+_LOG_NUMBERS = ("sinceSeconds", "tailLines", "limitBytes")
+_LOG_STREAMS = ("All", "Stderr", "Stdout")
 _STREAM_FLAGS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
 _REFUSAL_MOST = 64 * 1024
 
@@ -44,6 +57,7 @@ class PodStreams:
         return decode_stored((await get(self._pods, ctx)).data)
 
     async def _log(self, ctx: Context) -> Answer:
+        check_log_options(ctx.params, ctx.info.name)
         pod = await self._pod(ctx)
         container = choose_container(pod, first(ctx.params, "container"))
         node = (pod.get("spec") or {}).get("nodeName")
@@ -110,6 +124,32 @@ def _assigned_node(pod: Object) -> str:
     if not node:
         raise BadRequest(f"pod {pod['metadata']['name']} does not have a host assigned")
     return str(node)
+
+
+def check_log_options(params: Params, name: str) -> None:
+    """Raises BadRequest for what cannot be read, Invalid for what makes no sense.
+
+    Source: pkg/apis/core/validation/validation.go (ValidatePodLogOptions).
+    """
+    found = {field: parse_int(text) for field in _LOG_NUMBERS if (text := first(params, field))}
+    since, stream = first(params, "sinceTime"), first(params, "stream")
+    if since and instants.parse(since) is None:
+        raise BadRequest(instants.parse_fault(since))
+    faults = []
+    if found.get("tailLines", 0) < 0:
+        faults.append(invalid("tailLines", found["tailLines"], "must be greater than or equal to 0"))
+    if found.get("limitBytes", 1) < 1:
+        faults.append(invalid("limitBytes", found["limitBytes"], "must be greater than 0"))
+    if since and "sinceSeconds" in found:
+        faults.append(forbidden("", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+    elif found.get("sinceSeconds", 1) < 1:
+        faults.append(invalid("sinceSeconds", found["sinceSeconds"], "must be greater than 0"))
+    if stream and stream not in _LOG_STREAMS:
+        faults.append(not_supported("stream", stream, _LOG_STREAMS))
+    if stream not in ("", "All") and "tailLines" in found:
+        faults.append(forbidden("", "`tailLines` and specific `stream` are mutually exclusive for now"))
+    if faults:
+        raise invalid_object("", "PodLogOptions", name, faults)
 
 
 def choose_container(pod: Object, asked: str) -> str:

@@ -4,9 +4,9 @@ A name may carry a scheme and a port: `https:web:8443`. Nothing is retried; what
 Source: pkg/registry/core/{node,pod,service}/strategy.go (ResourceLocation), pkg/registry/core/*/rest.
 """
 
+import ipaddress
 import random
 from dataclasses import replace
-from urllib.parse import quote
 
 from kubepy.api import resources
 from kubepy.api.errors import BadRequest, ServiceUnavailable, object_not_found
@@ -36,24 +36,24 @@ class Proxies:
         router.streams["services", "proxy"] = self._service
 
     async def _node(self, ctx: Context) -> Answer:
-        _, name, port = split_name(ctx.info.name)
+        _, name, port = split_name(ctx.info.name, "node")
         backend = self._kubelets.of_node(name)
         if port:
             backend = replace(backend, port=_number(port, name))
         return await self._forward(ctx, backend)
 
     async def _pod(self, ctx: Context) -> Answer:
-        scheme, name, port = split_name(ctx.info.name)
+        scheme, name, port = split_name(ctx.info.name, "pod")
         pod = self._engine.lookup.get(_PODS, name, ctx.info.namespace)
         if pod is None:
             raise object_not_found("", "pods", name)
-        address = (pod.get("status") or {}).get("podIP")
-        if not address:
+        address = (pod.get("status") or {}).get("podIP") or ""
+        if not is_proxyable(address):
             raise BadRequest("address not allowed")
         return await self._forward(ctx, _backend(scheme, address, pod_port(pod, port)))
 
     async def _service(self, ctx: Context) -> Answer:
-        scheme, name, port = split_name(ctx.info.name)
+        scheme, name, port = split_name(ctx.info.name, "service")
         service = self._engine.lookup.get(_SERVICES, name, ctx.info.namespace)
         if service is None:
             raise object_not_found("", "services", name)
@@ -79,16 +79,27 @@ class Proxies:
             raise ServiceUnavailable(f"error trying to reach service: {fault}") from fault
 
 
-def split_name(name: str) -> tuple[str, str, str]:
+def split_name(name: str, kind: str) -> tuple[str, str, str]:
     """(scheme, name, port) of `name`, `name:port`, `scheme:name:port` or `scheme:name:`. Raises BadRequest."""
     parts = name.split(":")
-    if len(parts) == 1:
-        return "", name, ""
-    if len(parts) == 2:
-        return "", parts[0], parts[1]
-    if len(parts) == 3 and parts[0] in ("http", "https", ""):
-        return parts[0], parts[1], parts[2]
-    raise BadRequest(f'invalid request "{quote(name)}"')
+    if len(parts) <= 2:
+        parts.insert(0, "")
+    scheme, target, port = (*parts, "", "")[:3]
+    if len(parts) > 3 or scheme not in ("http", "https", "") or not target:
+        raise BadRequest(f'invalid {kind} request "{name}"')
+    return scheme, target, port
+
+
+def is_proxyable(address: str) -> bool:
+    """Whether a pod may be reached there: not at this machine's own addresses, links or groups.
+
+    Source: pkg/proxy/util/utils.go (IsProxyableIP).
+    """
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return not (found.is_unspecified or found.is_loopback or found.is_link_local or found.is_multicast)
 
 
 def pod_port(pod: Object, asked: str) -> int:
@@ -102,13 +113,15 @@ def pod_port(pod: Object, asked: str) -> int:
 
 
 def service_port(service: Object, asked: str) -> str:
-    """The name of the Service's port that is asked for by name or number. Raises ServiceUnavailable."""
+    """The name of the port that is asked for; a number is one of the Service's. Raises ServiceUnavailable."""
     ports = (service.get("spec") or {}).get("ports") or ()
     if not asked:
         return str(ports[0].get("name") or "") if ports else ""
+    if not asked.isdigit():
+        return asked
     if (found := port_name(service, asked)) is not None:
         return found
-    raise ServiceUnavailable(f'no service port "{asked}" found for service "{service["metadata"]["name"]}"')
+    raise ServiceUnavailable(f'no service port {int(asked)} found for service "{service["metadata"]["name"]}"')
 
 
 def _backend(scheme: str, address: str, port: int) -> Backend:

@@ -23,7 +23,7 @@ from kubepy.apiserver.registry import (
     updating,
     watching,
 )
-from kubepy.apiserver.registry.codec import check_kind, decode_object, decode_stored, parse_body
+from kubepy.apiserver.registry.codec import check_kind, decode_object, parse_body
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.result import Result
@@ -48,6 +48,13 @@ _METHODS: Mapping[str, tuple[str, ...]] = {
     "deletecollection": ("DELETE",),
 }
 """What asks for a verb: HEAD is a get to authorization, but no resource answers it."""
+_STREAM_VERBS: Mapping[str, tuple[str, ...]] = {
+    "log": ("get",),
+    "exec": ("get", "create"),
+    "attach": ("get", "create"),
+    "portforward": ("get", "create"),
+}
+"""A proxy takes every verb: it is the other server's."""
 _WHOLE_OBJECT = frozenset(("status", "ephemeralcontainers", "resize", "approval", "finalize"))
 _SPECIAL: Mapping[tuple[str, str], Verb] = {
     ("scale", "get"): scaling.get_scale,
@@ -112,13 +119,7 @@ class Router:
         if verb == "create":
             return rendering.respond_result(served, ctx, await creating.create(engine, served, ctx))
         if verb == "deletecollection":
-            results = await deleting.delete_collection(engine, served, ctx)
-            gone = [
-                decode_stored(result.data) if result.data is not None else result.obj
-                for result in results
-                if not result.foreign
-            ]
-            return rendering.respond_objects(served, ctx, [obj for obj in gone if obj], served.cache.revision)
+            return rendering.respond_list(served, ctx, await deleting.delete_collection(engine, served, ctx))
         if verb == "delete":
             return rendering.respond_result(served, ctx, await deleting.delete(engine, served, ctx))
         return rendering.respond_result(served, ctx, await _CHANGES[verb](engine, served, ctx))
@@ -130,6 +131,8 @@ class Router:
         if found is None:
             raise _no_such_resource()
         if not row.group and (endpoint := self.streams.get((row.plural, info.subresource))):
+            if info.verb not in _STREAM_VERBS.get(info.subresource, (info.verb,)):
+                raise _method_not_allowed()
             return await endpoint(ctx)
         if info.verb not in found.verbs or info.rest:
             raise _method_not_allowed()

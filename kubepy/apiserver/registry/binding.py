@@ -6,7 +6,7 @@ Source: pkg/registry/core/pod/storage/storage.go (BindingREST.setPodHostAndAnnot
 from dataclasses import replace
 
 from kubepy.api import errors, resources
-from kubepy.api.errors import conflict, object_not_found
+from kubepy.api.errors import BadRequest, conflict, object_not_found
 from kubepy.api.meta import Object
 from kubepy.apiserver.options import parse_write_options
 from kubepy.apiserver.registry.codec import check_kind, decode_object, parse_body
@@ -30,6 +30,8 @@ async def bind(engine: Engine, served: Served, ctx: Context) -> Result:
     decode_object(binding, ctx, options.validation)
     meta = binding.get("metadata") or {}
     name = ctx.info.name or meta.get("name") or ""
+    if name != meta.get("name"):
+        raise BadRequest("name in URL does not match name in Binding object")
     _check(binding, name)
     await engine.admit_unstored(served.resource if ctx.info.subresource else _BINDINGS, ctx, binding)
     ctx = replace(ctx, info=replace(ctx.info, name=name, subresource="binding"))  # also where it came to bindings

@@ -6,20 +6,22 @@ Source: apiserver pkg/registry/rest/delete.go, pkg/registry/generic/registry/sto
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from kubepy.api import schemas
-from kubepy.api.errors import NotFound, conflict
+from kubepy.api.errors import BadRequest, NotFound, conflict
 from kubepy.api.meta import Object
-from kubepy.apiserver.options import DeleteOptions, parse_delete_options, parse_list_options
+from kubepy.api.resources import BUILT_IN
+from kubepy.apiserver.options import DeleteOptions, parse_delete_options
 from kubepy.apiserver.registry.codec import decode_stored, encode, parse_body
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Engine
+from kubepy.apiserver.registry.reading import Page, list_page
 from kubepy.apiserver.registry.result import Result
 from kubepy.apiserver.registry.retrying import remove, retry_on_lost_race, store
-from kubepy.apiserver.registry.selecting import check_fields
 from kubepy.apiserver.registry.served import Served
 from kubepy.lib.clock import parse_rfc3339, rfc3339
 from kubepy.storage.cache import CachedObject
@@ -27,6 +29,8 @@ from kubepy.storage.cache import CachedObject
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 _FINALIZER_OF = {"Orphan": ORPHAN, "Foreground": FOREGROUND}
 _AT_ONCE = 16
+_KIND = "DeleteOptions"
+_GROUPS = frozenset(row.group for row in BUILT_IN) | {"meta.k8s.io"}
 
 
 async def delete(engine: Engine, served: Served, ctx: Context) -> Result:
@@ -39,36 +43,45 @@ async def delete(engine: Engine, served: Served, ctx: Context) -> Result:
     return result
 
 
-async def delete_collection(engine: Engine, served: Served, ctx: Context) -> list[Result]:
-    """Deletes every object that the selectors hit; what was deleted."""
+async def delete_collection(engine: Engine, served: Served, ctx: Context) -> Page:
+    """Deletes every object of the page that the options select, which it answers as it was before.
+
+    All are tried; the first fault is raised then, but for objects that another deleted meanwhile.
+    """
     options = _options(ctx)
     ctx.dry_run = options.dry_run
-    listing = parse_list_options(ctx.params)
-    check_fields(served, listing.fields)
-    await served.cache.fresh()
-    selector = None if listing.selector.is_everything else listing.selector
-    fields = None if listing.fields.is_everything else listing.fields
-    found, _ = served.cache.list(served.namespace_of(ctx.info), selector=selector, fields=fields)
+    page = await list_page(served, ctx)
     limit = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(entry: CachedObject) -> Result | None:
+    async def one(entry: CachedObject) -> None:
         async with limit:
             its = replace(ctx, info=replace(ctx.info, name=entry.name, namespace=entry.namespace or ""))
-            try:
-                return await delete_object(engine, served, its, entry.name, entry.namespace or "", options)
-            except NotFound:
-                return None
+            with suppress(NotFound):
+                await delete_object(engine, served, its, entry.name, entry.namespace or "", options)
 
-    results = await asyncio.gather(*(one(entry) for entry in found))
-    return [result for result in results if result is not None]
+    faults = await asyncio.gather(*(one(entry) for entry in page.objects), return_exceptions=True)
+    for fault in faults:
+        if fault is not None:
+            raise fault
+    return page
 
 
 def _options(ctx: Context) -> DeleteOptions:
     body: Object | None = None
     if ctx.request.body:
-        body = ctx.delete_options = parse_body(ctx, "DeleteOptions")
-        schemas.decode_kind("v1", "DeleteOptions", body)
+        body = ctx.delete_options = parse_body(ctx, _KIND)
+        _check_kind(body)
+        schemas.decode_kind("v1", _KIND, body)
     return parse_delete_options(ctx.params, body)
+
+
+def _check_kind(body: Object) -> None:
+    """Every group's DeleteOptions will do. Raises BadRequest."""
+    kind, version = body.get("kind") or _KIND, body.get("apiVersion") or "v1"
+    if kind != _KIND or version.rpartition("/")[0] not in _GROUPS:
+        why = f'no kind "{kind}" is registered for version "{version}" in scheme'
+        shown = version.rpartition("/")[2]
+        raise BadRequest(f'{kind} in version "{shown}" cannot be handled as a {_KIND}: {why}')
 
 
 async def delete_object(
@@ -93,7 +106,7 @@ async def _try_delete(
     engine: Engine, served: Served, ctx: Context, current: CachedObject, options: DeleteOptions, is_admitted: bool
 ) -> Result:
     obj = decode_stored(current.data)
-    _check_preconditions(served, obj, options)
+    check_preconditions(served, obj, options)
     if not is_admitted:
         await engine.admit(served, ctx, "DELETE", None, obj)
         await engine.admit_validating(served, ctx, "DELETE", None, obj)
@@ -119,17 +132,21 @@ async def _try_delete(
     )
 
 
-def _check_preconditions(served: Served, obj: Object, options: DeleteOptions) -> None:
+def check_preconditions(served: Served, obj: Object, options: DeleteOptions) -> None:
+    """Raises Conflict, which names the kind where others name the resource."""
     meta, row = obj["metadata"], served.resource
     if options.uid is not None and options.uid != meta.get("uid"):
-        why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {meta.get('uid')}"
-        raise conflict(row.group, row.plural, meta["name"], why)
+        why = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record ({meta.get('uid')}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise conflict(row.group, row.kind, meta["name"], why)
     if options.resource_version is not None and options.resource_version != meta.get("resourceVersion"):
         why = (
-            f"Precondition failed: ResourceVersion in precondition: {options.resource_version}, "
-            f"ResourceVersion in object meta: {meta.get('resourceVersion')}"
+            f"the ResourceVersion in the precondition ({options.resource_version}) does not match the ResourceVersion "
+            f"in record ({meta.get('resourceVersion')}). The object might have been modified"
         )
-        raise conflict(row.group, row.plural, meta["name"], why)
+        raise conflict(row.group, row.kind, meta["name"], why)
 
 
 def _begin(served: Served, ctx: Context, obj: Object, options: DeleteOptions) -> tuple[bool, bool]:

@@ -11,7 +11,7 @@ from kubepy.api.errors import BadRequest
 from kubepy.apiserver.kubelets import kubelet_port, preferred_address
 from kubepy.apiserver.pod_streams import choose_container
 from kubepy.apiserver.proxy import Backend, BackendError, forward, pump
-from kubepy.apiserver.proxy_endpoints import split_name
+from kubepy.apiserver.proxy_endpoints import is_proxyable, split_name
 from kubepy.apiserver.service_places import ready_places
 from kubepy.lib.http import Answer, Connection, Handler, Request, Response, Stream, Upgrade
 from kubepy.lib.http_server import serve
@@ -127,12 +127,12 @@ def test_a_kubelet_is_reached_at_the_preferred_address() -> None:
 
 
 def test_names_carry_schemes_and_ports() -> None:
-    assert split_name("web") == ("", "web", "")
-    assert split_name("web:80") == ("", "web", "80")
-    assert split_name("https:web:") == ("https", "web", "")
-    assert split_name("https:web:443") == ("https", "web", "443")
+    assert split_name("web", "pod") == ("", "web", "")
+    assert split_name("web:80", "pod") == ("", "web", "80")
+    assert split_name("https:web:", "pod") == ("https", "web", "")
+    assert split_name("https:web:443", "pod") == ("https", "web", "443")
     with pytest.raises(BadRequest):
-        split_name("ftp:web:1")
+        split_name("ftp:web:1", "pod")
 
 
 def test_only_ready_endpoints_of_the_port_are_places() -> None:
@@ -200,3 +200,10 @@ class Gone:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1", "::1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "name"])
+def test_a_pod_is_not_reached_at_the_server_s_own_addresses(address: str) -> None:
+    assert not is_proxyable(address)
+    assert is_proxyable("10.1.2.3")
+    assert is_proxyable("fd00::3")
