@@ -19,7 +19,7 @@ from kubepy.apiserver.admission.limit_ranger import LimitRanger
 from kubepy.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kubepy.apiserver.admission.node_restriction import NodeRestriction
 from kubepy.apiserver.admission.plugin import Plugin
-from kubepy.apiserver.admission.pod_security import PodSecurity
+from kubepy.apiserver.admission.pod_security.plugin import PodSecurity
 from kubepy.apiserver.admission.policies.authorizing import PolicyAuthorization
 from kubepy.apiserver.admission.policies.mutating import MutatingAdmissionPolicy
 from kubepy.apiserver.admission.policies.validating import ValidatingAdmissionPolicy

@@ -22,7 +22,7 @@ from kubepy.apiserver.admission.limit_ranger import LimitRanger
 from kubepy.apiserver.admission.node_restriction import NodeRestriction, is_own_label
 from kubepy.apiserver.admission.plugin import Plugin
 from kubepy.apiserver.admission.plugins import MAKERS, OFF_BY_DEFAULT, Tools, build_plugins
-from kubepy.apiserver.admission.pod_security import PodSecurity
+from kubepy.apiserver.admission.pod_security.plugin import PodSecurity
 from kubepy.apiserver.admission.rbac_escalation import RbacEscalation
 from kubepy.apiserver.admission.resource_quota import ResourceQuota
 from kubepy.apiserver.admission.simple import PrivilegedContainers
@@ -582,9 +582,10 @@ def test_what_makes_pods_is_only_warned_of(objects: Any) -> None:
     assert attributes.warnings == ['would violate PodSecurity "baseline:latest": host namespaces (hostPID=true)']
 
 
-def test_an_update_of_an_image_is_not_judged_again(objects: Any) -> None:
+def test_of_updates_only_those_of_images_are_judged_again(objects: Any) -> None:
     plugin = secured(objects, enforce="restricted")
-    run(plugin, write("pods", pod(containers=[container(image="b")]), pod(containers=[container(image="a")])))
+    refusal(plugin, write("pods", pod(containers=[container(image="b")]), pod(containers=[container(image="a")])))
+    run(plugin, write("pods", pod(activeDeadlineSeconds=5), pod()))
 
 
 def test_labels_that_mean_nothing_are_refused(objects: Any) -> None:

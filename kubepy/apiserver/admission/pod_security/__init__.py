@@ -1,0 +1,1 @@
+"""Pod Security: the plug-in, its configuration, and the checks of the two standards at each of their versions."""
