@@ -6,7 +6,8 @@ Source: pkg/registry/core/service/strategy.go, storage/storage.go.
 
 from typing import ClassVar
 
-from kubepy.api.meta import Object
+from kubepy.api import names
+from kubepy.api.meta import Object, name_of
 from kubepy.api.resources import Resource
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.services.allocation import Claim, Pools, claim, free_all
@@ -41,7 +42,7 @@ class ServiceStrategy(Strategy):
         carry_allocated(spec, before)
 
     async def begin_write(self, obj: Object, old: Object | None, ctx: Context) -> None:
-        if self.pools is not None:
+        if self.pools is not None and not names.is_dns1035_label(name_of(obj)):  # validation tells of any other
             self._claims[id(obj)] = await claim(self.pools, obj, old, dry_run=ctx.dry_run)
 
     async def end_write(self, obj: Object, old: Object | None, ctx: Context, *, stored: bool) -> None:
