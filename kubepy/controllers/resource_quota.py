@@ -25,6 +25,8 @@ _QUOTAS = resources.named("resourcequotas")
 _NAMESPACE = "namespace"
 _SETTLED_S = 0.5
 """Objects come in crowds: they are counted once, when the first has been here for so long."""
+_IN_FLIGHT_S = 2.0
+"""What admission has booked may not be seen yet: a smaller count is believed when nothing was booked for so long."""
 _log = log.get(__name__)
 
 
@@ -48,6 +50,11 @@ def plan_status(quota: Object, used: Amounts) -> Object | None:
     return {**status, "hard": hard, "used": used}
 
 
+def is_less(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether an amount of `after` is smaller than it was."""
+    return any(name in after and quantity.compare(after[name], amount) < 0 for name, amount in before.items())
+
+
 def _are_equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return one.keys() == other.keys() and all(quantity.compare(one[name], other[name]) == 0 for name in one)
 
@@ -61,7 +68,8 @@ class ResourceQuotaController(Controller):
         super().__init__(context)
         self._quotas = self.watch(_QUOTAS)
         self._quotas.add_indexer(_NAMESPACE, lambda obj: [obj["metadata"]["namespace"]])
-        self.enqueue_from(self._quotas, lambda obj: [key_of(obj)])
+        self._quotas.add_handler(on_add=self._quota_came, on_update=self._quota_changed, on_delete=self._quota_gone)
+        self._booked_at: dict[str, float] = {}
         self._counted: dict[str, Informer] = {}
         self._resync_s = float(str(context.settings.get("resource-quota-sync-period", 300.0)))
 
@@ -84,11 +92,32 @@ class ResourceQuotaController(Controller):
         informers = await self._informers_of((quota.get("spec") or {}).get("hard") or {})
         objects = ((one.resource, obj) for one in informers for obj in one.by_index(_NAMESPACE, namespace))
         status = plan_status(quota, counted(quota, objects, self.context.clock.now()))
-        if status is not None:
+        if status is None:
+            return
+        wait_s = self._booked_at.get(key, 0.0) + _IN_FLIGHT_S - self.context.clock.monotonic()
+        if wait_s > 0 and is_less((quota.get("status") or {}).get("used") or {}, status["used"]):
+            self.queue.add_after(key, wait_s)
+        else:
             try:
                 await self.client.update(_QUOTAS, {**quota, "status": status}, subresource="status")
             except NotFound:
                 return
+
+    def _quota_came(self, quota: Object) -> None:
+        if (quota.get("status") or {}).get("used"):
+            self._booked_at[key_of(quota)] = self.context.clock.monotonic()
+        self.queue.add(key_of(quota))
+
+    def _quota_changed(self, old: Object, new: Object) -> None:
+        """Status is written by admission too, for every object: only what was booked is of interest, not counted."""
+        before, after = ((one.get("status") or {}).get("used") or {} for one in (old, new))
+        if is_less(after, before):
+            self._booked_at[key_of(new)] = self.context.clock.monotonic()
+        if old.get("spec") != new.get("spec"):
+            self.queue.add(key_of(new))
+
+    def _quota_gone(self, quota: Object) -> None:
+        self._booked_at.pop(key_of(quota), None)
 
     async def _informers_of(self, hard: Mapping[str, Any]) -> list[Informer]:
         """The informers of what the quota counts, in sync."""
