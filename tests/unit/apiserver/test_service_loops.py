@@ -35,9 +35,7 @@ def repairs(server: ApiServer) -> Repairs:
 async def make(server: ApiServer, name: str) -> Any:
     spec = {"type": "NodePort", "ports": [{"port": 80}]}
     meta = {"name": name, "namespace": "default"}
-    return await server.client.create(
-        SERVICES, {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
-    )
+    return await server.client.create(SERVICES, {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec})
 
 
 def test_what_was_lost_beside_a_service_is_made_again_and_a_second_round_writes_nothing() -> None:
