@@ -126,16 +126,12 @@ class CustomResources:
     async def _serve(self, name: str, customs: list[Custom]) -> None:
         if self._customs.get(name) == customs:
             return
-        held = self._customs.get(name) or ()
-        if held and customs and held[0].indexed != customs[0].indexed:
-            for old in held:
-                await self._engine.drop(old.row)
         known = {custom.row for custom in customs}
         for old in self._customs.get(name) or ():
             if old.row not in known:
                 self._engine.remove(old.row)
-        for custom in customs:
-            await self._engine.add_custom(custom)
+        if customs:
+            await self._engine.add_customs(customs)
         self._customs[name] = customs
         self._tell()
 

@@ -60,11 +60,11 @@ def _headers(warnings: Sequence[str]) -> Mapping[str, str]:
     return headers
 
 
-def respond_cached(served: Served, ctx: Context, found: CachedObject) -> Response:
+async def respond_cached(served: Served, ctx: Context, found: CachedObject) -> Response:
     """One stored object."""
     if ctx.form.is_plain and not served.converts:
         return Response(200, found.data, headers=_NO_CACHE)
-    return respond_result(served, ctx, Result(200, data=found.data))
+    return respond_result(served, ctx, await conversion.answered(served, Result(200, data=found.data)))
 
 
 def respond_result(served: Served, ctx: Context, result: Result) -> Response:
@@ -133,12 +133,13 @@ def _partial(obj: Object, form: Form) -> Object:
     }
 
 
-def respond_list(served: Served, ctx: Context, page: Page) -> Response:
+async def respond_list(served: Served, ctx: Context, page: Page) -> Response:
     """A list, whole or a page of it."""
     form = ctx.form
     if form.is_plain and not served.converts:
         return Response(200, _join(served, page), headers=_NO_CACHE)
-    objects = [conversion.from_storage(served, decode_stored(entry.data)) for entry in page.objects]
+    found = await conversion.read(served, [decode_stored(entry.data) for entry in page.objects])
+    objects = [conversion.from_storage(served, obj) for obj in found]
     return respond(_list_in_shape(served, ctx, objects, _list_meta(page)), form)
 
 

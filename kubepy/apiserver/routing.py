@@ -101,7 +101,7 @@ class Router:
         if ctx.request.method not in _METHODS[info.verb]:
             raise _method_not_allowed()
         if info.verb == "get":
-            return rendering.respond_cached(served, ctx, await reading.get(served, ctx))
+            return await rendering.respond_cached(served, ctx, await reading.get(served, ctx))
         if info.verb not in served.resource.verbs or (
             served.resource.namespaced and not info.namespace and info.verb not in ("list", "watch")
         ):
@@ -113,16 +113,16 @@ class Router:
     async def _verb(self, served: Served, ctx: Context) -> Answer:
         engine, verb = self._engine, ctx.info.verb
         if verb == "list":
-            return rendering.respond_list(served, ctx, await reading.list_page(served, ctx))
+            return await rendering.respond_list(served, ctx, await reading.list_page(served, ctx))
         if verb == "watch":
             return await watching.watch(served, ctx, _renderer(served, ctx), engine.min_request_timeout_s)
         if verb == "create":
-            return rendering.respond_result(served, ctx, await creating.create(engine, served, ctx))
+            return await _respond(served, ctx, await creating.create(engine, served, ctx))
         if verb == "deletecollection":
-            return rendering.respond_list(served, ctx, await deleting.delete_collection(engine, served, ctx))
+            return await rendering.respond_list(served, ctx, await deleting.delete_collection(engine, served, ctx))
         if verb == "delete":
-            return rendering.respond_result(served, ctx, await deleting.delete(engine, served, ctx))
-        return rendering.respond_result(served, ctx, await _CHANGES[verb](engine, served, ctx))
+            return await _respond(served, ctx, await deleting.delete(engine, served, ctx))
+        return await _respond(served, ctx, await _CHANGES[verb](engine, served, ctx))
 
     async def _subresource(self, served: Served, ctx: Context) -> Answer:
         info = ctx.info
@@ -137,11 +137,11 @@ class Router:
         if info.verb not in found.verbs or info.rest:
             raise _method_not_allowed()
         if special := _SPECIAL.get((info.subresource, info.verb)):
-            return rendering.respond_result(served, ctx, await special(self._engine, served, ctx))
+            return await _respond(served, ctx, await special(self._engine, served, ctx))
         if info.subresource in _WHOLE_OBJECT:
             if info.verb == "get":
-                return rendering.respond_cached(served, ctx, await reading.get(served, ctx))
-            return rendering.respond_result(served, ctx, await _CHANGES[info.verb](self._engine, served, ctx))
+                return await rendering.respond_cached(served, ctx, await reading.get(served, ctx))
+            return await _respond(served, ctx, await _CHANGES[info.verb](self._engine, served, ctx))
         if review := self.reviews.get((row.group, row.plural, info.subresource)):
             assert found.group is not None
             version = f"{found.group}/{found.version}"
@@ -188,6 +188,10 @@ class Router:
         if endpoint is None:
             endpoint = next((found for tree, found in self.trees if path.startswith(tree)), self.not_found)
         return await endpoint(ctx)
+
+
+async def _respond(served: Served, ctx: Context, result: Result) -> Response:
+    return rendering.respond_result(served, ctx, await conversion.answered(served, result))
 
 
 def _renderer(served: Served, ctx: Context) -> watching.Render | None:

@@ -87,7 +87,7 @@ class ApiServer:
         self.engine = Engine(store, clock=clock)
         self._configure()
         self.lookup: Lookup = self.engine.lookup
-        self.webhooks = WebhookClient(self.lookup)
+        self.webhooks = self.engine.webhooks = WebhookClient(self.lookup)
         self.metrics = Metrics()
         self.router = Router(self.engine)
         self.security = secure(self) if secure is not None else Security()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.api.serving import Api, kubectls, on_api
+from tests.webhook_server import webhook_server
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 MERGE = "application/merge-patch+json"
@@ -190,5 +191,105 @@ def test_kubectl_explains_gets_and_is_refused(tmp_path: Path) -> None:
         code, output = await _kubectl(api, kubectl, "apply", "-f", "-", stdin=applied.replace("4", "0"))
         assert code == 1
         assert "spec.size in body should be greater than or equal to 1" in output
+
+    on_api(tmp_path, test)
+
+
+def test_stored_objects_get_defaults_that_the_schema_has_since(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        made = definition("widgets", "Widget", spec_schema({"n": {"type": "integer"}}))
+        assert (await api.call("POST", DEFINITIONS, made))[0] == 201
+        assert (await api.call("POST", WIDGETS, widget("w")))[0] == 201
+        made["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = spec_schema({"n": {"type": "integer", "default": 7}})
+        patch = {"spec": {"versions": made["spec"]["versions"]}}
+        assert (await api.call("PATCH", f"{DEFINITIONS}/widgets.example.com", patch, kind=MERGE))[0] == 200
+        async with asyncio.timeout(10):
+            while (await api.call("GET", f"{WIDGETS}/w"))[1].get("spec") != {"n": 7}:
+                await asyncio.sleep(0.01)
+        _, found = await api.call("GET", WIDGETS)
+        assert [each["spec"] for each in found["items"]] == [{"n": 7}]
+
+    on_api(tmp_path, test)
+
+
+def test_versions_without_conversion_differ_in_their_name_alone(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        schema = spec_schema({"n": {"type": "integer"}})
+        second = {"name": "v2", "served": True, "storage": False, "schema": {"openAPIV3Schema": schema}}
+        made = definition("widgets", "Widget", schema, versions=[second])
+        assert (await api.call("POST", DEFINITIONS, made))[0] == 201
+        assert (await api.call("POST", WIDGETS, widget("w", n=1)))[0] == 201
+        newer = WIDGETS.replace("v1", "v2")
+        _, found = await api.call("GET", f"{newer}/w")
+        assert (found["apiVersion"], found["spec"]) == ("example.com/v2", {"n": 1})
+        for version in made["spec"]["versions"]:
+            version["storage"] = version["name"] == "v2"
+        patch = {"spec": {"versions": made["spec"]["versions"]}}
+        code, changed = await api.call("PATCH", f"{DEFINITIONS}/widgets.example.com", patch, kind=MERGE)
+        assert (code, changed["status"]["storedVersions"]) == (200, ["v1", "v2"])
+        async with asyncio.timeout(10):
+            while (await api.call("PATCH", f"{newer}/w", {"spec": {"n": 2}}, kind=MERGE))[0] != 200:
+                await asyncio.sleep(0.01)
+        for path, version in ((WIDGETS, "v1"), (newer, "v2")):
+            _, found = await api.call("GET", path)
+            assert [(each["apiVersion"], each["spec"]) for each in found["items"]] == [
+                (f"example.com/{version}", {"n": 2})
+            ]
+        without = {"spec": {"versions": made["spec"]["versions"][1:]}}
+        code, status = await api.call("PATCH", f"{DEFINITIONS}/widgets.example.com", without, kind=MERGE)
+        assert (code, status["details"]["causes"][0]["field"]) == (422, "status.storedVersions[0]")
+
+    on_api(tmp_path, test)
+
+
+def _renamed(review: Json) -> Json:
+    """v1 has spec.size, v2 has spec.length."""
+    request = review["request"]
+    wanted = request["desiredAPIVersion"]
+    old, new = ("size", "length") if wanted.endswith("v2") else ("length", "size")
+    converted = []
+    for obj in request["objects"]:
+        spec = {new if name == old else name: value for name, value in (obj.get("spec") or {}).items()}
+        converted.append({**obj, "apiVersion": wanted, "spec": spec})
+    response = {"uid": request["uid"], "convertedObjects": converted, "result": {"status": "Success"}}
+    return {"apiVersion": review["apiVersion"], "kind": "ConversionReview", "response": response}
+
+
+def test_webhook_converts_between_versions(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        async with webhook_server() as hooks:
+            v1, v2 = (spec_schema({name: {"type": "integer", "minimum": 1}}) for name in ("size", "length"))
+            second = {"name": "v2", "served": True, "storage": False, "schema": {"openAPIV3Schema": v2}}
+            config = {"clientConfig": hooks.client_config("/convert"), "conversionReviewVersions": ["v1"]}
+            made = definition(
+                "widgets", "Widget", v1, versions=[second], conversion={"strategy": "Webhook", "webhook": config}
+            )
+            hooks.hooks["/convert"] = _renamed
+            assert (await api.call("POST", DEFINITIONS, made))[0] == 201
+            newer = WIDGETS.replace("v1", "v2")
+            body = widget("w", length=3) | {"apiVersion": "example.com/v2"}
+            code, found = await api.call("POST", newer, body)
+            assert (code, found["apiVersion"], found["spec"]) == (201, "example.com/v2", {"length": 3})
+            _, found = await api.call("GET", f"{WIDGETS}/w")
+            assert (found["apiVersion"], found["spec"]) == ("example.com/v1", {"size": 3})
+            _, found = await api.call("PATCH", f"{newer}/w", {"spec": {"length": 4}}, kind=MERGE)
+            assert found["spec"] == {"length": 4}
+            code, status = await api.call("PATCH", f"{newer}/w", {"spec": {"length": 0}}, kind=MERGE)
+            assert (code, status["details"]["causes"][0]["field"]) == (422, "spec.length")
+            _, found = await api.call("GET", newer)
+            assert [each["spec"] for each in found["items"]] == [{"length": 4}]
+            _, found = await api.call("GET", WIDGETS)
+            assert [each["spec"] for each in found["items"]] == [{"size": 4}]
+
+            def failing(review: Json) -> Json:
+                result = {"status": "Failed", "message": "no idea how"}
+                return {**review, "response": {"uid": review["request"]["uid"], "result": result}}
+
+            hooks.hooks["/convert"] = failing
+            code, status = await api.call("GET", f"{newer}/w")
+            assert (code, status["message"]) == (
+                500, "conversion webhook for example.com/v1, Kind=Widget failed: no idea how",
+            )  # fmt: skip
+            assert (await api.call("GET", f"{WIDGETS}/w"))[0] == 200
 
     on_api(tmp_path, test)

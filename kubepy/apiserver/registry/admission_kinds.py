@@ -55,7 +55,7 @@ class EngineKinds:
             return obj
         if subresource == _SCALE:
             return scale_of(obj, served.custom)
-        return conversion.from_storage(served, obj)
+        return conversion.from_storage(served, await conversion.read_one(served, obj))
 
     async def settle(self, changed: Object, obj: Object, resource: Resource, subresource: str) -> None:
         served = self._engine.find(resource.group, resource.version, resource.plural)
@@ -66,6 +66,8 @@ class EngineKinds:
             return
         else:
             changed = self._whole(served, copy.deepcopy(changed))
+            if served.converter is not None:
+                changed = (await served.converter.convert([changed], obj["apiVersion"]))[0]
         obj.clear()
         obj.update(changed)
 

@@ -81,7 +81,8 @@ async def _store(engine: Engine, served: Served, ctx: Context, obj: Object, pref
     meta = obj["metadata"]
     for left in reversed(range(_NAME_TRIES if prefix else 1)):
         key = served.key(meta.get("namespace") or "", meta["name"])
-        data = encode(obj)
+        kept = obj if served.converter is None else await conversion.stored(served, obj)
+        data = encode(kept)
         if ctx.dry_run:
             if served.cache.get(key) is None:
                 return Result(201, obj=obj)
@@ -91,7 +92,7 @@ async def _store(engine: Engine, served: Served, ctx: Context, obj: Object, pref
             except KeyExists:
                 pass
             else:
-                return Result(201, data=served.cache.observe(Change(key, data, revision, None), obj).data)
+                return Result(201, data=served.cache.observe(Change(key, data, revision, None), kept).data)
         if left:
             meta["name"] = generate_name(prefix)
     if prefix:

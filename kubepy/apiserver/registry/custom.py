@@ -22,6 +22,7 @@ from kubepy.apiserver.registry import structural
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.correlation import ABSENT
 from kubepy.apiserver.registry.json_path import find
+from kubepy.apiserver.registry.kept import Kept
 from kubepy.apiserver.registry.strategy import Strategy, keep
 
 if TYPE_CHECKING:
@@ -44,8 +45,13 @@ class Custom:
     compiled: "CompiledRules" = field(compare=False)
     selectable: Mapping[str, str]
     """Field selectors of this version: their JSON paths."""
-    indexed: Mapping[str, str]
-    """Those of all versions: what the cache they share must know of an object."""
+    kept: Kept
+    """How the cache, which all versions share, keeps objects."""
+    stored_version: str
+    webhook: Mapping[str, Any] | None
+    """spec.conversion.webhook, where conversion is its business."""
+    is_mixed: bool
+    """Whether the store may hold objects of more than one version."""
 
     def decode(self, obj: Object) -> list[str]:
         """Prunes an object in place; what was unknown, as strict decoding words it. Raises BadRequest."""
@@ -142,7 +148,7 @@ class CustomStrategy(Strategy):
 
     def __init__(self, resource: Resource, custom: Custom) -> None:
         super().__init__(resource)
-        self._indexed = custom.indexed
+        self._indexed = custom.kept.indexed
 
     def fields(self, obj: Object) -> dict[str, str]:
         return {label: _selected(path, obj) for label, path in self._indexed.items()}
@@ -164,8 +170,25 @@ def customs_of(definition: Object) -> list[Custom]:
     """Every served version, the storage version's row first known by `storage_version` of the others."""
     spec = definition["spec"]
     indexed = {label: path for version in spec["versions"] for label, path in _selectable(version).items()}
-    stored = next(version["name"] for version in spec["versions"] if version.get("storage"))
-    return [_custom(definition, version, stored, indexed) for version in spec["versions"] if version.get("served")]
+    stored = next(version for version in spec["versions"] if version.get("storage"))
+    schema = _schema(spec, stored)
+    kept = Kept(
+        f"{spec['group']}/{stored['name']}",
+        schema if structural.has_defaults(schema) else None,
+        indexed,
+        by_webhook=_webhook(spec) is not None,
+    )
+    return [_custom(definition, version, stored["name"], kept) for version in spec["versions"] if version.get("served")]
+
+
+def _webhook(spec: Object) -> Mapping[str, Any] | None:
+    conversion = spec.get("conversion") or {}
+    return conversion.get("webhook") if conversion.get("strategy") == "Webhook" else None
+
+
+def _schema(spec: Object, version: Object) -> Mapping[str, Any]:
+    schema: Mapping[str, Any] = (version.get("schema") or {}).get("openAPIV3Schema") or _OPEN
+    return {**schema, "x-kubernetes-preserve-unknown-fields": True} if spec.get("preserveUnknownFields") else schema
 
 
 def _selectable(version: Object) -> dict[str, str]:
@@ -180,7 +203,7 @@ def _selected(path: str, obj: Object) -> str:
     return "" if value is None else str(value)
 
 
-def _custom(definition: Object, version: Object, stored: str, indexed: Mapping[str, str]) -> Custom:
+def _custom(definition: Object, version: Object, stored: str, kept: Kept) -> Custom:
     spec = definition["spec"]
     found, subresources = spec["names"], version.get("subresources") or {}
     accepted = (definition.get("status") or {}).get("acceptedNames") or {}
@@ -204,11 +227,19 @@ def _custom(definition: Object, version: Object, stored: str, indexed: Mapping[s
         storage_group=None if version["name"] == stored else spec["group"],
         storage_version=None if version["name"] == stored else stored,
     )
-    schema = (version.get("schema") or {}).get("openAPIV3Schema") or _OPEN
-    if spec.get("preserveUnknownFields"):
-        schema = {**schema, "x-kubernetes-preserve-unknown-fields": True}
-    printer = _printer(version.get("additionalPrinterColumns"))
-    return Custom(row, schema, subresources.get("scale"), printer, CompiledRules(schema), _selectable(version), indexed)
+    schema = _schema(spec, version)
+    return Custom(
+        row=row,
+        schema=schema,
+        scale=subresources.get("scale"),
+        printer=_printer(version.get("additionalPrinterColumns")),
+        compiled=CompiledRules(schema),
+        selectable=_selectable(version),
+        kept=kept,
+        stored_version=stored,
+        webhook=_webhook(spec),
+        is_mixed=len((definition.get("status") or {}).get("storedVersions") or ()) > 1,
+    )
 
 
 _AGE = Column("Age", "CreationTimestamp is a timestamp representing the server time when this object was created.",

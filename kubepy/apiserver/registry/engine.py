@@ -5,7 +5,7 @@ and a Context. Everything that is stored goes through them, whoever asks.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,8 +15,10 @@ from kubepy.apiserver.admission.chain import Attributes
 from kubepy.apiserver.registry import strategies_table
 from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.converting import Converter
 from kubepy.apiserver.registry.custom import Custom, CustomStrategy
 from kubepy.apiserver.registry.served import Served
+from kubepy.apiserver.webhooks.client import Webhooks
 from kubepy.lib.clock import SYSTEM, Clock
 from kubepy.storage.base import Store
 from kubepy.storage.cache import CachedObject, ResourceCache
@@ -44,6 +46,8 @@ class Engine:
         self._served: dict[tuple[str, str, str], Served] = {}
         self._caches: dict[str, ResourceCache] = {}
         self.lookup = CacheLookup(self)
+        self.webhooks: Webhooks | None = None
+        """What asks the webhooks that convert custom resources."""
         self.after_create: dict[str, Callable[[Object], Awaitable[None]]] = {}
         """By prefix: what is done about a new object before its creator hears of it."""
         self.min_request_timeout_s = 1800
@@ -77,24 +81,32 @@ class Engine:
         self._served[resource.group, resource.version, resource.plural] = served
         return served
 
-    async def add_custom(self, custom: Custom) -> Served:
-        """Serves one version of a custom resource; returns when it can be read."""
-        row = custom.row
-        storage = row
-        if row.storage_version is not None:
-            storage = replace(row, version=row.storage_version, storage_group=None, storage_version=None)
-        prefix = f"{REGISTRY}{row.stored_as}/"
+    async def add_customs(self, customs: Sequence[Custom]) -> None:
+        """Serves the versions of one custom resource; returns when they can be read.
+
+        A cache that keeps objects in another form than these want is replaced; who watches it must start again.
+        """
+        first = customs[0]
+        storage = replace(first.row, version=first.stored_version, storage_group=None, storage_version=None)
+        prefix = f"{REGISTRY}{first.row.stored_as}/"
         known = next((other for other in self._served.values() if other.prefix == prefix), None)
-        strategy = CustomStrategy(storage, custom)
-        cache = known.cache if known is not None else ResourceCache(self.store, prefix, fields=strategy.fields)
-        if known is None:
+        cache = known.cache if known is not None and known.custom and known.custom.kept == first.kept else None
+        if cache is None:
+            fields = CustomStrategy(storage, first).fields
+            cache = ResourceCache(self.store, prefix, fields=fields, transform=first.kept.read)
             cache.serves(storage.api_version, storage.kind)
-            self._caches[prefix] = cache
             await cache.start()
+        for custom in customs:
+            row = custom.row
+            kept_as = row if row.storage_version is None else storage
+            self._served[row.group, row.version, row.plural] = Served(
+                row, kept_as, CustomStrategy(kept_as, custom), cache, prefix, custom, custom.typed_schema(),
+                Converter(self.webhooks, custom.webhook) if custom.webhook and self.webhooks else None,
+            )  # fmt: skip
         self.changes += 1
-        served = Served(row, storage, strategy, cache, prefix, custom, custom.typed_schema())
-        self._served[row.group, row.version, row.plural] = served
-        return served
+        self._caches[prefix] = cache
+        if known is not None and known.cache is not cache:
+            await known.cache.stop()
 
     def remove(self, row: Resource) -> None:
         """Stops serving one version; what is stored stays."""

@@ -59,7 +59,8 @@ def _render(meta: Object, wanted: int, has: int, selector: str) -> Object:
 async def get_scale(engine: Engine, served: Served, ctx: Context) -> Result:
     """GET. Raises NotFound."""
     found = await get(served, ctx)
-    return Result(200, obj=scale_of(decode_stored(found.data), served.custom), foreign=True)
+    obj = await conversion.read_one(served, decode_stored(found.data))
+    return Result(200, obj=scale_of(obj, served.custom), foreign=True)
 
 
 async def update_scale(engine: Engine, served: Served, ctx: Context) -> Result:
@@ -136,7 +137,7 @@ async def _changed(engine: Engine, served: Served, ctx: Context, transform: Call
     result = await change(engine, served, ctx, transform)
     obj = decode_stored(result.data) if result.data is not None else result.obj
     assert obj is not None
-    return Result(200, obj=scale_of(obj, served.custom), foreign=True)
+    return Result(200, obj=scale_of(await conversion.read_one(served, obj), served.custom), foreign=True)
 
 
 def _check_replicas(ctx: Context, scale: Object) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kubepy.api.definitions import Schema
 from kubepy.api.printing.columns import Printer
 from kubepy.api.resources import Resource
+from kubepy.apiserver.registry.converting import Converter
 from kubepy.apiserver.registry.custom import Custom
 from kubepy.apiserver.registry.strategy import Strategy
 from kubepy.apiserver.request_info import RequestInfo
@@ -27,6 +28,8 @@ class Served:
     """What is special about a custom resource; None for a built-in one."""
     schema: Schema | None = None
     """The schema of a custom resource; None takes the built-in kind's."""
+    converter: Converter | None = None
+    """What asks the webhook that converts custom resources; None where none does."""
 
     @property
     def printer(self) -> Printer | None:
@@ -36,7 +39,12 @@ class Served:
     @property
     def converts(self) -> bool:
         """Whether stored bytes must be converted to be this resource's."""
-        return self.resource is not self.storage
+        return self.resource is not self.storage or (self.converter is not None and self.is_mixed)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether what is stored may be of several versions, which only a webhook can make one."""
+        return self.custom is not None and self.custom.is_mixed
 
     def namespace_of(self, info: RequestInfo) -> str | None:
         """The namespace that a list or a watch is narrowed to; None for all."""

@@ -4,6 +4,7 @@ Optimistic, see `retrying.py`. A change that changes nothing writes nothing.
 Source: apiserver pkg/endpoints/handlers/update.go, pkg/registry/rest/update.go, registry/generic/registry/store.go.
 """
 
+import copy
 from collections.abc import Awaitable, Callable
 
 import orjson
@@ -97,8 +98,11 @@ async def change(engine: Engine, served: Served, ctx: Context, transform: Transf
 async def _try_change(
     engine: Engine, served: Served, ctx: Context, current: CachedObject, transform: Transform, *, is_put: bool
 ) -> Result:
-    old = decode_stored(current.data)
-    changed = transform(decode_stored(current.data))
+    old, again = decode_stored(current.data), decode_stored(current.data)
+    if served.converter is not None:
+        old = await conversion.read_one(served, old)
+        again = copy.deepcopy(old)
+    changed = transform(again)
     new: Object = changed if isinstance(changed, dict) else await changed
     _carry_over(served, ctx, new, old, is_put=is_put)
     await engine.admit(served, ctx, "UPDATE", new, old)
@@ -170,6 +174,8 @@ async def _store(
         return Result(200, obj=new)
     if is_done(new) and old["metadata"].get("deletionTimestamp") and served.strategy.is_deletable(new):
         return await _remove(engine, served, ctx, current, new)
+    if served.converter is not None:
+        new = await conversion.stored(served, new)
     return Result(200, data=(await store(engine, served, current, encode(new), new)).data)
 
 

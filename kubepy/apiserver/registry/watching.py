@@ -13,12 +13,13 @@ import orjson
 from kubepy.api.errors import ApiError, Expired
 from kubepy.api.meta import Object
 from kubepy.apiserver.options import ListOptions, parse_list_options, require_uint
+from kubepy.apiserver.registry import conversion
 from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.selecting import check_fields
 from kubepy.apiserver.registry.served import Served
 from kubepy.lib.http import Stream
-from kubepy.storage.cache import ByteWatcher, EventWatcher, WatchEvent
+from kubepy.storage.cache import ByteWatcher, EventWatcher
 
 Render = Callable[[Object, bool], Object]
 CONTENT_TYPE = "application/json"
@@ -39,7 +40,7 @@ async def watch(served: Served, ctx: Context, render: Render | None, min_timeout
         return Stream(_once(_error_line(gone)), content_type=CONTENT_TYPE)
     if render is None:
         return Stream(_Timed(watcher, timeout_s), content_type=CONTENT_TYPE)
-    return Stream(_Rendered(cast(EventWatcher, watcher), timeout_s, render), content_type=CONTENT_TYPE)
+    return Stream(_Rendered(cast(EventWatcher, watcher), timeout_s, render, served), content_type=CONTENT_TYPE)
 
 
 async def _open(
@@ -91,8 +92,9 @@ class _Timed:
 class _Rendered(_Timed):
     """The same in another form than the stored one."""
 
-    def __init__(self, watcher: EventWatcher, timeout_s: float, render: Render) -> None:
+    def __init__(self, watcher: EventWatcher, timeout_s: float, render: Render, served: Served) -> None:
         super().__init__(watcher, timeout_s)
+        self._served = served
         self._events = watcher
         self._render = render
         self._is_first = True
@@ -100,14 +102,15 @@ class _Rendered(_Timed):
     async def __anext__(self) -> bytes:
         lines = []
         for event in await self._events.__anext__():
-            lines.append(_line(event, self._render, is_first=self._is_first))
+            obj = decode_stored(event.object.data)
+            if event.type == "BOOKMARK":
+                obj["apiVersion"] = self._served.resource.api_version
+            else:
+                obj = await conversion.read_one(self._served, obj)
+            shown = self._render(obj, self._is_first)
+            lines.append(orjson.dumps({"type": event.type, "object": shown}) + b"\n")
             self._is_first = False
         return b"".join(lines)
-
-
-def _line(event: WatchEvent, render: Render, *, is_first: bool) -> bytes:
-    shown = render(decode_stored(event.object.data), is_first)
-    return orjson.dumps({"type": event.type, "object": shown}) + b"\n"
 
 
 def _error_line(error: ApiError) -> bytes:

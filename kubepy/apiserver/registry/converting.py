@@ -1,0 +1,102 @@
+"""Asks the webhook of a CustomResourceDefinition for objects at another version.
+
+What it answers is believed but for metadata: of that only labels and annotations may change.
+Source: apiextensions-apiserver pkg/apiserver/conversion/webhook_converter.go.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kubepy.api.errors import InternalError
+from kubepy.api.meta import Object
+from kubepy.apiserver.webhooks.client import CallError, Webhooks
+from kubepy.apiserver.webhooks.target import BadTarget, Target, from_client_config
+
+_GROUP = "apiextensions.k8s.io"
+_KNOWN = ("v1", "v1beta1")
+_SAME = ("name", "namespace", "uid")
+
+
+class Converter:
+    """Of one definition. `config` is its spec.conversion.webhook."""
+
+    def __init__(self, webhooks: Webhooks, config: Mapping[str, Any]) -> None:
+        self._webhooks = webhooks
+        self._client: Object = config.get("clientConfig") or {}
+        self._versions: Sequence[str] = config.get("conversionReviewVersions") or ()
+
+    async def convert(self, objects: list[Object], api_version: str) -> list[Object]:
+        """The objects at a version; those that are at it already are not sent. Raises InternalError."""
+        sent = [obj for obj in objects if obj.get("apiVersion") != api_version]
+        if not sent:
+            return objects
+        what = _kind_of(sent[0])
+        try:
+            found = iter(await self._ask(sent, api_version, what))
+        except (CallError, BadTarget) as fault:
+            raise InternalError(f"conversion webhook for {what} failed: {fault}") from fault
+        return [obj if obj.get("apiVersion") == api_version else next(found) for obj in objects]
+
+    async def _ask(self, sent: list[Object], api_version: str, what: str) -> list[Object]:
+        version = next((each for each in self._versions if each in _KNOWN), None)
+        if version is None:
+            raise CallError("no supported conversion review versions")
+        uid = str(uuid.uuid4())
+        review = {
+            "kind": "ConversionReview",
+            "apiVersion": f"{_GROUP}/{version}",
+            "request": {"uid": uid, "desiredAPIVersion": api_version, "objects": sent},
+            "response": {"uid": "", "convertedObjects": None, "result": {"metadata": {}}},
+        }
+        answer = await self._webhooks.call(self._target(), review)
+        made = _converted(answer, uid, version)
+        if len(made) != len(sent):
+            raise InternalError(f"conversion webhook for {what} returned {len(made)} objects, expected {len(sent)}")
+        return [
+            _checked(obj, given, api_version, at, what) for at, (obj, given) in enumerate(zip(made, sent, strict=True))
+        ]
+
+    def _target(self) -> Target:
+        return from_client_config(self._client)
+
+
+def _kind_of(obj: Object) -> str:
+    return f"{obj.get('apiVersion')}, Kind={obj.get('kind')}"
+
+
+def _converted(answer: Object, uid: str, version: str) -> list[Object]:
+    """The objects in an answer. Raises CallError."""
+    response = answer.get("response")
+    if version == "v1" and (answer.get("apiVersion"), answer.get("kind")) != (f"{_GROUP}/v1", "ConversionReview"):
+        raise CallError(f"expected webhook response of {_GROUP}/v1, Kind=ConversionReview, got {_kind_of(answer)}")
+    if not isinstance(response, dict):
+        raise CallError("no response provided")
+    if version == "v1" and response.get("uid") != uid:
+        raise CallError(f'expected response.uid="{uid}", got "{response.get("uid") or ""}"')
+    result = response.get("result") or {}
+    if result.get("status") != "Success":
+        raise CallError(
+            result.get("message") or f"response.result.status was '{result.get('status') or ''}', not 'Success'"
+        )
+    return response.get("convertedObjects") or []
+
+
+def _checked(made: Any, given: Object, api_version: str, at: int, what: str) -> Object:
+    """A converted object with the metadata that it must have. Raises InternalError."""
+    head = f"conversion webhook for {what} returned invalid converted object at index {at}: "
+    if not isinstance(made, dict):
+        raise InternalError(f"{head}it is no object")
+    if made.get("apiVersion") != api_version:
+        found = made.get("apiVersion")
+        raise InternalError(f"{head}invalid groupVersion (expected {api_version}, received {found})")
+    if made.get("kind") != given.get("kind"):
+        raise InternalError(f"{head}invalid kind (expected {given.get('kind')}, received {made.get('kind')})")
+    meta, before = made.get("metadata") or {}, given["metadata"]
+    for name in _SAME:
+        if (meta.get(name) or "") != (before.get(name) or ""):
+            shown = name.upper() if name == "uid" else name
+            raise InternalError(f"{head}must have the same {shown}: {before.get(name) or ''} != {meta.get(name) or ''}")
+    kept = {name: value for name, value in before.items() if name not in ("labels", "annotations")}
+    changed = {name: meta[name] for name in ("labels", "annotations") if meta.get(name)}
+    return {**made, "metadata": {**kept, **changed}}
