@@ -171,3 +171,28 @@ def test_transition_rule_in_a_list_without_keys_is_refused() -> None:
     (fault,) = faults_of_rules(schema, "x")
     assert fault.message.endswith("oldSelf cannot be used on the uncorrelatable portion of the schema within "
                                   "x.properties[spec]")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (
+            obj({"l": {"type": "array", "items": STRING}}, rule("self.l.all(a, self.l.all(b, a != b))")),
+            "estimated rule cost exceeds budget by factor of more than 100x",
+        ),
+        (
+            {"type": "array", "items": {"type": "array", "items": obj({"s": STRING}, rule("self.s.contains('x')"))}},
+            "estimated rule cost exceeds budget by factor of more than 100x",
+        ),
+        (
+            obj({"l": {"type": "array", "maxItems": 16, "items": {**STRING, "maxLength": 64}}},
+                rule("self.l.all(a, self.l.exists_one(b, a == b))"), rule("self.l.all(a, a.matches('^[a-z]+$'))")),
+            None,
+        ),
+        (obj({"s": STRING, "n": INT}, rule("self.s == 'a' || self.n in [1, 2]")), None),
+    ],
+)  # fmt: skip
+def test_rule_that_can_cost_too_much_is_refused(spec: Schema, message: str | None) -> None:
+    faults = faults_of_rules(with_spec(spec), "x")
+    told_first = [fault.message for fault in faults[:1]]
+    assert told_first[0].startswith(f"Forbidden: {message} (try") if message else not faults, faults
