@@ -9,6 +9,7 @@ from kubepy.api.resources import Resource
 from kubepy.apiserver.accessing import Access
 from kubepy.apiserver.admission.attributes import Attributes
 from kubepy.apiserver.admission.chain import AdmissionChain
+from kubepy.apiserver.admission.metrics import AdmissionMetrics
 from kubepy.apiserver.admission.plugins import Tools, build_plugins
 from kubepy.apiserver.authn.impersonation import Impersonation
 from kubepy.apiserver.authn.reviews import review_self, review_token
@@ -41,6 +42,7 @@ def secure(server: ApiServer) -> Security:
         quota_writer=_QuotaClient(server),
         webhooks=server.webhooks,
         kinds=EngineKinds(server.engine),
+        metrics=AdmissionMetrics(server.metrics.registry),
         not_ready_s=config.default_not_ready_toleration_seconds,
         unreachable_s=config.default_unreachable_toleration_seconds,
         allow_privileged=config.allow_privileged,

@@ -204,6 +204,9 @@ def test_a_failing_webhook_closes_or_opens_as_its_policy_says(tmp_path: Path) ->
             assert answer["message"].startswith(head + text)
             del odd[0]
         odd.append(lambda review: web.Response(status=500))
+        counted = (await hooks.api.call("GET", "/metrics"))[1]
+        labels = 'error_type="calling_webhook_error",name="bad.example.com",operation="CREATE",rejection_code="404"'
+        assert f'apiserver_admission_webhook_rejection_count{{{labels},type="validating"}} 1.0' in counted
         opened = {**webhook, "failurePolicy": "Ignore"}
         path = REGISTRATION + "validatingwebhookconfigurations/v"
         patch = {"webhooks": [opened]}

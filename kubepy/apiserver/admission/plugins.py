@@ -16,6 +16,7 @@ from kubepy.apiserver.admission.default_classes import DefaultIngressClass, Defa
 from kubepy.apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from kubepy.apiserver.admission.kinds import Kinds
 from kubepy.apiserver.admission.limit_ranger import LimitRanger
+from kubepy.apiserver.admission.metrics import AdmissionMetrics
 from kubepy.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kubepy.apiserver.admission.node_restriction import NodeRestriction
 from kubepy.apiserver.admission.plugin import Plugin
@@ -54,13 +55,14 @@ class Tools:
     quota_writer: QuotaWriter
     webhooks: Webhooks
     kinds: Kinds
+    metrics: AdmissionMetrics
     not_ready_s: int = 300
     unreachable_s: int = 300
     allow_privileged: bool = True
 
     def asker(self) -> Asker:
         """What asks webhooks."""
-        return Asker(self.webhooks, self.lookup, self.kinds, self.authorization)
+        return Asker(self.webhooks, self.lookup, self.kinds, self.authorization, self.metrics)
 
 
 Maker = Callable[[Tools], Plugin]
@@ -89,7 +91,7 @@ MAKERS: dict[str, Maker] = {
     "MutatingAdmissionPolicy": lambda tools: MutatingAdmissionPolicy(tools.lookup, tools.kinds, tools.authorization),
     "MutatingAdmissionWebhook": lambda tools: MutatingAdmissionWebhook(tools.lookup, tools.kinds, tools.asker()),
     "ValidatingAdmissionPolicy": lambda tools: ValidatingAdmissionPolicy(
-        tools.lookup, tools.kinds, tools.authorization
+        tools.lookup, tools.kinds, tools.authorization, tools.metrics
     ),
     "ValidatingAdmissionWebhook": lambda tools: ValidatingAdmissionWebhook(tools.lookup, tools.kinds, tools.asker()),
     "ResourceQuota": lambda tools: ResourceQuota(tools.lookup, tools.quota_writer),

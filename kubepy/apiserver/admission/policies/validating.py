@@ -11,6 +11,7 @@ from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes, forbid
 from kubepy.apiserver.admission.kinds import Kinds
 from kubepy.apiserver.admission.matching import is_exempt
+from kubepy.apiserver.admission.metrics import AdmissionMetrics
 from kubepy.apiserver.admission.plugin import ALL_OPERATIONS, Plugin
 from kubepy.apiserver.admission.policies.compiling import Binding
 from kubepy.apiserver.admission.policies.context import Subject
@@ -33,7 +34,8 @@ class ValidatingAdmissionPolicy(Plugin):
     operations = ALL_OPERATIONS
     subresources = None
 
-    def __init__(self, lookup: Lookup, kinds: Kinds, authorization: Authorization) -> None:
+    def __init__(self, lookup: Lookup, kinds: Kinds, authorization: Authorization, metrics: AdmissionMetrics) -> None:
+        self._metrics = metrics
         self._index = PolicyIndex(POLICIES, BINDINGS, lookup, kinds)
         self._lookup = lookup
         self._kinds = kinds
@@ -56,12 +58,18 @@ class ValidatingAdmissionPolicy(Plugin):
                 evaluation = await subject.evaluation(invocation.place, invocation.policy, invocation.param)
                 judgement = await judge(invocation.policy, evaluation)
                 refusals += _act(attributes, invocation, judgement)
+                self._count(invocation, judgement)
                 noted.setdefault(invocation.policy.name, []).append(judgement.annotations)
             for policy, annotations in noted.items():
                 for key, value in joined_annotations(annotations).items():
                     attributes.annotate(f"{policy}/{key}", value)
         if refusals:
             raise refusals[0]
+
+    def _count(self, invocation: Invocation, judgement: Judgement) -> None:
+        for _ in judgement.denials:
+            for action in invocation.binding.actions:
+                self._metrics.checked(invocation.policy.name, invocation.binding.name, "no_error", action.lower())
 
 
 def _act(attributes: Attributes, invocation: Invocation, judgement: Judgement) -> list[ApiError]:

@@ -4,6 +4,7 @@ Source: apiserver pkg/admission/plugin/webhook/{generic/webhook,mutating/dispatc
 """
 
 import uuid
+from time import perf_counter
 
 from kubepy.api.errors import ApiError, forbidden_object
 from kubepy.api.meta import Object
@@ -11,6 +12,7 @@ from kubepy.apiserver.admission import reviewing
 from kubepy.apiserver.admission.attributes import Attributes
 from kubepy.apiserver.admission.kinds import Kinds
 from kubepy.apiserver.admission.matching import Place
+from kubepy.apiserver.admission.metrics import ADMIT, CALLING, DENIED, INTERNAL, VALIDATING, AdmissionMetrics
 from kubepy.apiserver.admission.policies.conditions import ConditionsFailed, hold
 from kubepy.apiserver.admission.policies.context import Subject
 from kubepy.apiserver.admission.reviewing import BadReview, Verdict
@@ -23,15 +25,30 @@ from kubepy.lib import log
 _log = log.get(__name__)
 
 
+_UNAVAILABLE = 503
+
+
 class HookFailed(Exception):
     """A webhook that could not be asked, or whose answer made no sense: its failurePolicy decides."""
+
+    def __init__(self, message: str, code: int = _UNAVAILABLE) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Asker:
     """What both plug-ins do with a webhook."""
 
-    def __init__(self, client: Webhooks, lookup: Lookup, kinds: Kinds, authorization: Authorization) -> None:
+    def __init__(
+        self,
+        client: Webhooks,
+        lookup: Lookup,
+        kinds: Kinds,
+        authorization: Authorization,
+        metrics: AdmissionMetrics,
+    ) -> None:
         self._client = client
+        self._metrics = metrics
         self._lookup = lookup
         self._kinds = kinds
         self._authorization = authorization
@@ -60,6 +77,34 @@ class Asker:
         mutating: bool,
     ) -> Verdict:
         """The webhook's verdict that it allows the write. Raises ApiError on a denial, HookFailed."""
+        hook, started = wanted[0], perf_counter()
+        step = ADMIT if mutating else VALIDATING
+        code, rejected, error = 200, False, ""
+        try:
+            return await self._ask(wanted, attributes, objects, mutating=mutating)
+        except HookFailed as fault:
+            code, rejected, error = fault.code, not hook.ignores_failure, CALLING
+            if hook.ignores_failure:
+                self._metrics.opened(hook.name, step)
+            raise
+        except ApiError as fault:
+            unasked = attributes.dry_run and hook.has_side_effects
+            code, rejected, error = (0, True, INTERNAL) if unasked else (fault.code, True, DENIED)
+            raise
+        finally:
+            seconds = perf_counter() - started
+            self._metrics.called(hook.name, step, attributes.operation, seconds, code, rejected=rejected)
+            if rejected:
+                self._metrics.rejected(hook.name, step, attributes.operation, error, code)
+
+    async def _ask(
+        self,
+        wanted: Wanted,
+        attributes: Attributes,
+        objects: tuple[Object | None, Object | None],
+        *,
+        mutating: bool,
+    ) -> Verdict:
         hook, place = wanted
         if attributes.dry_run and hook.has_side_effects:
             raise reviewing.dry_run_unsupported(hook.name)
@@ -70,7 +115,8 @@ class Asker:
         try:
             answer = await self._client.call(hook.target, review, timeout_s=hook.timeout_s)
         except CallError as fault:
-            raise HookFailed(f"failed to call webhook: {fault}") from fault
+            code = fault.status.code if fault.status is not None else _UNAVAILABLE
+            raise HookFailed(f"failed to call webhook: {fault}", code) from fault
         try:
             verdict = reviewing.verdict_of(answer, uid, version=hook.version, mutating=mutating)
         except BadReview as fault:

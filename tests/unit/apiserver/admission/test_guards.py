@@ -5,6 +5,7 @@ import base64
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from kubepy.api import resources
 from kubepy.api.errors import ApiError, Conflict, Invalid
@@ -19,6 +20,7 @@ from kubepy.apiserver.admission.certificates import (
 )
 from kubepy.apiserver.admission.chain import AdmissionChain
 from kubepy.apiserver.admission.limit_ranger import LimitRanger
+from kubepy.apiserver.admission.metrics import AdmissionMetrics
 from kubepy.apiserver.admission.node_restriction import NodeRestriction, is_own_label
 from kubepy.apiserver.admission.plugin import Plugin
 from kubepy.apiserver.admission.plugins import MAKERS, OFF_BY_DEFAULT, Tools, build_plugins
@@ -606,6 +608,7 @@ def tools(objects: Any, **more: Any) -> Tools:
         quota_writer=Writer(objects),
         webhooks=WebhookClient(objects),
         kinds=OneVersion(),
+        metrics=AdmissionMetrics(CollectorRegistry()),
         **more,
     )
 
