@@ -372,3 +372,33 @@ def test_kubectl_meets_a_policy_with_custom_parameters(tmp_path: Path, binary: s
         assert "created" in await kubectl(binary, api, *create[:-1], "--replicas=3")
 
     on_api(tmp_path, test)
+
+
+def test_mutations_of_an_equivalent_version_build_on_each_other(tmp_path: Path) -> None:
+    def apply(fields: str) -> Object:
+        return {
+            "patchType": "ApplyConfiguration",
+            "applyConfiguration": {"expression": f"Object{{spec: Object.spec{{{fields}}}}}"},
+        }
+
+    async def test(api: Api) -> None:
+        rule = {
+            "apiGroups": ["autoscaling"], "apiVersions": ["v1"], "operations": ["*"],
+            "resources": ["horizontalpodautoscalers"],
+        }  # fmt: skip
+        mutations = [apply("maxReplicas: 5"), apply("minReplicas: object.spec.maxReplicas - 2")]
+        constraints = {"resourceRules": [rule]}
+        await policy(
+            api, "m", sort="Mutating", matchConstraints=constraints, reinvocationPolicy="Never", mutations=mutations
+        )
+        body = {
+            "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h"},
+            "spec": {"maxReplicas": 9, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}},
+        }  # fmt: skip
+        found = await made(api, "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers", body)
+        assert (found["apiVersion"], found["spec"]["maxReplicas"], found["spec"]["minReplicas"]) == (
+            "autoscaling/v2", 5, 3,
+        )  # fmt: skip
+        assert found["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"] == 80
+
+    on_api(tmp_path, test)
