@@ -1,10 +1,11 @@
-"""Policies and their bindings as they are used: everything that can be worked out before a write is.
+"""Policies and their bindings as they are used: everything is worked out once.
 
 Source: apiserver pkg/admission/plugin/policy/{generic/policy_source,validating/plugin,mutating/compilation}.go.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from kubepy.api.meta import Object
@@ -61,41 +62,44 @@ class Mutation:
     expression: Expression
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Policy:
-    """What both sorts of policies have, and what either has."""
+    """A policy of either sort; its expressions are compiled when the first write needs them."""
 
-    name: str
-    criteria: Criteria
-    param_kind: tuple[str, str] | None
-    """apiVersion and kind of the parameters."""
-    ignores_failure: bool
-    conditions: tuple[Expression, ...]
-    composition: Composition
-    validations: tuple[Validation, ...] = ()
-    annotations: Mapping[str, Expression] | None = None
-    mutations: tuple[Mutation, ...] = ()
-    reinvocable: bool = False
+    def __init__(self, obj: Object) -> None:
+        spec: Mapping[str, Any] = obj.get("spec") or {}
+        kind = spec.get("paramKind")
+        self._spec = spec
+        self.name: str = obj["metadata"]["name"]
+        self.criteria: Criteria = criteria_of(spec.get("matchConstraints") or {})
+        self.param_kind = (kind.get("apiVersion") or "", kind.get("kind") or "") if kind is not None else None
+        """apiVersion and kind of the parameters."""
+        self.ignores_failure = spec.get("failurePolicy") == "Ignore"
+        self.reinvocable = spec.get("reinvocationPolicy") == "IfNeeded"
 
+    @cached_property
+    def conditions(self) -> tuple[Expression, ...]:
+        """What must hold for it to be asked at all."""
+        return conditions_of(self._spec.get("matchConditions") or (), params=self.param_kind is not None)
 
-def policy_of(obj: Object) -> Policy:
-    """A ValidatingAdmissionPolicy or MutatingAdmissionPolicy, compiled."""
-    spec: Mapping[str, Any] = obj.get("spec") or {}
-    kind = spec.get("paramKind")
-    composition = composition_of(spec.get("variables") or (), params=kind is not None)
-    annotations = spec.get("auditAnnotations") or ()
-    return Policy(
-        name=obj["metadata"]["name"],
-        criteria=criteria_of(spec.get("matchConstraints") or {}),
-        param_kind=(kind.get("apiVersion") or "", kind.get("kind") or "") if kind is not None else None,
-        ignores_failure=spec.get("failurePolicy") == "Ignore",
-        conditions=conditions_of(spec.get("matchConditions") or (), params=kind is not None),
-        composition=composition,
-        validations=tuple(_validations(spec.get("validations") or (), composition)),
-        annotations=_annotations(annotations, composition),
-        mutations=tuple(_mutations(spec.get("mutations") or (), composition)),
-        reinvocable=spec.get("reinvocationPolicy") == "IfNeeded",
-    )
+    @cached_property
+    def composition(self) -> Composition:
+        """Its variables."""
+        return composition_of(self._spec.get("variables") or (), params=self.param_kind is not None)
+
+    @cached_property
+    def validations(self) -> tuple[Validation, ...]:
+        """What a ValidatingAdmissionPolicy demands."""
+        return tuple(_validations(self._spec.get("validations") or (), self.composition))
+
+    @cached_property
+    def annotations(self) -> Mapping[str, Expression]:
+        """What a ValidatingAdmissionPolicy notes for the audit log, by key."""
+        return _annotations(self._spec.get("auditAnnotations") or (), self.composition)
+
+    @cached_property
+    def mutations(self) -> tuple[Mutation, ...]:
+        """What a MutatingAdmissionPolicy does, in order."""
+        return tuple(_mutations(self._spec.get("mutations") or (), self.composition))
 
 
 def _validations(specs: Iterable[Object], composition: Composition) -> Iterable[Validation]:

@@ -91,7 +91,7 @@ def usable_message(value: object) -> str:
 
 async def _annotate(policy: Policy, evaluation: Evaluation, found: Judgement) -> None:
     budget = Budget(BUDGET)
-    for key, expression in (policy.annotations or {}).items():
+    for key, expression in policy.annotations.items():
         try:
             value = await evaluation.value(expression, budget)
         except OutOfBudget:

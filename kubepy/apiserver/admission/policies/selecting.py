@@ -14,7 +14,7 @@ from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes
 from kubepy.apiserver.admission.kinds import Kinds
 from kubepy.apiserver.admission.matching import Place
-from kubepy.apiserver.admission.policies.compiling import Binding, Policy, binding_of, policy_of
+from kubepy.apiserver.admission.policies.compiling import Binding, Policy, binding_of
 from kubepy.apiserver.admission.policies.params import BadParams, param_resource, params_of
 from kubepy.apiserver.lookup import Lookup
 
@@ -108,7 +108,7 @@ class PolicyIndex:
             if name not in bound:
                 continue
             known = before.get(name)
-            policy = known[1] if known is not None and known[0] == spec else policy_of(obj)
+            policy = known[1] if known is not None and known[0] == spec else Policy(obj)
             self._compiled[name] = (spec, policy)
             self._bound.append((policy, tuple(bound[name])))
 

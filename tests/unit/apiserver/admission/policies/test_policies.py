@@ -11,7 +11,7 @@ from kubepy.api.errors import Invalid
 from kubepy.apiserver.admission.attributes import Attributes
 from kubepy.apiserver.admission.matching import Place
 from kubepy.apiserver.admission.policies.authorizing import PolicyAuthorization
-from kubepy.apiserver.admission.policies.compiling import Policy, binding_of, policy_of
+from kubepy.apiserver.admission.policies.compiling import Policy, binding_of
 from kubepy.apiserver.admission.policies.conditions import ConditionsFailed, conditions_of, hold
 from kubepy.apiserver.admission.policies.context import Subject
 from kubepy.apiserver.admission.policies.evaluating import Evaluation, Judge
@@ -55,7 +55,7 @@ class Only:
 
 
 def policy(**spec: Any) -> Policy:
-    return policy_of({"metadata": {"name": "p"}, "spec": spec})
+    return Policy({"metadata": {"name": "p"}, "spec": spec})
 
 
 def evaluation(bindings: Mapping[str, Any], of: Policy | None = None) -> Evaluation:
