@@ -26,6 +26,8 @@ _log = log.get(__name__)
 
 
 _UNAVAILABLE = 503
+Views = tuple[Object | None, Object | None]
+"""The new and the old state at the version that somebody wants to see."""
 
 
 class HookFailed(Exception):
@@ -68,14 +70,7 @@ class Asker:
             resource = attributes.resource
             raise forbidden_object(resource.group, resource.plural, attributes.name, str(fault)) from fault
 
-    async def ask(
-        self,
-        wanted: Wanted,
-        attributes: Attributes,
-        objects: tuple[Object | None, Object | None],
-        *,
-        mutating: bool,
-    ) -> Verdict:
+    async def ask(self, wanted: Wanted, attributes: Attributes, objects: Views, *, mutating: bool) -> Verdict:
         """The webhook's verdict that it allows the write. Raises ApiError on a denial, HookFailed."""
         hook, started = wanted[0], perf_counter()
         step = ADMIT if mutating else VALIDATING
@@ -97,14 +92,7 @@ class Asker:
             if rejected:
                 self._metrics.rejected(hook.name, step, attributes.operation, error, code)
 
-    async def _ask(
-        self,
-        wanted: Wanted,
-        attributes: Attributes,
-        objects: tuple[Object | None, Object | None],
-        *,
-        mutating: bool,
-    ) -> Verdict:
+    async def _ask(self, wanted: Wanted, attributes: Attributes, objects: Views, *, mutating: bool) -> Verdict:
         hook, place = wanted
         if attributes.dry_run and hook.has_side_effects:
             raise reviewing.dry_run_unsupported(hook.name)
@@ -128,7 +116,7 @@ class Asker:
             raise reviewing.denial(hook.name, verdict.result)
         return verdict
 
-    async def views(self, attributes: Attributes, place: Place) -> tuple[Object | None, Object | None]:
+    async def views(self, attributes: Attributes, place: Place) -> Views:
         """The new and the old state as the webhook's resource has them."""
         return (
             await self._view(attributes.object, attributes, place),

@@ -7,19 +7,17 @@ import asyncio
 
 from kubepy.api import resources
 from kubepy.api.errors import ApiError
-from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes
 from kubepy.apiserver.admission.kinds import Kinds
 from kubepy.apiserver.admission.matching import is_exempt
 from kubepy.apiserver.admission.plugin import ALL_OPERATIONS, Plugin
-from kubepy.apiserver.admission.webhooks.asking import Asker, HookFailed, failure
+from kubepy.apiserver.admission.webhooks.asking import Asker, HookFailed, Views, failure
 from kubepy.apiserver.admission.webhooks.hooks import HookIndex, Wanted
 from kubepy.apiserver.lookup import Lookup
 
 CONFIGURATIONS = resources.named("validatingwebhookconfigurations", "admissionregistration.k8s.io")
 _FAILED_OPEN = "failed-open.validating.webhook.admission.k8s.io/"
-Views = tuple[Object | None, Object | None]
 
 
 class ValidatingAdmissionWebhook(Plugin):
