@@ -12,6 +12,7 @@ from kubepy.client.transport import HttpTransport
 from kubepy.controllers.certificates.approving import CsrApprovingController
 from kubepy.controllers.certificates.cleaning import CsrCleanerController
 from kubepy.controllers.certificates.signing import CsrSigningController
+from kubepy.controllers.clusterrole_aggregation import ClusterRoleAggregationController
 from kubepy.controllers.config import ManagerConfig
 from kubepy.controllers.controller import Context, Informers
 from kubepy.controllers.deployment.controller import DeploymentController
@@ -68,6 +69,7 @@ CONTROLLERS: Sequence[tuple[str, Builder, Enabled]] = (
     ("certificatesigningrequest-approving", CsrApprovingController, _always),
     ("certificatesigningrequest-signing", CsrSigningController, lambda v: bool(v["cluster-signing-cert-file"])),
     ("certificatesigningrequest-cleaner", CsrCleanerController, _always),
+    ("clusterrole-aggregation", ClusterRoleAggregationController, _always),
     ("resourcequota", ResourceQuotaController, _always),
     ("service-cidr", ServiceCIDRController, _always),
 )
