@@ -12,7 +12,7 @@ from kubepy.apiserver.authn.user import NODE_PREFIX, NODES_GROUP, UserInfo, node
 from kubepy.apiserver.authz import pod_references as refs
 from kubepy.apiserver.authz.bootstrap_roles import NODE_RULES
 from kubepy.apiserver.authz.decision import ALLOWED, NO_OPINION, Decision
-from kubepy.apiserver.authz.rules import rule_allows
+from kubepy.apiserver.authz.rules import quote, rule_allows
 from kubepy.apiserver.lookup import Lookup, Object
 from kubepy.apiserver.request_info import RequestInfo
 
@@ -51,7 +51,7 @@ class NodeAuthorizer:
         node = node_name(user)
         if node is None:
             nameless = NODES_GROUP in user.groups and user.name.startswith(NODE_PREFIX)
-            return Decision(False, f"unknown node for user {user.name!r}") if nameless else NO_OPINION
+            return Decision(False, f"unknown node for user {quote(user.name)}") if nameless else NO_OPINION
         if info.is_resource and (check := self._checks.get((info.group, info.resource))):
             return check(node, info)
         return by_rules(info)
@@ -75,7 +75,7 @@ class NodeAuthorizer:
 
         if info.subresource == "status":
             if info.verb not in ("update", "patch"):
-                return Decision(False, "can only update status")
+                return Decision(False, "can only get/update/patch this type")
             return related_or_not(node, info, related)
         return get_one(node, info, related)
 
@@ -87,7 +87,10 @@ class NodeAuthorizer:
             pod = self._lookup.get(_PODS, info.name, info.namespace)
             return related_or_not(node, info, lambda: pod is None or pod["spec"].get("nodeName") == node)
         if info.verb in ("list", "watch") and not selects_node(info.field_selector, node):
-            return Decision(False, f"can only list/watch pods with spec.nodeName field selector {node!r}")
+            pod = self._lookup.get(_PODS, info.name, info.namespace) if info.name else None
+            if pod is not None and pod["spec"].get("nodeName") == node:
+                return ALLOWED
+            return Decision(False, "can only list/watch pods with spec.nodeName field selector")
         return by_rules(info)
 
     def _node(self, node: str, info: RequestInfo) -> Decision:
@@ -120,7 +123,7 @@ class NodeAuthorizer:
         if info.verb in ("list", "watch", "deletecollection"):
             if selects_node(info.field_selector, node):
                 return ALLOWED
-            return Decision(False, f"can only {info.verb} ResourceSlices with spec.nodeName field selector {node!r}")
+            return Decision(False, "can only list/watch/deletecollection resourceslices with nodeName field selector")
         found = self._lookup.get(_SLICES, info.name)
         return related_or_not(node, info, lambda: found is not None and found["spec"].get("nodeName") == node)
 
@@ -134,16 +137,16 @@ class NodeAuthorizer:
         if info.verb not in ("get", "create", "update", "patch", "delete"):
             return Decision(False, "can only get, create, update, patch, or delete a CSINode")
         if info.verb != "create" and info.name != node:
-            return Decision(False, f"can only access CSINode with the same name as the requesting node {node!r}")
+            return Decision(False, "can only access CSINode with the same name as the requesting node")
         return ALLOWED
 
     def _lease(self, node: str, info: RequestInfo) -> Decision:
         if info.verb not in ("get", "create", "update", "patch", "delete"):
             return Decision(False, "can only get, create, update, patch, or delete a node lease")
         if info.namespace != _LEASE_NAMESPACE:
-            return Decision(False, f"can only access leases in the {_LEASE_NAMESPACE!r} system namespace")
+            return Decision(False, f"can only access leases in the {quote(_LEASE_NAMESPACE)} system namespace")
         if info.verb != "create" and info.name != node:
-            return Decision(False, f"can only access node lease with the same name as the requesting node {node!r}")
+            return Decision(False, "can only access node lease with the same name as the requesting node")
         return ALLOWED
 
     def _pods(self, node: str, namespace: str | None = None) -> list[Object]:

@@ -62,8 +62,9 @@ def claim_names(pod: Object) -> set[str]:
 def resource_claim_names(pod: Object) -> set[str]:
     """ResourceClaims named by the pod or made for it."""
     names = {claim.get("resourceClaimName", "") for claim in pod["spec"].get("resourceClaims") or ()}
-    made = (pod.get("status") or {}).get("resourceClaimStatuses") or ()
-    return (names | {claim.get("resourceClaimName", "") for claim in made}) - {""}
+    status = pod.get("status") or {}
+    made = [*(status.get("resourceClaimStatuses") or ()), status.get("extendedResourceClaimStatus") or {}]
+    return (names | {claim.get("resourceClaimName") or "" for claim in made}) - {""}
 
 
 def volume_secret_refs(volume: Object, claim_namespace: str) -> set[tuple[str, str]]:
