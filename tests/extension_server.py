@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -80,7 +81,7 @@ class ExtensionServer:
 
     def _groups(self, request: web.Request) -> web.Response:
         if self.aggregated and "APIGroupDiscoveryList" in request.headers.get("Accept", ""):
-            return web.json_response(aggregated(), headers={"Content-Type": _AGGREGATED})
+            return web.Response(text=json.dumps(aggregated()), headers={"Content-Type": _AGGREGATED})
         return web.json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": []})
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:

@@ -12,6 +12,7 @@ from kubepy.apiserver.admission.chain import AdmissionChain
 from kubepy.apiserver.admission.metrics import AdmissionMetrics
 from kubepy.apiserver.admission.plugins import Tools, build_plugins
 from kubepy.apiserver.authn.impersonation import Impersonation
+from kubepy.apiserver.authn.impersonation_modes import MODES, Mode
 from kubepy.apiserver.authn.reviews import review_self, review_token
 from kubepy.apiserver.authn.signing import Signer
 from kubepy.apiserver.authn.token_request import TokenIssuer
@@ -49,7 +50,7 @@ def secure(server: ApiServer) -> Security:
     )
     admission = AdmissionChain(build_plugins(config.enable_admission_plugins, config.disable_admission_plugins, tools))
     return Security(
-        authenticator=Impersonation(identity.authenticator, authorization),
+        authenticator=Impersonation(identity.authenticator, authorization, impersonation_modes(config)),
         authorizer=authorization,
         admission=admission,
         reviews=_reviews(config, lookup, identity, authorization, admission),
@@ -57,6 +58,13 @@ def secure(server: ApiServer) -> Security:
         background=[*identity.followers(), *access.followers()],
         reconcile=bootstrap_policy.reconcile if authorization.rbac is not None else None,
     )
+
+
+def impersonation_modes(config: ApiServerConfig) -> tuple[Mode, ...]:
+    """All modes, or that of old alone where the feature is turned off."""
+    if config.feature_gates.get("ConstrainedImpersonation", "true").lower() == "false":
+        return MODES[-1:]
+    return MODES
 
 
 class _QuotaClient:

@@ -113,14 +113,21 @@ class Aggregator:
         if verdict is None:
             why = await self._teller.check(remote)
             verdict = availability.failed_discovery(why) if why else availability.PASSED
-        await self._write(name, verdict)
+        is_there = verdict is availability.PASSED
         known = self._told.get(name, Told())
-        told = await self._teller.tell(remote, known) if verdict is availability.PASSED else _stale(known)
-        if told != known and self._remotes.get(name) == remote:
-            self._told[name] = told
-            self._tell()
+        # Who waits for the condition finds the resources in discovery.
+        self._keep(remote, await self._teller.tell_resources(remote, known) if is_there else _stale(known))
+        await self._write(name, verdict)
+        if is_there:
+            self._keep(remote, await self._teller.tell_openapi(remote, self._told.get(name, known)))
         if verdict.reason == "FailedDiscoveryCheck":
             self._queue.add_after(name, _RETRY_S)
+
+    def _keep(self, remote: Remote, told: Told) -> None:
+        """Takes in what a server tells, if it is still the one that is registered."""
+        if self._remotes.get(remote.name) == remote and told != self._told.get(remote.name, Told()):
+            self._told[remote.name] = told
+            self._tell()
 
     def _check_backing(self, remote: Remote) -> availability.Verdict | None:
         lookup, wanted = self._engine.lookup, remote.service

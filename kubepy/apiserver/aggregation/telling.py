@@ -93,19 +93,21 @@ class Teller:
             return ""
         return f"{missing}: bad status from {url}: {reply.status}"
 
-    async def tell(self, remote: Remote, known: Told) -> Told:
-        """What the server tells now; for what it does not, what is known already."""
-        found = known
+    async def tell_resources(self, remote: Remote, known: Told) -> Told:
+        """With the discovery that the server tells now; if it does not, what is known already, as stale."""
         try:
-            found = replace(found, discovery=await self._discovery(remote))
+            return replace(known, discovery=await self._discovery(remote))
         except NoAnswer:
             before = known.discovery or {"version": remote.version, "resources": []}
-            found = replace(found, discovery={**before, "freshness": "Stale"})
+            return replace(known, discovery={**before, "freshness": "Stale"})
+
+    async def tell_openapi(self, remote: Remote, known: Told) -> Told:
+        """With the OpenAPI that the server tells now; if it does not, what is known already."""
         try:
-            found = await self._openapi_v2(remote, found)
+            found = await self._openapi_v2(remote, known)
             return replace(found, v3_link=await self._openapi_v3(remote))
         except NoAnswer:  # no OpenAPI is no fault
-            return found
+            return known
 
     async def _discovery(self, remote: Remote) -> Document:
         if remote.group:

@@ -11,6 +11,7 @@ import orjson
 
 from kubepy.apiserver.admission.attributes import ANNOTATIONS
 from kubepy.apiserver.audit.policy import Verdict
+from kubepy.apiserver.authn.impersonation import CONSTRAINT
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.decision import Decision
 from kubepy.apiserver.protobuf import parse_protobuf
@@ -54,6 +55,8 @@ def make_event(record: Record, verdict: Verdict, stage: str, now: datetime, answ
     }
     if record.acting is not None and record.acting != record.user:
         event["impersonatedUser"] = record.acting.to_wire()
+    if constraint := request.context.get(CONSTRAINT):
+        event["authenticationMetadata"] = {"impersonationConstraint": constraint}
     if info.is_resource:
         event["objectRef"] = object_ref(info)
     if answer is not None:
