@@ -12,11 +12,12 @@ from typing import Protocol
 from multidict import CIMultiDict
 
 from kubepy.api.errors import ApiError, InternalError, RequestEntityTooLarge
+from kubepy.api.warnings.registry import DEPRECATED_KINDS
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.metrics import Metrics
 from kubepy.apiserver.negotiation import PLAIN, Form, negotiate
 from kubepy.apiserver.registry.context import Context
-from kubepy.apiserver.rendering import respond_error
+from kubepy.apiserver.rendering import respond_error, with_warnings
 from kubepy.apiserver.request_info import RequestInfo, parse_request_info
 from kubepy.lib import log
 from kubepy.lib.clock import Clock
@@ -78,6 +79,8 @@ class Chain:
         except Exception:  # the HTTP edge: told to the log whole, to the client as upstream's 500
             _log.exception("request failed", method=request.method, path=request.path)
             answer = respond_error(InternalError("Internal error occurred: see the server's log"))
+        if info.resource in DEPRECATED_KINDS and not info.group:
+            answer.headers = with_warnings(answer.headers, [DEPRECATED_KINDS[info.resource]])
         self._metrics.observe(info, answer.status, perf_counter() - started)
         if "user" not in request.context:  # a caller in this process has no use for it
             answer.headers = _with_audit_id(answer.headers)

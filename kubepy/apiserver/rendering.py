@@ -60,6 +60,14 @@ def _headers(warnings: Sequence[str]) -> Mapping[str, str]:
     return headers
 
 
+def with_warnings(headers: Mapping[str, str], warnings: Sequence[str]) -> Mapping[str, str]:
+    """The headers, and one for each warning."""
+    more = CIMultiDict(headers)
+    for value in warning_headers(warnings):
+        more.add("Warning", value)
+    return more
+
+
 async def respond_cached(served: Served, ctx: Context, found: CachedObject) -> Response:
     """One stored object."""
     if ctx.form.is_plain and not served.converts:

@@ -277,6 +277,22 @@ def test_service_is_given_an_address_and_ports_of_its_own(tmp_path: Path) -> Non
     on_api(tmp_path, test)
 
 
+def test_what_is_accepted_but_unwise_is_warned_of(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        async with api.session.get(f"{api.url}/api/v1/namespaces/default/endpoints") as answer:
+            assert answer.headers.getall("Warning") == [
+                '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"'
+            ]
+        env = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+        spec = {"containers": [{"name": "c", "image": "i", "env": env}]}
+        body = {"metadata": {"name": "p"}, "spec": spec}
+        async with api.session.post(f"{api.url}{PODS}", json=body) as answer:
+            assert answer.status == 201
+            assert "hides previous definition" in answer.headers["Warning"]
+
+    on_api(tmp_path, test)
+
+
 def test_health_discovery_and_metrics_answer(tmp_path: Path) -> None:
     async def test(api: Api) -> None:
         assert await api.call("GET", "/readyz") == (200, "ok")
