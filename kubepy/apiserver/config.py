@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kubepy.apiserver.admission import plugins
+from kubepy.apiserver.admission.configuration import Configuration, read_configuration
 from kubepy.apiserver.audit.policy import parse_policy
 from kubepy.apiserver.authn.token_file import parse_token_file
 from kubepy.apiserver.config_fields import flag_field
@@ -123,6 +124,9 @@ class ApiServerConfig(SecurityConfig):
     )
     disable_admission_plugins: tuple[str, ...] = flag_field(
         "disable-admission-plugins", "list", [], "Admission plug-ins to disable although they are enabled by default."
+    )
+    admission_control_config_file: str = flag_field(
+        "admission-control-config-file", "string", "", "YAML file with the configurations of admission plug-ins."
     )
     allow_privileged: bool = flag_field("allow-privileged", "bool", False, "Let containers be privileged.")
     default_not_ready_toleration_seconds: int = flag_field(
@@ -315,12 +319,32 @@ def _account_faults(config: ApiServerConfig) -> Iterator[str]:
 
 def _admission_faults(config: ApiServerConfig) -> Iterator[str]:
     yield from plugins.selection_faults(config.enable_admission_plugins, config.disable_admission_plugins)
+    yield from _plugin_faults(config)
     if config.audit_log_format != "json":
         yield f"invalid audit log format {config.audit_log_format}, allowed formats are [json]"
     if config.audit_log_path and not config.audit_policy_file:
         yield "--audit-log-path without --audit-policy-file writes nothing: specify both"
     if config.event_ttl_s <= 0:
         yield "--event-ttl must be positive"
+
+
+def _plugin_faults(config: ApiServerConfig) -> Iterator[str]:
+    path = config.admission_control_config_file
+    try:
+        found = read_admission(config)
+    except OSError as error:
+        yield f"--admission-control-config-file {path}: {(error.strerror or str(error)).lower()}"
+    except ValueError as error:
+        yield f"--admission-control-config-file {path}: {error}"
+    else:
+        if "EventRateLimit" in config.enable_admission_plugins and not found.event_limits:
+            yield "enable-admission-plugins plugin EventRateLimit needs limits in --admission-control-config-file"
+
+
+def read_admission(config: ApiServerConfig) -> Configuration:
+    """What admission plug-ins are told. Raises ValueError, OSError."""
+    path = config.admission_control_config_file
+    return read_configuration(path, plugins.MAKERS) if path else Configuration()
 
 
 def _network_faults(config: ApiServerConfig) -> Iterator[str]:

@@ -19,7 +19,7 @@ from kubepy.apiserver.authn.token_request import TokenIssuer
 from kubepy.apiserver.authz import bootstrap as bootstrap_policy
 from kubepy.apiserver.authz import reviews
 from kubepy.apiserver.authz.chain import Authorization
-from kubepy.apiserver.config import ApiServerConfig
+from kubepy.apiserver.config import ApiServerConfig, read_admission
 from kubepy.apiserver.identifying import Identity
 from kubepy.apiserver.lookup import Lookup, Object
 from kubepy.apiserver.registry.admission_kinds import EngineKinds
@@ -40,13 +40,14 @@ def secure(server: ApiServer) -> Security:
     tools = Tools(
         lookup=lookup,
         authorization=authorization,
-        quota_writer=_QuotaClient(server),
+        writer=_OwnClient(server),
         webhooks=server.webhooks,
         kinds=EngineKinds(server.engine),
         metrics=AdmissionMetrics(server.metrics.registry),
         not_ready_s=config.default_not_ready_toleration_seconds,
         unreachable_s=config.default_unreachable_toleration_seconds,
         allow_privileged=config.allow_privileged,
+        configuration=read_admission(config),
     )
     admission = AdmissionChain(build_plugins(config.enable_admission_plugins, config.disable_admission_plugins, tools))
     return Security(
@@ -67,11 +68,14 @@ def impersonation_modes(config: ApiServerConfig) -> tuple[Mode, ...]:
     return MODES
 
 
-class _QuotaClient:
-    """Writes quotas through the server's own client, which is there only after the server is built."""
+class _OwnClient:
+    """Writes through the server's own client, which is there only after the server is built."""
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
+
+    async def create(self, resource: Resource, obj: Object) -> Object:
+        return await self._server.client.create(resource, obj)
 
     async def update(self, resource: Resource, obj: Object, *, subresource: str | None = None) -> Object:
         return await self._server.client.update(resource, obj, subresource=subresource)

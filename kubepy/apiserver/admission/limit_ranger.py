@@ -23,6 +23,7 @@ class LimitRanger(Plugin):
 
     name = "LimitRanger"
     targets = frozenset((PODS, ("", "persistentvolumeclaims")))
+    subresources = frozenset(("", "resize"))
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
@@ -35,7 +36,7 @@ class LimitRanger(Plugin):
 
     async def validate(self, attributes: Attributes) -> None:
         """Raises Forbidden with every bound that is not kept."""
-        if attributes.resource.plural == "pods" and attributes.operation == UPDATE:
+        if attributes.resource.plural == "pods" and attributes.operation == UPDATE and not attributes.subresource:
             return
         check = pod_faults if attributes.resource.plural == "pods" else claim_faults
         for limit_range in self._ranges(attributes):
@@ -77,7 +78,7 @@ def pod_faults(pod: Object, limit_range: Object) -> Iterator[str]:
     """The bounds that a pod, or one of its containers, does not keep."""
     spec = pod["spec"]
     for item in items_of(limit_range, "Container"):
-        for container in [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]:
+        for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
             has = container.get("resources") or {}
             yield from amount_faults(item, "Container", has.get("requests") or {}, has.get("limits") or {})
     for item in items_of(limit_range, "Pod"):
@@ -123,7 +124,7 @@ def _min_faults(name: str, kind: str, least: Any, request: Any, limit: Any) -> I
         yield f"{head}.  No request is specified"
     elif quantity.compare(request, least) < 0:
         yield f"{head}, but request is {request}"
-    if limit is not None and quantity.compare(limit, least) < 0:
+    elif limit is not None and quantity.compare(limit, least) < 0:
         yield f"{head}, but limit is {limit}"
 
 
@@ -133,7 +134,7 @@ def _max_faults(name: str, kind: str, most: Any, request: Any, limit: Any) -> It
         yield f"{head}.  No limit is specified"
     elif quantity.compare(limit, most) > 0:
         yield f"{head}, but limit is {limit}"
-    if request is not None and quantity.compare(request, most) > 0:
+    elif request is not None and quantity.compare(request, most) > 0:
         yield f"{head}, but request is {request}"
 
 

@@ -4,7 +4,8 @@ Source: pkg/kubeapiserver/options/plugins.go.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from kubepy.apiserver.admission.certificates import (
     CertificateApproval,
@@ -12,15 +13,26 @@ from kubepy.apiserver.admission.certificates import (
     CertificateSubjectRestriction,
     ClusterTrustBundleAttest,
 )
+from kubepy.apiserver.admission.configuration import Configuration
 from kubepy.apiserver.admission.default_classes import DefaultIngressClass, DefaultStorageClass
 from kubepy.apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
+from kubepy.apiserver.admission.event_rate_limit import EventRateLimit
 from kubepy.apiserver.admission.kinds import Kinds
 from kubepy.apiserver.admission.limit_ranger import LimitRanger
 from kubepy.apiserver.admission.metrics import AdmissionMetrics
+from kubepy.apiserver.admission.namespace_existence import NamespaceAutoProvision, NamespaceExists, NamespaceMaker
 from kubepy.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kubepy.apiserver.admission.node_restriction import NodeRestriction
+from kubepy.apiserver.admission.owner_references import OwnerReferencesPermissionEnforcement
 from kubepy.apiserver.admission.plugin import Plugin
+from kubepy.apiserver.admission.pod_node_selector import PodNodeSelector
+from kubepy.apiserver.admission.pod_placement import (
+    ExtendedResourceToleration,
+    LimitPodHardAntiAffinityTopology,
+    PodTopologyLabels,
+)
 from kubepy.apiserver.admission.pod_security.plugin import PodSecurity
+from kubepy.apiserver.admission.pod_toleration_restriction import PodTolerationRestriction
 from kubepy.apiserver.admission.policies.authorizing import PolicyAuthorization
 from kubepy.apiserver.admission.policies.mutating import MutatingAdmissionPolicy
 from kubepy.apiserver.admission.policies.validating import ValidatingAdmissionPolicy
@@ -46,19 +58,24 @@ from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.webhooks.client import Webhooks
 
 
+class Writer(QuotaWriter, NamespaceMaker, Protocol):
+    """What plug-ins write with."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What plug-ins are made with."""
 
     lookup: Lookup
     authorization: Authorization
-    quota_writer: QuotaWriter
+    writer: Writer
     webhooks: Webhooks
     kinds: Kinds
     metrics: AdmissionMetrics
     not_ready_s: int = 300
     unreachable_s: int = 300
     allow_privileged: bool = True
+    configuration: Configuration = field(default_factory=Configuration)
 
     def asker(self) -> Asker:
         """What asks webhooks."""
@@ -69,17 +86,27 @@ Maker = Callable[[Tools], Plugin]
 
 MAKERS: dict[str, Maker] = {
     "AlwaysAdmit": lambda tools: AlwaysAdmit(),
+    "NamespaceAutoProvision": lambda tools: NamespaceAutoProvision(tools.lookup, tools.writer),
     "NamespaceLifecycle": lambda tools: NamespaceLifecycle(tools.lookup),
+    "NamespaceExists": lambda tools: NamespaceExists(tools.lookup),
+    "LimitPodHardAntiAffinityTopology": lambda tools: LimitPodHardAntiAffinityTopology(),
     "LimitRanger": lambda tools: LimitRanger(tools.lookup),
     "ServiceAccount": lambda tools: ServiceAccount(tools.lookup),
     "NodeRestriction": lambda tools: NodeRestriction(tools.lookup),
     "TaintNodesByCondition": lambda tools: TaintNodesByCondition(),
     "AlwaysPullImages": lambda tools: AlwaysPullImages(),
-    "PodSecurity": lambda tools: PodSecurity(tools.lookup),
+    "PodSecurity": lambda tools: PodSecurity(tools.lookup, tools.configuration.pod_security),
+    "PodNodeSelector": lambda tools: PodNodeSelector(tools.lookup, tools.configuration.node_selectors),
     "Priority": lambda tools: Priority(tools.lookup),
     "DefaultTolerationSeconds": lambda tools: DefaultTolerationSeconds(tools.not_ready_s, tools.unreachable_s),
+    "PodTolerationRestriction": lambda tools: PodTolerationRestriction(tools.lookup, tools.configuration.tolerations),
+    "EventRateLimit": lambda tools: EventRateLimit(tools.configuration.event_limits),
+    "ExtendedResourceToleration": lambda tools: ExtendedResourceToleration(),
     "DefaultStorageClass": lambda tools: DefaultStorageClass(tools.lookup),
     "StorageObjectInUseProtection": lambda tools: StorageObjectInUseProtection(),
+    "OwnerReferencesPermissionEnforcement": lambda tools: OwnerReferencesPermissionEnforcement(
+        tools.lookup, tools.authorization
+    ),
     "PersistentVolumeClaimResize": lambda tools: PersistentVolumeClaimResize(tools.lookup),
     "RuntimeClass": lambda tools: RuntimeClass(tools.lookup),
     "CertificateApproval": lambda tools: CertificateApproval(tools.authorization),
@@ -88,30 +115,36 @@ MAKERS: dict[str, Maker] = {
     "CertificateSubjectRestriction": lambda tools: CertificateSubjectRestriction(),
     "DefaultIngressClass": lambda tools: DefaultIngressClass(tools.lookup),
     "DenyServiceExternalIPs": lambda tools: DenyServiceExternalIPs(),
+    "PodTopologyLabels": lambda tools: PodTopologyLabels(tools.lookup),
     "MutatingAdmissionPolicy": lambda tools: MutatingAdmissionPolicy(tools.lookup, tools.kinds, tools.authorization),
     "MutatingAdmissionWebhook": lambda tools: MutatingAdmissionWebhook(tools.lookup, tools.kinds, tools.asker()),
     "ValidatingAdmissionPolicy": lambda tools: ValidatingAdmissionPolicy(
         tools.lookup, tools.kinds, tools.authorization, tools.metrics
     ),
     "ValidatingAdmissionWebhook": lambda tools: ValidatingAdmissionWebhook(tools.lookup, tools.kinds, tools.asker()),
-    "ResourceQuota": lambda tools: ResourceQuota(tools.lookup, tools.quota_writer),
+    "ResourceQuota": lambda tools: ResourceQuota(tools.lookup, tools.writer, tools.configuration.limited),
     "AlwaysDeny": lambda tools: AlwaysDeny(),
 }
 """Every plug-in in the order in which they are asked."""
 
 OFF_BY_DEFAULT = frozenset(
-    ("AlwaysAdmit", "AlwaysDeny", "AlwaysPullImages", "DenyServiceExternalIPs", "NodeRestriction")
-)
-
-BUILT_IN_ELSEWHERE = frozenset(("PodTopologyLabels",))
-"""Upstream's defaults that are no plug-ins of this table: naming them is no fault."""
+    (
+        "AlwaysAdmit", "AlwaysDeny", "AlwaysPullImages", "DenyServiceExternalIPs", "EventRateLimit",
+        "ExtendedResourceToleration", "LimitPodHardAntiAffinityTopology", "NamespaceAutoProvision", "NamespaceExists",
+        "NodeRestriction", "OwnerReferencesPermissionEnforcement", "PodNodeSelector", "PodTolerationRestriction",
+    )
+)  # fmt: skip
+_NOT_HERE = frozenset(("ImagePolicyWebhook",))
+"""Upstream's plug-ins that nobody may count on here."""
 
 
 def selection_faults(enabled: Sequence[str], disabled: Sequence[str]) -> Iterator[str]:
     """What is wrong with the flags that choose plug-ins, in upstream's words."""
     for flag, names in (("enable-admission-plugins", enabled), ("disable-admission-plugins", disabled)):
         for name in names:
-            if name not in MAKERS and name not in BUILT_IN_ELSEWHERE:
+            if name in _NOT_HERE and flag.startswith("enable"):
+                yield f'{flag} plugin "{name}" is not supported'
+            elif name not in MAKERS and name not in _NOT_HERE:
                 yield f'{flag} plugin "{name}" is unknown'
     for name in sorted(set(enabled) & set(disabled)):
         yield f"[{name}] in enable-admission-plugins and disable-admission-plugins overlapped"

@@ -210,6 +210,17 @@ def _show_term(term: Mapping[str, Any]) -> str:
     return f"{{{term.get('scopeName')} {term.get('operator')} [{' '.join(term.get('values') or ())}]}}"
 
 
+def parse_limited(document: Mapping[str, Any]) -> list[Limited]:
+    """A ResourceQuotaConfiguration. Raises ValueError."""
+    found = []
+    for index, one in enumerate(document.get("limitedResources") or ()):
+        if not one.get("resource"):
+            raise ValueError(f"limitedResources[{index}].resource: Required value")
+        contains, scopes = one.get("matchContains") or (), one.get("matchScopes") or ()
+        found.append(Limited(one.get("apiGroup") or "", one["resource"], contains, scopes))
+    return found
+
+
 def exceeded(hard: Mapping[str, Any], used: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """The names of what would be more than is allowed."""
     return sorted(

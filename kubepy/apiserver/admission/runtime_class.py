@@ -3,11 +3,10 @@
 Source: plugin/pkg/admission/runtimeclass; pkg/util/tolerations.
 """
 
-from typing import Any
-
 from kubepy.api import quantity, resources
 from kubepy.apiserver.admission.attributes import Attributes, forbid
 from kubepy.apiserver.admission.plugin import CREATE, PODS, Plugin
+from kubepy.apiserver.admission.tolerations import merge_tolerations
 from kubepy.apiserver.lookup import Lookup, Object
 
 _CLASSES = resources.named("runtimeclasses", "node.k8s.io")
@@ -76,10 +75,8 @@ def apply_scheduling(spec: Object, runtime_class: Object) -> str | None:
             )
     if selector:
         spec["nodeSelector"] = selector
-    present: list[Any] = spec.get("tolerations") or []
-    added = [dict(one) for one in scheduling.get("tolerations") or () if one not in present]
-    if added:
-        spec["tolerations"] = [*present, *added]
+    if added := scheduling.get("tolerations"):
+        spec["tolerations"] = merge_tolerations(spec.get("tolerations") or [], added)
     return None
 
 

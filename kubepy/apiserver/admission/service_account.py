@@ -3,6 +3,7 @@
 Source: plugin/pkg/admission/serviceaccount.
 """
 
+import asyncio
 import random
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,7 @@ VOLUME_PREFIX = "kube-api-access-"
 _ENFORCE = "kubernetes.io/enforce-mountable-secrets"
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _ACCOUNTS = resources.named("serviceaccounts")
+_LOOK_AGAIN_S = 0.1
 
 
 class ServiceAccount(Plugin):
@@ -30,8 +32,9 @@ class ServiceAccount(Plugin):
     targets = frozenset((PODS,))
     subresources = frozenset(("", "ephemeralcontainers"))
 
-    def __init__(self, lookup: Lookup) -> None:
+    def __init__(self, lookup: Lookup, wait_s: float = 1.5) -> None:
         self._lookup = lookup
+        self._wait_s = wait_s
 
     async def admit(self, attributes: Attributes) -> None:
         """Gives a new pod its service account."""
@@ -70,6 +73,11 @@ class ServiceAccount(Plugin):
         if found is None:
             await self._lookup.fresh(_ACCOUNTS)
             found = self._lookup.get(_ACCOUNTS, name, attributes.namespace)
+        tries = round(self._wait_s / _LOOK_AGAIN_S) if name == "default" else 0  # a loop makes it for new namespaces
+        while found is None and tries:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            found = self._lookup.get(_ACCOUNTS, name, attributes.namespace)
+            tries -= 1
         if found is None:
             where = f"{attributes.namespace}/{name}"
             raise forbid(attributes, f'error looking up service account {where}: serviceaccount "{name}" not found')

@@ -74,8 +74,9 @@ def _assign(pod: Object, binding: Object, now: str) -> None:
     spec["nodeName"] = node
     if meta.get("generation"):
         meta["generation"] += 1
-    if annotations := (binding.get("metadata") or {}).get("annotations"):
-        meta["annotations"] = {**(meta.get("annotations") or {}), **annotations}
+    for field in ("annotations", "labels"):
+        if found := (binding.get("metadata") or {}).get(field):
+            meta[field] = {**(meta.get(field) or {}), **found}
     status = pod.setdefault("status", {})
     scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now}
     others = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]

@@ -49,6 +49,15 @@ def test_a_configuration_without_flags_has_the_defaults_of_the_flags(needed: lis
             assert getattr(made, name) == getattr(parsed, name), name
 
 
+def test_the_configuration_of_plugins_is_read_at_once(needed: list[str]) -> None:
+    assert faults([*needed, "--admission-control-config-file=/none", "--enable-admission-plugins=EventRateLimit"]) == [
+        "--admission-control-config-file /none: no such file or directory"
+    ]
+    assert faults([*needed, "--enable-admission-plugins=EventRateLimit"]) == [
+        "enable-admission-plugins plugin EventRateLimit needs limits in --admission-control-config-file"
+    ]
+
+
 def test_what_must_be_given_is_asked_for_all_at_once() -> None:
     assert faults(["--nonsense"]) == [
         "unknown flag: --nonsense",

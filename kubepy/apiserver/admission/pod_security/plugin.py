@@ -18,6 +18,9 @@ from kubepy.apiserver.lookup import Lookup, Object
 _NAMESPACES, _PODS = resources.named("namespaces"), resources.named("pods")
 _SECCOMP_ANNOTATION = "seccomp.security.alpha.kubernetes.io/"
 _PODS_CHECKED = 3000
+_ENFORCED, _VIOLATIONS, _EXEMPT = f"{PREFIX}enforce-policy", f"{PREFIX}audit-violations", f"{PREFIX}exempt"
+"""What is told in the audit log."""
+_PRIVILEGED = str(Standard())
 _TEMPLATE_PATHS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("", "podtemplates"): ("template",),
     ("", "replicationcontrollers"): ("spec", "template"),
@@ -51,9 +54,14 @@ class PodSecurity(Plugin):
             return
         labels = self._labels(attributes.namespace)
         if self._is_lax and not any(label.startswith(PREFIX) for label in labels):
+            attributes.annotate(_ENFORCED, _PRIVILEGED)
             return
         settings = self._settings
-        if attributes.namespace in settings.namespaces or attributes.user.name in settings.usernames:
+        if attributes.namespace in settings.namespaces:
+            attributes.annotate(_EXEMPT, "namespace")
+            return
+        if attributes.user.name in settings.usernames:
+            attributes.annotate(_EXEMPT, "user")
             return
         policy, _ = policy_of(labels, settings.defaults)
         if resource.plural == "pods":
@@ -66,12 +74,17 @@ class PodSecurity(Plugin):
 
     def _judge(self, attributes: Attributes, pod: Object, policy: Policy, *, enforces: bool) -> None:
         if pod["spec"].get("runtimeClassName") in self._settings.runtime_classes:
+            attributes.annotate(_EXEMPT, "runtimeClass")
             return
         known: dict[Standard, str] = {}
         for mode in MODES:
             standard = policy[mode]
             if standard not in known:
                 known[standard] = describe(violations(pod, standard.level, standard.minor))
+        if found := known[policy["audit"]]:
+            attributes.annotate(_VIOLATIONS, f'would violate PodSecurity "{policy["audit"]}": {found}')
+        if enforces:
+            attributes.annotate(_ENFORCED, str(policy["enforce"]))
         if enforces and (found := known[policy["enforce"]]):
             raise forbid(attributes, f'violates PodSecurity "{policy["enforce"]}": {found}')
         if found := known[policy["warn"]]:

@@ -91,7 +91,7 @@ def test_cron_jobs_are_warned_of() -> None:
     job = {"spec": {"template": pod(container={"env": [{"name": "A"}, {"name": "A"}]})}}
     made = {"metadata": {"name": "c"}, "spec": {"schedule": "TZ=UTC * * * * *", "jobTemplate": job}}
     assert said("batch", "CronJob", made) == [
-        "spec.jobTemplate.spec.template.spec.containers[0].env[1]: hides previous definition of \"A\", which may be "
+        'spec.jobTemplate.spec.template.spec.containers[0].env[1]: hides previous definition of "A", which may be '
         "dropped when using apply",
         "CRON_TZ or TZ used in spec.schedule is not officially supported, see "
         "https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details",

@@ -275,6 +275,10 @@ class Writer:
         self._objects.put(obj)
         return obj
 
+    async def create(self, resource: Resource, obj: Object) -> Object:
+        self._objects.put(obj)
+        return obj
+
 
 def quota(hard: Object, name: str = "q", used: Object | None = None, **spec: Any) -> Object:
     status = {"hard": hard, "used": used} if used is not None else {}
@@ -605,7 +609,7 @@ def tools(objects: Any, **more: Any) -> Tools:
     return Tools(
         lookup=objects,
         authorization=Authorization([AlwaysAllow()]),
-        quota_writer=Writer(objects),
+        writer=Writer(objects),
         webhooks=WebhookClient(objects),
         kinds=OneVersion(),
         metrics=AdmissionMetrics(CollectorRegistry()),

@@ -131,6 +131,14 @@ def test_no_token_is_mounted_where_it_is_not_wanted(objects: Any, of_account: An
     assert "volumes" not in run(ServiceAccount(objects), write("pods", made))["spec"]
 
 
+def test_a_default_account_that_is_being_made_is_waited_for(objects: Any) -> None:
+    async def both() -> None:
+        asyncio.get_running_loop().call_later(0.02, objects.put, account())
+        await ServiceAccount(objects).admit(write("pods", pod()))
+
+    asyncio.run(both())
+
+
 def test_an_account_that_is_not_there_is_refused(objects: Any) -> None:
     error = refusal(ServiceAccount(objects), write("pods", pod(serviceAccountName="nope")))
     assert error.message == (
