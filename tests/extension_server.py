@@ -72,6 +72,8 @@ class ExtensionServer:
         }
         if request.path in documents:
             return documents[request.path]
+        if "elsewhere" in request.query:
+            return web.Response(status=302, headers={"Location": "https://elsewhere.example"})
         if request.headers.get("Upgrade") == "websocket":
             return await self._echo(request)
         if "watch" in request.query:

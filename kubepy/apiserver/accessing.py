@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from kubepy.apiserver.authz.abac import parse_policies
 from kubepy.apiserver.authz.chain import Authorization, Authorizers
 from kubepy.apiserver.authz.settings import WEBHOOK, AuthorizerSettings, parse_settings, webhook_target
 from kubepy.apiserver.authz.webhook import WebhookSettings
@@ -26,7 +27,8 @@ class Access:
     def __init__(self, config: ApiServerConfig, lookup: Lookup, webhooks: Webhooks) -> None:
         self._path = config.authorization_config
         self._signature = file_watch.signature([self._path])
-        self._authorizers = Authorizers(lookup, webhooks)
+        path = config.authorization_policy_file
+        self._authorizers = Authorizers(lookup, webhooks, parse_policies(Path(path).read_text()) if path else ())
         settings = self._read() if self._path else _settings_of_flags(config)
         self._needed = [one.mode for one in settings if one.mode != WEBHOOK]
         self.authorization = Authorization(self._authorizers.make(settings))

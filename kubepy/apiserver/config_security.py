@@ -13,7 +13,10 @@ from kubepy.apiserver.authn import webhook_tokens as token_webhook
 from kubepy.apiserver.authn.jwt_settings import ALGORITHMS, url_faults
 from kubepy.apiserver.authz import settings as authz_settings
 from kubepy.apiserver.authz import webhook as access_webhook
-from kubepy.apiserver.authz.settings import MODES, WEBHOOK, webhook_target
+from kubepy.apiserver.authz.abac import parse_policies
+from kubepy.apiserver.authz.settings import ABAC, MODES, WEBHOOK, webhook_target
+from kubepy.apiserver.browsers import origin_fault
+from kubepy.apiserver.config_accepted import AcceptedConfig, accepted_faults
 from kubepy.apiserver.config_fields import flag_field
 from kubepy.apiserver.expressions import compile_expression
 from kubepy.lib import pki
@@ -28,7 +31,7 @@ _DEFAULT_MODE = (ALWAYS_ALLOW,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SecurityConfig:
+class SecurityConfig(AcceptedConfig):
     """See the module's docstring."""
 
     # Serving
@@ -47,10 +50,12 @@ class SecurityConfig:
     strict_transport_security_directives: tuple[str, ...] = flag_field(
         "strict-transport-security-directives", "list", [], "Directives of the header Strict-Transport-Security."
     )
-    http2_max_streams_per_connection: int = flag_field(
-        "http2-max-streams-per-connection", "int", 0, "There is no HTTP/2 here."
+    cors_allowed_origins: tuple[str, ...] = flag_field(
+        "cors-allowed-origins", "list", [], "Regular expressions of the web pages' origins that may ask; none if empty."
     )
-    goaway_chance: float = flag_field("goaway-chance", "float", 0.0, "There is no HTTP/2 here.")
+    aggregator_reject_forwarding_redirect: bool = flag_field(
+        "aggregator-reject-forwarding-redirect", "bool", True, "Do not pass on redirects of extension API servers."
+    )
 
     # OpenID
     oidc_issuer_url: str = flag_field("oidc-issuer-url", "string", "", "URL of the OpenID issuer.")
@@ -88,6 +93,9 @@ class SecurityConfig:
     authorization_config: str = flag_field(
         "authorization-config", "string", "", "YAML file of the authorizers in order; read when it changes."
     )
+    authorization_policy_file: str = flag_field(
+        "authorization-policy-file", "string", "", "File of the policies of mode ABAC, one JSON object a line."
+    )
     authorization_webhook_config_file: str = flag_field(
         "authorization-webhook-config-file", "string", "", "Kubeconfig of the webhook of mode Webhook."
     )
@@ -109,7 +117,7 @@ class SecurityConfig:
 
 def security_faults(config: SecurityConfig, issuers: tuple[str, ...]) -> Iterator[str]:
     """Every fault; `issuers` are those of service-account tokens, which nobody else may be."""
-    for part in (_serving_faults, _oidc_faults, _webhook_faults, _mode_faults):
+    for part in (accepted_faults, _serving_faults, _oidc_faults, _webhook_faults, _mode_faults):
         yield from part(config)
     yield from _config_file_faults(config, issuers)
 
@@ -134,8 +142,7 @@ def _serving_faults(config: SecurityConfig) -> Iterator[str]:
                 "--strict-transport-security-directives invalid, allowed values: max-age=expireTime, "
                 "includeSubDomains, preload. see https://tools.ietf.org/html/rfc6797#section-6.1 for more information"
             )
-    if not 0 <= config.goaway_chance <= 0.02:
-        yield "--goaway-chance can not be less than 0 or greater than 0.02"
+    yield from filter(None, map(origin_fault, config.cors_allowed_origins))
 
 
 def _oidc_faults(config: SecurityConfig) -> Iterator[str]:
@@ -187,6 +194,10 @@ def _mode_faults(config: SecurityConfig) -> Iterator[str]:
             yield f'authorization-mode "{mode}" is not a valid mode; kubepy knows {", ".join(MODES)}'
         elif modes.count(mode) > 1:
             yield f'authorization-mode "{mode}" was passed more than once'
+    if ABAC in modes and not config.authorization_policy_file:
+        yield "authorization-mode ABAC's authorization policy file not passed"
+    if ABAC not in modes and config.authorization_policy_file:
+        yield "cannot specify --authorization-policy-file without mode ABAC"
     if WEBHOOK in modes and not config.authorization_webhook_config_file:
         yield "authorization-mode Webhook's authorization config file not passed"
     if WEBHOOK not in modes and config.authorization_webhook_config_file:
@@ -200,6 +211,8 @@ def _config_file_faults(config: SecurityConfig, issuers: tuple[str, ...]) -> Ite
             path,
             lambda data: jwt_settings.parse_settings(data.decode(), compile_expression, issuers),
         )
+    if path := config.authorization_policy_file:
+        yield from _file_faults("authorization-policy-file", path, lambda data: parse_policies(data.decode()))
     if path := config.authorization_config:
         yield from _file_faults(
             "authorization-config",

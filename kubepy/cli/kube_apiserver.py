@@ -9,14 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from multidict import CIMultiDict
-
 from kubepy.apiserver import memory
 from kubepy.apiserver.audit.handler import Auditor
 from kubepy.apiserver.audit.policy import parse_policy
 from kubepy.apiserver.audit.sink import AuditFile
 from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, PRIVILEGED_GROUP, UserInfo
 from kubepy.apiserver.authz.chain import Authorization
+from kubepy.apiserver.browsers import cross_origin, strict_transport
 from kubepy.apiserver.config import FLAGS, ApiServerConfig, read
 from kubepy.apiserver.encryption import parse_encryption_config
 from kubepy.apiserver.securing import secure
@@ -46,8 +45,10 @@ async def run(config: ApiServerConfig) -> None:
         handler = audited(config, server, audit)
         if config.secure_port:
             serving = Serving(config)
-            secured = strict_transport(config, handler)
-            await server.listen(config.bind_address, config.secure_port, tls=serving.context, handler=secured)
+            shown = strict_transport(
+                config.strict_transport_security_directives, cross_origin(config.cors_allowed_origins, handler)
+            )
+            await server.listen(config.bind_address, config.secure_port, tls=serving.context, handler=shown)
             scope.start(serving.follow(), name="serving certificates")
         if config.insecure_port:
             await server.listen(
@@ -84,22 +85,6 @@ def open_backend(config: ApiServerConfig) -> Store:
     return EtcdStore(
         list(config.etcd_servers), ca=config.etcd_cafile, cert=config.etcd_certfile, key=config.etcd_keyfile
     )
-
-
-def strict_transport(config: ApiServerConfig, handler: Handler) -> Handler:
-    """The handler, its answers with the header Strict-Transport-Security if there are directives for it."""
-    if not config.strict_transport_security_directives:
-        return handler
-    value = "; ".join(config.strict_transport_security_directives)
-
-    async def handle(request: Request) -> Answer:
-        answer = await handler(request)
-        headers = CIMultiDict(answer.headers)
-        headers["Strict-Transport-Security"] = value
-        answer.headers = headers
-        return answer
-
-    return handle
 
 
 def open_audit_log(config: ApiServerConfig) -> AuditFile | None:

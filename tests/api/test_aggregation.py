@@ -94,6 +94,8 @@ def test_watches_and_upgrades_are_streamed(tmp_path: Path) -> None:
         async with api.session.ws_connect(f"{api.url}{CUPS}/a/exec") as socket:
             await socket.send_str("hello")
             assert await socket.receive_str() == "echo hello"
+        status, text = await api.call("GET", f"{CUPS}?elsewhere")
+        assert (status, text) == (502, "the backend attempted to redirect this request, which is not permitted")
 
     on_both(tmp_path, story)
 

@@ -31,7 +31,7 @@ from kubepy.apiserver.service_places import SERVICE_NAME, slices_of
 from kubepy.apiserver.webhooks.places import NoPlace
 from kubepy.lib import log
 from kubepy.lib.clock import rfc3339
-from kubepy.lib.http import Answer, Request, Response
+from kubepy.lib.http import Answer, Request, Response, Stream
 from kubepy.lib.workqueue import Retry, WorkQueue, run_workers
 from kubepy.storage.base import StoreError
 from kubepy.storage.cached import CachedObject
@@ -96,12 +96,22 @@ class Aggregator:
         if remote is None or name not in self._available:
             return _UNAVAILABLE
         try:
-            return await self._backends.forward(remote, request, user)
+            answer = await self._backends.forward(remote, request, user)
+            return await self._unless_redirected(answer)
         except NoPlace as fault:
             _log.warning("no place for an extension server", api_service=name, why=str(fault))
             return _UNAVAILABLE
         except BackendError as fault:
             return Response(503, f"error trying to reach service: {fault}\n".encode(), _TEXT)
+
+    async def _unless_redirected(self, answer: Answer) -> Answer:
+        """The answer; one that would lead the caller elsewhere is not passed on, unless the flag says so."""
+        leads = 300 <= answer.status < 400 and "Location" in answer.headers
+        if not leads or not self._server.config.aggregator_reject_forwarding_redirect:
+            return answer
+        if isinstance(answer, Stream):
+            await answer.chunks.aclose()  # type: ignore[attr-defined]  # a body of `proxy` has it
+        return Response(502, b"the backend attempted to redirect this request, which is not permitted", _TEXT)
 
     async def sync(self, name: str) -> None:
         """Brings one APIService's condition, and what is told of it, up to date. Raises ApiError, StoreError."""

@@ -24,6 +24,7 @@ LEEWAY = timedelta(minutes=1)
 
 _INVALIDATED = "service account token has been invalidated"
 _LEGACY = "kubernetes.io/serviceaccount/"
+_INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"
 _ACCOUNTS, _NODES = resources.named("serviceaccounts"), resources.named("nodes")
 _PODS, _SECRETS = resources.named("pods"), resources.named("secrets")
 
@@ -90,6 +91,12 @@ class ServiceAccountTokens:
         secret = self._lookup.get(_SECRETS, secret_name, namespace)
         if secret is None or secret["metadata"].get("deletionTimestamp"):
             raise Refused("Token has been invalidated")
+        if (secret["metadata"].get("labels") or {}).get(_INVALID_SINCE):
+            raise Refused(
+                f"the token in secret {namespace}/{secret_name} for service account {namespace}/{name} has been marked "
+                f"invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the "
+                f"'{_INVALID_SINCE}' label from the secret to temporarily allow use of this token"
+            )
         kept = base64.b64decode((secret.get("data") or {}).get("token", ""))
         if not hmac.compare_digest(kept, token.encode()):
             raise Refused("Token does not match server's copy")

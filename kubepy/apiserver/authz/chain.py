@@ -6,16 +6,18 @@ Source: pkg/kubeapiserver/authorizer/config.go; apiserver pkg/authorization/unio
 from collections.abc import Callable, Mapping, Sequence
 
 from kubepy.apiserver.authn.user import PRIVILEGED_GROUP, UserInfo
+from kubepy.apiserver.authz.abac import Abac, Policy
 from kubepy.apiserver.authz.decision import ALLOWED, NO_OPINION, Authorizer, Decision, forbidden
 from kubepy.apiserver.authz.node import NodeAuthorizer
 from kubepy.apiserver.authz.rbac import Rbac
-from kubepy.apiserver.authz.settings import AuthorizerSettings
+from kubepy.apiserver.authz.settings import ABAC, AuthorizerSettings
 from kubepy.apiserver.authz.webhook import WebhookAuthorizer, WebhookSettings
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.request_info import RequestInfo
 from kubepy.apiserver.webhooks.client import Webhooks
 
 _UNRESOLVED: tuple[tuple[type, str], ...] = (
+    (Abac, "the rules of ABAC are not listed"),
     (NodeAuthorizer, "node authorizer does not support user rule resolution"),
     (WebhookAuthorizer, "webhook authorizer does not support user rule resolution"),
 )
@@ -97,8 +99,8 @@ class Authorization:
 class Authorizers:
     """Makes authorizers of settings; Node and RBAC are made once and stay, whatever comes around them."""
 
-    def __init__(self, lookup: Lookup, webhooks: Webhooks) -> None:
-        self._lookup, self._webhooks = lookup, webhooks
+    def __init__(self, lookup: Lookup, webhooks: Webhooks, policies: Sequence[Policy] = ()) -> None:
+        self._lookup, self._webhooks, self._policies = lookup, webhooks, policies
         self._kept: dict[str, Authorizer] = {}
         self._asked: dict[WebhookSettings, WebhookAuthorizer] = {}
 
@@ -113,12 +115,13 @@ class Authorizers:
 
     def _local(self, mode: str) -> Authorizer:
         if mode not in self._kept:
-            self._kept[mode] = local_authorizer(mode, self._lookup)
+            found = Abac(self._policies) if mode == ABAC else local_authorizer(mode, self._lookup)
+            self._kept[mode] = found
         return self._kept[mode]
 
 
 def local_authorizer(mode: str, lookup: Lookup) -> Authorizer:
-    """Raises KeyError for a mode that is none of MODES, or a webhook."""
+    """Raises KeyError for a mode that is none of MODES, or needs more than objects."""
     makers: Mapping[str, Callable[[], Authorizer]] = {
         "AlwaysAllow": AlwaysAllow,
         "AlwaysDeny": AlwaysDeny,

@@ -17,7 +17,8 @@ from kubepy.apiserver.webhooks.target import Target, from_kubeconfig
 from kubepy.lib import kubeconfig
 
 WEBHOOK = "Webhook"
-MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC", WEBHOOK)
+ABAC = "ABAC"
+MODES = (ABAC, "AlwaysAllow", "AlwaysDeny", "Node", "RBAC", WEBHOOK)
 _VERSIONS = tuple(f"apiserver.config.k8s.io/{version}" for version in ("v1", "v1beta1", "v1alpha1"))
 _CONDITIONS_MOST = 64
 _TIMEOUT_MOST_S = 30.0

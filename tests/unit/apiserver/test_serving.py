@@ -97,15 +97,20 @@ def test_names_and_wildcards() -> None:
 def test_flags_that_do_not_go_together_are_faults() -> None:
     config = ApiServerConfig(
         tls_min_version="VersionTLS11", tls_cipher_suites=("NONE",), tls_sni_cert_key=("/nowhere",),
-        strict_transport_security_directives=("max-age=a",), oidc_client_id="k", oidc_signing_algs=("HS256",),
+        strict_transport_security_directives=("max-age=a",),
+        cors_allowed_origins=("x.example",), oidc_client_id="k", oidc_signing_algs=("HS256",),
         authentication_config="/nowhere", authorization_mode=("Webhook",), authorization_webhook_version="v2",
+        logging_format="json",
     )  # fmt: skip
     assert list(security_faults(config, ())) == [
+        '--logging-format "json" is not supported: lines are text',
         '--tls-min-version: unknown tls version "VersionTLS11", use VersionTLS12 or VersionTLS13',
         "--tls-cipher-suites: Cipher suite NONE not supported or doesn't exist",
         "--tls-sni-cert-key: expected comma separated certificate and key file paths, got /nowhere",
         "--strict-transport-security-directives invalid, allowed values: max-age=expireTime, includeSubDomains, "
         "preload. see https://tools.ietf.org/html/rfc6797#section-6.1 for more information",
+        "--cors-allowed-origins has an invalid regular expression: regular expression does not pin to start/end of "
+        "host in the origin header",
         "oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set",
         "authentication-config file and oidc-* flags are mutually exclusive",
         '--oidc-signing-algs: oidc: unsupported signing alg: "HS256"',

@@ -136,6 +136,12 @@ def test_a_legacy_token_lives_as_long_as_its_secret(objects: Any) -> None:
     data = {"token": base64.b64encode(token.encode()).decode()}
     objects.put({"apiVersion": "v1", "kind": "Secret", **meta("robot-token"), "data": data})
     assert authenticate(objects, token).user.name == "system:serviceaccount:default:robot"
+    marked = meta("robot-token")
+    marked["metadata"]["labels"] = {"kubernetes.io/legacy-token-invalid-since": "2026-01-01"}
+    objects.put({"apiVersion": "v1", "kind": "Secret", **marked, "data": data})
+    with pytest.raises(Refused, match="has been marked invalid"):
+        authenticate(objects, token)
+    objects.put({"apiVersion": "v1", "kind": "Secret", **meta("robot-token"), "data": data})
     objects.remove(resources.named("serviceaccounts"), "robot", "default")
     with pytest.raises(Refused, match="ServiceAccount has been deleted"):
         authenticate(objects, token)

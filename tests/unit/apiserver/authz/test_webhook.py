@@ -163,7 +163,7 @@ def test_all_faults_of_the_file_are_told(tmp_path: Path) -> None:
             {"type": "Webhook", "name": "w", "webhook": wrong},
             {"type": "RBAC", "name": "w"},
             {"type": "RBAC", "name": "again"},
-            {"type": "ABAC", "name": "x"},
+            {"type": "Other", "name": "x"},
             needed=("Node",),
         )
     assert caught.value.faults == [
@@ -175,8 +175,8 @@ def test_all_faults_of_the_file_are_told(tmp_path: Path) -> None:
         "authorizers[0].webhook.matchConditions[0].expression: Required value",
         'authorizers[1].name: Duplicate value: "w"',
         'authorizers[2].type: Duplicate value: "RBAC"',
-        'authorizers[3].type: Unsupported value: "ABAC": supported values: "AlwaysAllow", "AlwaysDeny", "Node", '
-        '"RBAC", "Webhook"',
+        'authorizers[3].type: Unsupported value: "Other": supported values: "ABAC", "AlwaysAllow", "AlwaysDeny", '
+        '"Node", "RBAC", "Webhook"',
         'authorizers: Invalid value: "": the types Node cannot be removed while the server runs',
     ]
 
