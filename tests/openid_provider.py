@@ -9,8 +9,8 @@ from typing import Any
 import jwt
 from aiohttp import web
 
-from kubepy.apiserver.authn.signing import verification_key
 from kubepy.lib import pki
+from kubepy.lib.jwt_keys import verification_key
 from kubepy.lib.tls import server_context
 
 CLIENT = "kubernetes"

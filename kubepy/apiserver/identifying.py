@@ -22,7 +22,7 @@ from kubepy.apiserver.authn.jwt_settings import AuthenticationSettings, JwtIssue
 from kubepy.apiserver.authn.jwt_tokens import JwtTokens
 from kubepy.apiserver.authn.request_header import HeaderNames, RequestHeader
 from kubepy.apiserver.authn.service_account import ServiceAccountTokens
-from kubepy.apiserver.authn.signing import Signer, Verifier, discovery_document, jwks_document
+from kubepy.apiserver.authn.signing import Verifier, discovery_document, jwks_document
 from kubepy.apiserver.authn.token_file import TokenFile, parse_token_file
 from kubepy.apiserver.authn.webhook_tokens import WebhookTokens
 from kubepy.apiserver.authz.settings import webhook_target
@@ -32,6 +32,7 @@ from kubepy.apiserver.expressions import compile_expression
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.webhooks.client import Webhooks
 from kubepy.lib import file_watch, log, pki
+from kubepy.lib.jwt_keys import Signer
 
 _log = log.get(__name__)
 

@@ -14,7 +14,6 @@ from kubepy.apiserver.admission.plugins import Tools, build_plugins
 from kubepy.apiserver.authn.impersonation import Impersonation
 from kubepy.apiserver.authn.impersonation_modes import MODES, Mode
 from kubepy.apiserver.authn.reviews import review_self, review_token
-from kubepy.apiserver.authn.signing import Signer
 from kubepy.apiserver.authn.token_request import TokenIssuer
 from kubepy.apiserver.authz import bootstrap as bootstrap_policy
 from kubepy.apiserver.authz import reviews
@@ -26,6 +25,7 @@ from kubepy.apiserver.registry.admission_kinds import EngineKinds
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.routing import Review
 from kubepy.apiserver.server import ApiServer, Security
+from kubepy.lib.jwt_keys import Signer
 
 AUTHN, AUTHZ = "authentication.k8s.io", "authorization.k8s.io"
 _ACCOUNTS = resources.named("serviceaccounts")

@@ -29,7 +29,7 @@ FLAGS: Sequence[Flag] = (
     Flag("cluster-signing-key-file", "string", "", "Key of that CA."),
     Flag("cluster-signing-duration", "duration", 365 * 86400.0, "The longest time a certificate is signed for."),
     Flag("root-ca-file", "string", "", "CA that is published to every namespace."),
-    Flag("service-account-private-key-file", "string", "", "Key that signed legacy service-account tokens."),
+    Flag("service-account-private-key-file", "string", "", "Key that signs the tokens of Secrets."),
     Flag("node-monitor-grace-period", "duration", 50.0, "Silence after which a node is taken to be unhealthy."),
     Flag("resource-quota-sync-period", "duration", 300.0, "How often every quota is counted anew."),
     Flag("terminated-pod-gc-threshold", "int", 12500, "Finished pods to keep; 0 keeps all."),
@@ -39,7 +39,7 @@ FLAGS: Sequence[Flag] = (
 )
 _FILES = (
     "kubeconfig", "tls-cert-file", "tls-private-key-file", "cluster-signing-cert-file", "cluster-signing-key-file",
-    "root-ca-file", *delegated.FILES,
+    "root-ca-file", "service-account-private-key-file", *delegated.FILES,
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from kubepy.controllers.resource_quota import ResourceQuotaController
 from kubepy.controllers.root_ca import RootCAPublisher
 from kubepy.controllers.service_account import ServiceAccountController
 from kubepy.controllers.service_cidrs import ServiceCIDRController
+from kubepy.controllers.tokens import TokensController
 from kubepy.lib import kubeconfig, log
 from kubepy.lib.kubeconfig import RestConfig
 
@@ -53,6 +54,7 @@ def _always(values: Mapping[str, Any]) -> bool:
 
 
 CONTROLLERS: Sequence[tuple[str, Builder, Enabled]] = (
+    ("serviceaccount-token", TokensController, lambda v: bool(v["service-account-private-key-file"])),
     ("serviceaccount", ServiceAccountController, _always),
     ("namespace", NamespaceController, _always),
     ("root-ca-certificate-publisher", RootCAPublisher, lambda v: bool(v["root-ca-file"])),
@@ -108,6 +110,13 @@ def chosen(names: Sequence[str], known: Sequence[str]) -> list[str]:
     return [name for name in known if f"-{name}" not in asked and ("*" in asked or name in asked)]
 
 
+def _as_account(context: Context, name: str, client_of: ClientOf | None) -> Context:
+    """What the loop works with; the one that makes accounts' tokens needs the manager's own rights, as upstream."""
+    if client_of is None or name == TokensController.name:
+        return context
+    return replace(context, client=client_of(account_of(name)))
+
+
 async def run_controllers(client: Client, values: Mapping[str, Any], client_of: ClientOf | None = None) -> None:
     """Runs the chosen loops until cancelled; one that fails takes the process down, to be started again.
 
@@ -117,7 +126,7 @@ async def run_controllers(client: Client, values: Mapping[str, Any], client_of: 
     context = Context(client=client, informers=informers, settings=values)
     wanted = chosen(values["controllers"], [name for name, _, _ in CONTROLLERS])
     loops = [
-        (name, build(replace(context, client=client_of(account_of(name))) if client_of else context))
+        (name, build(_as_account(context, name, client_of)))
         for name, build, enabled in CONTROLLERS
         if name in wanted and enabled(values)
     ]

@@ -252,6 +252,7 @@ def manager_settings(files: Files) -> dict[str, Any]:
     values = {flag.name: flag.default for flag in MANAGER_FLAGS}
     return values | {
         "root-ca-file": str(files.pki / "ca.crt"),
+        "service-account-private-key-file": str(files.pki / "sa.key"),
         "cluster-signing-cert-file": str(files.pki / "ca.crt"),
         "cluster-signing-key-file": str(files.pki / "ca.key"),
         "cluster-cidr": "10.244.0.0/16",

@@ -9,8 +9,8 @@ import orjson
 
 from kubepy.apiserver.authn.base import Refused
 from kubepy.apiserver.authn.jwt_settings import Expression, JwtIssuer, Source
-from kubepy.apiserver.authn.signing import Claims
 from kubepy.apiserver.authn.user import UserInfo
+from kubepy.lib.jwt_keys import Claims
 
 _LIST = "expression must return a string or a list of strings"
 

@@ -15,7 +15,8 @@ from kubepy.apiserver.authn.jwt_claims import user_of
 from kubepy.apiserver.authn.jwt_settings import JwtIssuer
 from kubepy.apiserver.authn.provider_keys import ProviderError, ProviderKeys
 from kubepy.apiserver.authn.service_account import audiences_of
-from kubepy.apiserver.authn.signing import SIGNATURE_ONLY, Claims, unverified_issuer
+from kubepy.apiserver.authn.signing import SIGNATURE_ONLY, unverified_issuer
+from kubepy.lib.jwt_keys import Claims
 
 _LEEWAY_S = 300.0
 """How far the issuer's clock may be ahead of ours."""

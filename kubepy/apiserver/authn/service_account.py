@@ -14,9 +14,10 @@ from typing import Any
 from kubepy.api import resources
 from kubepy.apiserver.authn import user as users
 from kubepy.apiserver.authn.base import Authenticated, Refused
-from kubepy.apiserver.authn.signing import Claims, Verifier, unverified_issuer
+from kubepy.apiserver.authn.signing import Verifier, unverified_issuer
 from kubepy.apiserver.lookup import Lookup, Object
 from kubepy.lib.clock import SYSTEM, Clock, parse_rfc3339
+from kubepy.lib.jwt_keys import Claims
 
 LEGACY_ISSUER = "kubernetes/serviceaccount"
 LEEWAY = timedelta(minutes=1)

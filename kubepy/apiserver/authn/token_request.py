@@ -14,10 +14,10 @@ from kubepy.api.defaults.registry import apply_defaults
 from kubepy.api.errors import BadRequest, conflict, invalid_object, object_not_found
 from kubepy.api.resources import Resource
 from kubepy.api.validation.registry import rules_for
-from kubepy.apiserver.authn.signing import Claims, Signer
 from kubepy.apiserver.authn.user import SERVICE_ACCOUNT_PREFIX
 from kubepy.apiserver.lookup import Lookup, Object
 from kubepy.lib.clock import rfc3339
+from kubepy.lib.jwt_keys import Claims, Signer
 
 GROUP = "authentication.k8s.io"
 MOUNTED_LIFETIME_S = 3607

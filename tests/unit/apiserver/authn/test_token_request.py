@@ -11,11 +11,12 @@ from kubepy.api.errors import BadRequest, Conflict, Invalid, NotFound
 from kubepy.apiserver.authn.chain import Tokens
 from kubepy.apiserver.authn.reviews import review_self, review_token
 from kubepy.apiserver.authn.service_account import ServiceAccountTokens
-from kubepy.apiserver.authn.signing import Signer, Verifier
+from kubepy.apiserver.authn.signing import Verifier
 from kubepy.apiserver.authn.token_file import TokenFile
 from kubepy.apiserver.authn.token_request import TokenIssuer
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.lib import pki
+from kubepy.lib.jwt_keys import Signer
 
 Object = dict[str, Any]
 ISSUER = "https://issuer"

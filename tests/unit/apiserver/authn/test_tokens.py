@@ -11,8 +11,9 @@ from kubepy.api import resources
 from kubepy.apiserver.authn.base import Refused
 from kubepy.apiserver.authn.bootstrap_token import BootstrapTokens
 from kubepy.apiserver.authn.service_account import ServiceAccountTokens
-from kubepy.apiserver.authn.signing import Signer, Verifier, discovery_document, jwks_document
+from kubepy.apiserver.authn.signing import Verifier, discovery_document, jwks_document
 from kubepy.lib import pki
+from kubepy.lib.jwt_keys import Signer
 
 ISSUER, API = "https://kubernetes.default.svc.cluster.local", "https://kubernetes.default.svc.cluster.local"
 KEY, OTHER_KEY = pki.new_key(), pki.new_key(rsa_bits=2048)
