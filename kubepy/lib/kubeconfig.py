@@ -34,17 +34,20 @@ class RestConfig:
     """Where the certificate came from, when it was a path; it may be rotated under us."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """How somebody shows himself. PEM texts are bytes; empty means: not used."""
+
+    certificate: bytes = b""
+    key: bytes = b""
+    token: str = ""
+    token_file: str = ""
+
+
 def load(path: str | Path, *, context: str | None = None) -> RestConfig:
     """The configuration of a context, the current one by default. Raises KubeconfigError."""
     path = Path(path)
-    try:
-        document = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise KubeconfigError(f"cannot read {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise KubeconfigError(f"{path} is not YAML: {error}") from error
-    if not isinstance(document, dict):
-        raise KubeconfigError(f"{path} is not a kubeconfig")
+    document = _document(path)
     wanted = context or document.get("current-context") or ""
     chosen = _entry(document, "contexts", wanted, path)["context"]
     cluster = _entry(document, "clusters", chosen.get("cluster", ""), path)["cluster"]
@@ -62,6 +65,40 @@ def load(path: str | Path, *, context: str | None = None) -> RestConfig:
         namespace=chosen.get("namespace") or "default",
         client_certificate_file=_resolve(user["client-certificate"], path) if user.get("client-certificate") else None,
     )
+
+
+def load_users(path: str | Path) -> tuple[dict[str, Credentials], str]:
+    """Every user of a file by name, and the name of the current context's, or nothing. Raises KubeconfigError."""
+    path = Path(path)
+    document = _document(path)
+    users = {
+        str(entry.get("name") or ""): _credentials(entry.get("user") or {}, path)
+        for entry in document.get("users") or ()
+    }
+    current = document.get("current-context") or ""
+    contexts = {entry.get("name"): entry.get("context") or {} for entry in document.get("contexts") or ()}
+    return users, str(contexts.get(current, {}).get("user") or "")
+
+
+def _credentials(user: Mapping[str, Any], path: Path) -> Credentials:
+    return Credentials(
+        certificate=_data(user, "client-certificate", path) or b"",
+        key=_data(user, "client-key", path) or b"",
+        token=user.get("token") or "",
+        token_file=_resolve(user["tokenFile"], path) if user.get("tokenFile") else "",
+    )
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise KubeconfigError(f"cannot read {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise KubeconfigError(f"{path} is not YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise KubeconfigError(f"{path} is not a kubeconfig")
+    return document
 
 
 def render(config: RestConfig, *, cluster: str = "kubernetes", user: str = "admin") -> str:

@@ -5,7 +5,7 @@ Source: apiserver pkg/admission/configuration, pkg/admission/plugin/webhook/acce
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kubepy.api.meta import Object
@@ -17,9 +17,11 @@ from kubepy.apiserver.admission.policies.conditions import conditions_of
 from kubepy.apiserver.admission.policies.expressions import Expression
 from kubepy.apiserver.admission.reviewing import VERSIONS
 from kubepy.apiserver.lookup import Lookup
+from kubepy.apiserver.webhooks.accounts import Accounts
 from kubepy.apiserver.webhooks.target import BadTarget, Target, from_client_config
 
 _DEFAULT_TIMEOUT_S = 10.0
+NOBODY = Accounts()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +45,7 @@ class Hook:
     reinvocable: bool
 
 
-def hooks_of(configurations: Iterable[Object]) -> list[Hook]:
+def hooks_of(configurations: Iterable[Object], accounts: Accounts = NOBODY) -> list[Hook]:
     """Every webhook in the order in which they are called: by the configurations' names, then as listed."""
     found: list[Hook] = []
     for configuration in sorted(configurations, key=lambda obj: str(obj["metadata"]["name"])):
@@ -51,7 +53,9 @@ def hooks_of(configurations: Iterable[Object]) -> list[Hook]:
         seen: dict[str, int] = {}
         for webhook in configuration.get("webhooks") or ():
             nth = seen[webhook["name"]] = seen.get(webhook["name"], -1) + 1
-            found.append(_hook(webhook, name, f"{name}/{webhook['name']}/{nth}", len(found)))
+            hook = _hook(webhook, name, f"{name}/{webhook['name']}/{nth}", len(found))
+            target = accounts.known_to(hook.target) if hook.target is not None else None
+            found.append(replace(hook, target=target))
     return found
 
 
@@ -85,7 +89,8 @@ Wanted = tuple[Hook, Place]
 class HookIndex:
     """The webhooks of one kind of configuration, by the writes that they are about."""
 
-    def __init__(self, configurations: Resource, lookup: Lookup, kinds: Kinds) -> None:
+    def __init__(self, configurations: Resource, lookup: Lookup, kinds: Kinds, accounts: Accounts = NOBODY) -> None:
+        self._accounts = accounts
         self._configurations = configurations
         self._lookup = lookup
         self._kinds = kinds
@@ -97,7 +102,7 @@ class HookIndex:
         """The webhooks that want such writes, in order; their selectors and conditions are still to be asked."""
         version = self._lookup.version(self._configurations)
         if version != self._version:
-            self._hooks = hooks_of(self._lookup.list(self._configurations))
+            self._hooks = hooks_of(self._lookup.list(self._configurations), self._accounts)
             self._by_write.clear()
             self._version = version
         if not self._hooks:

@@ -21,9 +21,10 @@ from kubepy.apiserver.admission.plugin import ALL_OPERATIONS, Plugin
 from kubepy.apiserver.admission.reinvoking import Round
 from kubepy.apiserver.admission.reviewing import Verdict
 from kubepy.apiserver.admission.webhooks.asking import Asker, HookFailed, failure
-from kubepy.apiserver.admission.webhooks.hooks import HookIndex, Wanted
+from kubepy.apiserver.admission.webhooks.hooks import NOBODY, HookIndex, Wanted
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.registry.strategy import keep
+from kubepy.apiserver.webhooks.accounts import Accounts
 
 CONFIGURATIONS = resources.named("mutatingwebhookconfigurations", "admissionregistration.k8s.io")
 _PATCH, _MUTATION = "patch.webhook.admission.k8s.io/", "mutation.webhook.admission.k8s.io/"
@@ -36,8 +37,8 @@ class MutatingAdmissionWebhook(Plugin):
     operations = ALL_OPERATIONS
     subresources = None
 
-    def __init__(self, lookup: Lookup, kinds: Kinds, asker: Asker) -> None:
-        self._index = HookIndex(CONFIGURATIONS, lookup, kinds)
+    def __init__(self, lookup: Lookup, kinds: Kinds, asker: Asker, accounts: Accounts = NOBODY) -> None:
+        self._index = HookIndex(CONFIGURATIONS, lookup, kinds, accounts)
         self._kinds = kinds
         self._asker = asker
 

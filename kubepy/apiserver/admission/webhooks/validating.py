@@ -13,8 +13,9 @@ from kubepy.apiserver.admission.kinds import Kinds
 from kubepy.apiserver.admission.matching import is_exempt
 from kubepy.apiserver.admission.plugin import ALL_OPERATIONS, Plugin
 from kubepy.apiserver.admission.webhooks.asking import Asker, HookFailed, Views, failure
-from kubepy.apiserver.admission.webhooks.hooks import HookIndex, Wanted
+from kubepy.apiserver.admission.webhooks.hooks import NOBODY, HookIndex, Wanted
 from kubepy.apiserver.lookup import Lookup
+from kubepy.apiserver.webhooks.accounts import Accounts
 
 CONFIGURATIONS = resources.named("validatingwebhookconfigurations", "admissionregistration.k8s.io")
 _FAILED_OPEN = "failed-open.validating.webhook.admission.k8s.io/"
@@ -27,8 +28,8 @@ class ValidatingAdmissionWebhook(Plugin):
     operations = ALL_OPERATIONS
     subresources = None
 
-    def __init__(self, lookup: Lookup, kinds: Kinds, asker: Asker) -> None:
-        self._index = HookIndex(CONFIGURATIONS, lookup, kinds)
+    def __init__(self, lookup: Lookup, kinds: Kinds, asker: Asker, accounts: Accounts = NOBODY) -> None:
+        self._index = HookIndex(CONFIGURATIONS, lookup, kinds, accounts)
         self._asker = asker
 
     def looks_at(self, operation: str, resource: Resource, subresource: str) -> bool:
