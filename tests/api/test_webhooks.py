@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 import pytest
+import uvloop
 from aiohttp import web
 
-from tests.api.serving import Api, kubectl, kubectls, on_api
+from tests.api.serving import Api, api_server, kubectl, kubectls
 from tests.webhook_server import Hook, WebhookServer, admitted, patched, webhook_server
 
 Object = dict[str, Any]
@@ -48,12 +49,12 @@ class Hooks:
         return [review["request"] for path, review in self.server.asked if path.startswith(f"/{name}?")]
 
 
-def on_hooks(folder: Path, test: Callable[[Hooks], Awaitable[None]]) -> None:
-    async def run(api: Api) -> None:
-        async with webhook_server() as server:
+def on_hooks(folder: Path, test: Callable[[Hooks], Awaitable[None]], **settings: Any) -> None:
+    async def run() -> None:
+        async with asyncio.timeout(60), api_server(folder, **settings) as api, webhook_server() as server:
             await test(Hooks(api, server))
 
-    on_api(folder, run)
+    uvloop.run(run())
 
 
 def config_map(name: str, labels: Object | None = None, **data: str) -> Object:
@@ -442,3 +443,27 @@ def test_owners_that_a_webhook_breaks_are_put_back(tmp_path: Path) -> None:
             assert (await answer.json())["metadata"]["managedFields"][0]["operation"] == "Update"
 
     on_hooks(tmp_path, test)
+
+
+def test_webhooks_are_asked_as_the_user_that_the_configuration_file_names(tmp_path: Path) -> None:
+    async def test(hooks: Hooks) -> None:
+        await hooks.configure("Mutating", "m", hooks.webhook("m", admitted))
+        await hooks.configure("Validating", "v", hooks.webhook("v", admitted))
+        assert (await hooks.api.call("POST", MAPS, config_map("a")))[0] == 201
+        shown = [request.headers.get("Authorization") for request in hooks.server.requests]
+        assert shown == [None, "Bearer secret"]
+
+    users = [{"name": "127.0.0.1:*", "user": {"token": "no"}}, {"name": "*", "user": {"token": "secret"}}]
+    (tmp_path / "users").write_text(json.dumps({"apiVersion": "v1", "kind": "Config", "users": users}))
+    told = {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "WebhookAdmissionConfiguration",
+        "kubeConfigFile": str(tmp_path / "users"),
+    }
+    outer = {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AdmissionConfiguration",
+        "plugins": [{"name": "ValidatingAdmissionWebhook", "configuration": told}],
+    }
+    (tmp_path / "admission").write_text(json.dumps(outer))
+    on_hooks(tmp_path, test, admission_control_config_file=str(tmp_path / "admission"))

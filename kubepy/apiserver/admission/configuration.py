@@ -16,6 +16,7 @@ from kubepy.apiserver.admission.pod_node_selector import Selectors, parse_select
 from kubepy.apiserver.admission.pod_security.policy import Settings, parse_settings
 from kubepy.apiserver.admission.pod_toleration_restriction import Defaults, parse_defaults
 from kubepy.apiserver.admission.resource_quota import Limited, parse_limited
+from kubepy.apiserver.webhooks.accounts import Accounts, parse_accounts
 
 _GROUP = "apiserver.config.k8s.io"
 _OUTER = {("AdmissionConfiguration", f"{_GROUP}/v1"), ("AdmissionConfiguration", "apiserver.k8s.io/v1alpha1")}
@@ -31,6 +32,9 @@ class Configuration:
     event_limits: Sequence[Limit] = ()
     node_selectors: Selectors = field(default_factory=dict)
     tolerations: Defaults = field(default_factory=Defaults)
+    mutating_accounts: Accounts = field(default_factory=Accounts)
+    """As whom mutating webhooks are asked; `validating_accounts` the validating ones."""
+    validating_accounts: Accounts = field(default_factory=Accounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,10 @@ def _kinds(kind: str, group: str, *versions: str) -> frozenset[tuple[str, str]]:
     return frozenset((kind, f"{group}/{version}") for version in versions)
 
 
+_ACCOUNTS = _kinds("WebhookAdmissionConfiguration", _GROUP, "v1") | _kinds("WebhookAdmission", _GROUP, "v1alpha1")
 _READERS: Mapping[str, _Reader] = {
+    "MutatingAdmissionWebhook": _Reader("mutating_accounts", _ACCOUNTS, parse_accounts),
+    "ValidatingAdmissionWebhook": _Reader("validating_accounts", _ACCOUNTS, parse_accounts),
     "PodSecurity": _Reader(
         "pod_security",
         _kinds("PodSecurityConfiguration", "pod-security.admission.config.k8s.io", "v1", "v1beta1", "v1alpha1"),

@@ -117,11 +117,15 @@ MAKERS: dict[str, Maker] = {
     "DenyServiceExternalIPs": lambda tools: DenyServiceExternalIPs(),
     "PodTopologyLabels": lambda tools: PodTopologyLabels(tools.lookup),
     "MutatingAdmissionPolicy": lambda tools: MutatingAdmissionPolicy(tools.lookup, tools.kinds, tools.authorization),
-    "MutatingAdmissionWebhook": lambda tools: MutatingAdmissionWebhook(tools.lookup, tools.kinds, tools.asker()),
+    "MutatingAdmissionWebhook": lambda tools: MutatingAdmissionWebhook(
+        tools.lookup, tools.kinds, tools.asker(), tools.configuration.mutating_accounts
+    ),
     "ValidatingAdmissionPolicy": lambda tools: ValidatingAdmissionPolicy(
         tools.lookup, tools.kinds, tools.authorization, tools.metrics
     ),
-    "ValidatingAdmissionWebhook": lambda tools: ValidatingAdmissionWebhook(tools.lookup, tools.kinds, tools.asker()),
+    "ValidatingAdmissionWebhook": lambda tools: ValidatingAdmissionWebhook(
+        tools.lookup, tools.kinds, tools.asker(), tools.configuration.validating_accounts
+    ),
     "ResourceQuota": lambda tools: ResourceQuota(tools.lookup, tools.writer, tools.configuration.limited),
     "AlwaysDeny": lambda tools: AlwaysDeny(),
 }
