@@ -42,6 +42,10 @@ class CallError(Exception):
         self.status = status
 
 
+class NoClient(CallError):
+    """The webhook cannot be asked at all: what is configured about it is no good."""
+
+
 class Webhooks(Protocol):
     """What callers need of the client."""
 
@@ -125,7 +129,7 @@ class WebhookClient:
         try:
             tls = client_tls(target)
         except (ssl.SSLError, ValueError) as fault:
-            raise CallError(f"unable to load root certificates: unable to parse bytes as PEM block: {fault}") from fault
+            raise NoClient("unable to load root certificates: unable to parse bytes as PEM block") from fault
         resolver = ServiceResolver(target.service, self._lookup) if target.service is not None else None
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(

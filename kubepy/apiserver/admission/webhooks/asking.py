@@ -19,13 +19,13 @@ from kubepy.apiserver.admission.reviewing import BadReview, Verdict
 from kubepy.apiserver.admission.webhooks.hooks import Hook, Wanted
 from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.lookup import Lookup
-from kubepy.apiserver.webhooks.client import CallError, Webhooks
+from kubepy.apiserver.webhooks.client import CallError, NoClient, Webhooks
 from kubepy.lib import log
 
 _log = log.get(__name__)
 
 
-_UNAVAILABLE = 503
+_UNAVAILABLE, _INTERNAL = 503, 500
 Views = tuple[Object | None, Object | None]
 """The new and the old state at the version that somebody wants to see."""
 
@@ -102,6 +102,8 @@ class Asker:
         review = reviewing.review_of(attributes, uid, place.resource, objects, version=hook.version)
         try:
             answer = await self._client.call(hook.target, review, timeout_s=hook.timeout_s)
+        except NoClient as fault:
+            raise HookFailed(f"could not get REST client: {fault}", _INTERNAL) from fault
         except CallError as fault:
             code = fault.status.code if fault.status is not None else _UNAVAILABLE
             raise HookFailed(f"failed to call webhook: {fault}", code) from fault

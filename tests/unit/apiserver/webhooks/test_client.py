@@ -11,7 +11,7 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from kubepy.apiserver.webhooks.client import CallError, WebhookClient
+from kubepy.apiserver.webhooks.client import CallError, NoClient, WebhookClient
 from kubepy.apiserver.webhooks.places import NoPlace, places_of
 from kubepy.apiserver.webhooks.target import BadTarget, ServiceReference, Target, from_client_config, from_kubeconfig
 from kubepy.lib import pki
@@ -112,6 +112,9 @@ def test_who_is_not_certified_by_the_bundle_or_not_for_the_name_is_not_believed(
         target = from_client_config({**other, "service": {**other["service"], "port": server.port}})  # type: ignore[dict-item]
         assert (await failed(client, target)).endswith("x509: certificate is not valid for hook.else.svc")
         assert server.asked == []
+        broken = {**server.client_config("/echo"), "caBundle": base64.b64encode(b"nonsense").decode()}
+        with pytest.raises(NoClient, match="unable to load root certificates: unable to parse bytes as PEM block"):
+            await client.call(from_client_config(broken), {})
 
     asking(test)
 
