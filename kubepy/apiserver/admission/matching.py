@@ -18,22 +18,35 @@ from kubepy.apiserver.admission.kinds import Kinds
 from kubepy.apiserver.lookup import Lookup
 
 _NAMESPACES = resources.named("namespaces")
-_EXEMPT_GROUP = "admissionregistration.k8s.io"
-_EXEMPT = frozenset(
-    (
-        "mutatingadmissionpolicies",
-        "mutatingadmissionpolicybindings",
-        "mutatingwebhookconfigurations",
-        "validatingadmissionpolicies",
-        "validatingadmissionpolicybindings",
-        "validatingwebhookconfigurations",
-    )
-)
+_EXEMPT = {
+    "admissionregistration.k8s.io": frozenset(
+        (
+            "mutatingadmissionpolicies",
+            "mutatingadmissionpolicybindings",
+            "mutatingwebhookconfigurations",
+            "validatingadmissionpolicies",
+            "validatingadmissionpolicybindings",
+            "validatingwebhookconfigurations",
+        )
+    ),
+    "authentication.k8s.io": frozenset(("selfsubjectreviews", "tokenreviews")),
+    "authorization.k8s.io": frozenset(
+        (
+            "localsubjectaccessreviews",
+            "selfsubjectaccessreviews",
+            "selfsubjectrulesreviews",
+            "subjectaccessreviews",
+        )
+    ),
+}
 
 
 def is_exempt(resource: Resource) -> bool:
-    """Whether nothing of this kind is intercepted: a configuration must not lock itself away."""
-    return resource.group == _EXEMPT_GROUP and resource.plural in _EXEMPT
+    """Whether nothing of this kind is intercepted.
+
+    A configuration must not lock itself away, nor must the cluster's own questions about access depend on anyone.
+    """
+    return resource.plural in _EXEMPT.get(resource.group, ())
 
 
 @dataclass(frozen=True, slots=True)
