@@ -26,6 +26,10 @@ class BadReview(ValueError):
     """An answer that breaks the rules; the message is upstream's."""
 
 
+class BadPatch(BadReview):
+    """An answer whose patch cannot be read; the message needs nothing before it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a webhook said. `operations` is its patch; `result` the Status that goes with a denial."""
@@ -85,6 +89,7 @@ def verdict_of(answer: Object, uid: str, *, version: str, mutating: bool) -> Ver
         raise BadReview("webhook response was absent")
     if version == "v1":
         _check_head(answer, response, uid)
+        _check_patch(response, mutating=mutating)
     patch = _patch(response, version) if mutating else b""
     annotations = response.get("auditAnnotations") or {}
     return Verdict(
@@ -105,15 +110,24 @@ def _check_head(answer: Object, response: Object, uid: str) -> None:
         raise BadReview(f"expected webhook response of {_GROUP}/v1, Kind={_KIND}, got {group}/{version}, Kind={kind}")
 
 
+def _check_patch(response: Object, *, mutating: bool) -> None:
+    encoded, kind = response.get("patch"), response.get("patchType")
+    if not mutating:
+        for field, value in (("patch", encoded or None), ("patchType", kind)):
+            if value is not None:
+                raise BadReview(f"validating webhook may not return response.{field}")
+    elif encoded and kind is None:
+        raise BadReview("webhook returned response.patch but not response.patchType")
+    elif not encoded and kind is not None:
+        raise BadReview("webhook returned response.patchType but not response.patch")
+    elif kind == "":
+        raise BadReview('webhook returned invalid response.patchType of ""')
+
+
 def _patch(response: Object, version: str) -> bytes:
     encoded, kind = response.get("patch") or "", response.get("patchType")
-    if version == "v1":
-        if encoded and kind is None:
-            raise BadReview("webhook returned response.patch but not response.patchType")
-        if not encoded and kind is not None:
-            raise BadReview("webhook returned response.patchType but not response.patch")
-        if encoded and kind != "JSONPatch":
-            raise BadReview(f'webhook returned invalid response.patchType of "{kind}"')
+    if encoded and version == "v1" and kind != "JSONPatch":
+        raise BadPatch(f'unsupported patch type "{kind}"')
     try:
         return base64.b64decode(encoded, validate=True)
     except (binascii.Error, TypeError, ValueError) as fault:
@@ -126,11 +140,11 @@ def _operations(patch: bytes) -> list[Object]:
     try:
         found = orjson.loads(patch)
     except orjson.JSONDecodeError as fault:
-        raise BadReview(f"received undecodable patch in webhook response: {fault}") from fault
+        raise BadPatch(f"received undecodable patch in webhook response: {fault}") from fault
     if found is None:
         return []
     if not isinstance(found, list) or not all(isinstance(operation, dict) for operation in found):
-        raise BadReview("received undecodable patch in webhook response: it is no list of operations")
+        raise BadPatch("received undecodable patch in webhook response: it is no list of operations")
     return found
 
 

@@ -178,7 +178,8 @@ PATCH = base64.b64encode(b"[]").decode()
         ({**answered(), "kind": "X"}, "got admission.k8s.io/v1, Kind=X"),
         (answered(patch=PATCH), "webhook returned response.patch but not response.patchType"),
         (answered(patchType="JSONPatch"), "webhook returned response.patchType but not response.patch"),
-        (answered(patch=PATCH, patchType="Merge"), 'webhook returned invalid response.patchType of "Merge"'),
+        (answered(patch=PATCH, patchType="Merge"), 'unsupported patch type "Merge"'),
+        (answered(patch=PATCH, patchType=""), 'webhook returned invalid response.patchType of ""'),
         (answered(patch="e30=", patchType="JSONPatch"), "received undecodable patch"),
         (answered(patch="?", patchType="JSONPatch"), "not base64"),
     ],
@@ -191,7 +192,9 @@ def test_answers_that_break_the_rules(answer: Object, why: str) -> None:
 def test_the_old_review_needs_no_uid_and_validating_ones_no_patch() -> None:
     old = {"response": {"allowed": True, "patch": PATCH}}
     assert verdict_of(old, "u", version="v1beta1", mutating=True).allowed
-    assert verdict_of(answered(allowed=True, patch="?"), "u", version="v1", mutating=False).operations == []
+    for field in ("patch", "patchType"):
+        with pytest.raises(BadReview, match=f"validating webhook may not return response.{field}$"):
+            verdict_of(answered(allowed=True, **{field: "x"}), "u", version="v1", mutating=False)
     assert not verdict_of(answered(allowed="yes"), "u", version="v1", mutating=False).allowed
 
 
