@@ -128,11 +128,15 @@ def _describe(file: Any, kind: Object) -> None:
     *package, name = kind.name.split(".")
     assert not package, "names of objects have no dots"
     message = file.message_type.add(name=name)
+    # `foo_bar` and `fooBar` would be the same in JSON made of messages; nobody makes any here.
+    message.options.deprecated_legacy_json_field_conflicts = True
+    taken = set(kind.fields)
     for number, (field, inner) in enumerate(kind.fields.items(), 1):
         match inner:
             case ListOf(element=element) if not isinstance(element, ListOf | MapOf):
                 _field(message, field, number, element, _LABEL_MANY)
-            case MapOf(value=value) if not isinstance(value, ListOf | MapOf):
+            case MapOf(value=value) if not isinstance(value, ListOf | MapOf) and f"{_camel(field)}Entry" not in taken:
+                taken.add(f"{_camel(field)}Entry")
                 entry = message.nested_type.add(name=f"{_camel(field)}Entry")
                 entry.options.map_entry = True
                 _field(entry, "key", 1, "string", _LABEL_ONE)
@@ -140,7 +144,8 @@ def _describe(file: Any, kind: Object) -> None:
                 place = f".{kind.name}.{entry.name}"
                 message.field.add(name=field, number=number, label=_LABEL_MANY, type=_MESSAGE, type_name=place)
             case _:
-                # Lists of lists and the like are no fields that a message can have: they are looked at as they come.
+                # Lists of lists and the like, and maps whose entries' name is taken, are no fields that a message can
+                # have: they are looked at as they come.
                 _field(message, field, number, inner if isinstance(inner, str | Object) else "dyn", _LABEL_ONE)
 
 

@@ -161,3 +161,15 @@ def test_dynamic_expressions_make_objects() -> None:
     assert environment.compile("jsonpatch.escapeKey('a/b~c')").evaluate({}) == "a~1b~0c"
     with pytest.raises(CompileError, match="undeclared reference to 'nobody'"):
         environment.compile("nobody + 1")
+
+
+def test_fields_that_differ_only_in_how_words_are_joined_are_two() -> None:
+    kind = Object(
+        "Twins", {"foo_bar": "int", "fooBar": "string", "a_b": MapOf("int"), "aB": MapOf("string"), "AbEntry": "int"}
+    )
+    environment = Environment({"self": kind})
+    program = environment.compile("self.foo_bar == 1 && self.fooBar == 'x' && self.a_b['k'] == 2 && self.aB.k == 'y'")
+    assert (
+        program.evaluate({"self": {"foo_bar": 1, "fooBar": "x", "a_b": {"k": 2}, "aB": {"k": "y"}, "AbEntry": 3}})
+        is True
+    )
