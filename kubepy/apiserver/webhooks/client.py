@@ -1,7 +1,7 @@
 """Asks webhooks: POST a review, get the review back. One client for all of them.
 
 Each Target has connections of its own, kept for the next call; a target that was not asked for long makes room for
-others. Nothing is retried but what a webhook cannot have seen: a call on a kept connection that it had closed.
+others. Nothing is retried but, once, a call on a kept connection that turned out to be closed.
 Faults are upstream's words (`faults.py`); a caller puts its own before them, as in `failed calling webhook "x": ...`.
 Source: apiserver pkg/util/webhook/client.go.
 """
@@ -99,7 +99,7 @@ class WebhookClient:
                 url, data=body, headers=_headers(target), allow_redirects=False, trace_request_ctx=trace
             ) as reply:
                 return reply.status, await _bounded(reply, most)
-        except (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError):
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError, BrokenPipeError):
             if not (trace.reused and again):
                 raise
         return await self._post(pool, target, url, body, most, again=False)

@@ -4,6 +4,7 @@ Source: client-go rest/request.go (transformResponse), apimachinery pkg/api/erro
 texts of Go's net, net/http and crypto/tls.
 """
 
+import errno
 import ssl
 
 import aiohttp
@@ -63,7 +64,7 @@ def of_way(target: Target, fault: BaseException, address: str) -> str:
         return f"dial tcp {address}: {getattr(inner, 'strerror', None) or inner}"
     if isinstance(fault, aiohttp.ServerDisconnectedError):
         return "EOF"
-    if isinstance(inner, ConnectionResetError):
+    if isinstance(inner, ConnectionResetError) or getattr(inner, "errno", None) == errno.ECONNRESET:
         return "read: connection reset by peer"
     return str(fault) or type(fault).__name__
 
