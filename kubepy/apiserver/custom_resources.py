@@ -137,6 +137,7 @@ class CustomResources:
 
     async def _withdraw(self, name: str) -> None:
         for custom in self._customs.pop(name, ()):
+            self._engine.closing.discard(self._engine.of(custom.row).prefix)
             await self._engine.drop(custom.row)
         self._tell()
         await self._free_names(name)
@@ -153,8 +154,12 @@ class CustomResources:
         meta = definition["metadata"]
         if CLEANUP not in (meta.get("finalizers") or ()):
             return
+        if meta["name"] not in self._customs and is_established(definition):
+            await self._serve(meta["name"], customs_of(definition))
         for custom in (self._customs.get(meta["name"]) or ())[:1]:
-            cache = self._engine.of(custom.row).cache
+            served = self._engine.of(custom.row)
+            cache = served.cache
+            self._engine.closing.add(served.prefix)
             for namespace in {entry.namespace for entry in cache.list()[0]}:
                 await self._server.client.delete_collection(custom.row, namespace or None)
             await cache.fresh()

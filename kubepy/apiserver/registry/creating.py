@@ -7,7 +7,7 @@ Source: apiserver pkg/endpoints/handlers/create.go, pkg/registry/rest/create.go,
 import secrets
 
 from kubepy.api import errors
-from kubepy.api.errors import ApiError, BadRequest, InternalError
+from kubepy.api.errors import ApiError, BadRequest, InternalError, MethodNotAllowed
 from kubepy.api.meta import Object, new_uid
 from kubepy.apiserver.options import WriteOptions, parse_write_options
 from kubepy.apiserver.registry import conversion, owning, validating
@@ -31,6 +31,9 @@ _SYSTEM_FIELDS = (
 async def create(engine: Engine, served: Served, ctx: Context) -> Result:
     """Creates the object in the request's body. Raises ApiError."""
     resource = served.resource
+    if engine.closing and served.prefix in engine.closing:
+        why = "create not allowed while custom resource definition is terminating"
+        raise MethodNotAllowed(why, details={"group": resource.group, "kind": resource.plural})
     options = parse_write_options(ctx.params, "CreateOptions")
     ctx.dry_run = options.dry_run
     obj = parse_body(ctx, resource.kind)

@@ -46,6 +46,8 @@ class Engine:
         self._served: dict[tuple[str, str, str], Served] = {}
         self._caches: dict[str, ResourceCache] = {}
         self.lookup = CacheLookup(self)
+        self.closing: set[str] = set()
+        """Prefixes of custom resources whose definition is being deleted: nothing is created there any more."""
         self.webhooks: Webhooks | None = None
         """What asks the webhooks that convert custom resources."""
         self.after_create: dict[str, Callable[[Object], Awaitable[None]]] = {}

@@ -68,9 +68,9 @@ class Node:
         return not (self.rules or self.properties or self.others or self.items)
 
 
-def compile_rules(schema: Schema) -> Node | None:
-    """The tree of a resource's schema; rules that do not compile are in it with their faults."""
-    return _node(schema, is_resource=True) if has_rules(schema) else None
+def compile_rules(schema: Schema, *, is_resource: bool = True) -> Node | None:
+    """The tree of a schema; rules that do not compile are in it with their faults."""
+    return _node(schema, is_resource=is_resource) if has_rules(schema) else None
 
 
 def _node(schema: Schema, *, is_resource: bool) -> Node | None:
@@ -144,10 +144,10 @@ class Run:
         self._warnings = warnings if warnings is not None else []
         self._faults: list[FieldError] = []
 
-    def check(self, tree: Node, new: Any, old: Any = ABSENT) -> list[FieldError]:
-        """All faults."""
+    def check(self, tree: Node, new: Any, old: Any = ABSENT, path: str = "") -> list[FieldError]:
+        """All faults of the value at a path."""
         with contextlib.suppress(_Stopped):
-            self._visit(tree, new, old, "", unchanged=False)
+            self._visit(tree, new, old, path, unchanged=False)
         return self._faults
 
     def _visit(self, node: Node, new: Any, old: Any, path: str, *, unchanged: bool) -> None:

@@ -136,7 +136,16 @@ def _string(schema: Schema, value: str, path: str, old: Any) -> list[FieldError]
         faults.append(invalid(path, value, f"{path} in body should be at least {least} chars long"))
     if (pattern := schema.get("pattern")) and not _compiled(pattern).search(value):
         faults.append(invalid(path, value, f"{path} in body should match '{pattern}'"))
+    if (form := schema.get("format")) and not _has_format(value, form):
+        faults.append(invalid(path, value, f'{path} in body must be of type {form}: "{value}"'))
     return faults
+
+
+def _has_format(value: str, form: str) -> bool:
+    from kubepy.apiserver.registry.formats import CHECKS  # few schemas ask for formats
+
+    check = CHECKS.get(form)
+    return check is None or check(value)
 
 
 @lru_cache(1024)

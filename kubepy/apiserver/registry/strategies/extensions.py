@@ -10,6 +10,7 @@ from kubepy.api.meta import Object, add_finalizer
 from kubepy.api.validation.crd import schemas_of
 from kubepy.apiserver.api_services import available
 from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.default_faults import faults_of_defaults
 from kubepy.apiserver.registry.strategy import Strategy
 from kubepy.apiserver.registry.structural import has_rules
 from kubepy.lib.clock import rfc3339
@@ -41,15 +42,14 @@ class CustomResourceDefinitionStrategy(Strategy):
                 new["status"] = status
 
     def faults(self, obj: Object) -> list[FieldError]:
-        if not has_rules(obj.get("spec")):
-            return []
-        from kubepy.apiserver.registry import rule_faults  # only who has rules pays for what compiles them
+        found: list[FieldError] = []
+        for path, schema in schemas_of(obj.get("spec") or {}):
+            found += faults_of_defaults(schema, path)
+            if has_rules(schema):
+                from kubepy.apiserver.registry import rule_faults  # only who has rules pays for what compiles them
 
-        return [
-            fault
-            for path, schema in schemas_of(obj.get("spec") or {})
-            for fault in rule_faults.faults_of_rules(schema, path)
-        ]
+                found += rule_faults.faults_of_rules(schema, path)
+        return found
 
     def begin_delete(self, obj: Object, ctx: Context) -> bool:
         if obj["metadata"].get("deletionTimestamp"):
