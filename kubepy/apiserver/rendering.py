@@ -21,6 +21,7 @@ from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.reading import Page
 from kubepy.apiserver.registry.result import Result
+from kubepy.apiserver.registry.selecting import matches_late
 from kubepy.apiserver.registry.served import Served
 from kubepy.apiserver.warning_headers import warning_headers
 from kubepy.lib.http import Response
@@ -147,7 +148,7 @@ async def respond_list(served: Served, ctx: Context, page: Page) -> Response:
     if form.is_plain and not served.converts:
         return Response(200, _join(served, page), headers=_NO_CACHE)
     found = await conversion.read(served, [decode_stored(entry.data) for entry in page.objects])
-    objects = [conversion.from_storage(served, obj) for obj in found]
+    objects = [conversion.from_storage(served, obj) for obj in found if matches_late(served, page.late, obj)]
     return respond(_list_in_shape(served, ctx, objects, _list_meta(page)), form)
 
 

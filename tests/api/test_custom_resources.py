@@ -1,6 +1,7 @@
 """Custom resources over HTTPS: rules, names, selectors, versions, and how kubectl shows them."""
 
 import asyncio
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -255,11 +256,25 @@ def _renamed(review: Json) -> Json:
     return {"apiVersion": review["apiVersion"], "kind": "ConversionReview", "response": response}
 
 
+async def _selects_by_converted_fields(api: Api, path: str, version: str) -> None:
+    """There is one object, whose spec.length is 4."""
+    for wanted, count in ((4, 1), (5, 0)):
+        _, found = await api.call("GET", f"{path}?fieldSelector=spec.length%3D{wanted}")
+        assert len(found["items"]) == count
+    query = f"?watch=true&resourceVersion={version}&fieldSelector=spec.length%3D4&timeoutSeconds=20"
+    async with api.session.get(f"{api.url}{path}{query}") as stream:
+        for length, event in ((5, "DELETED"), (4, "ADDED")):
+            assert (await api.call("PATCH", f"{path}/w", {"spec": {"length": length}}, kind=MERGE))[0] == 200
+            told = json.loads(await stream.content.readline())
+            assert (told["type"], told["object"]["spec"]) == (event, {"length": length})
+
+
 def test_webhook_converts_between_versions(tmp_path: Path) -> None:
     async def test(api: Api) -> None:
         async with webhook_server() as hooks:
             v1, v2 = (spec_schema({name: {"type": "integer", "minimum": 1}}) for name in ("size", "length"))
-            second = {"name": "v2", "served": True, "storage": False, "schema": {"openAPIV3Schema": v2}}
+            second = {"name": "v2", "served": True, "storage": False, "schema": {"openAPIV3Schema": v2},
+                      "selectableFields": [{"jsonPath": ".spec.length"}]}  # fmt: skip
             config = {"clientConfig": hooks.client_config("/convert"), "conversionReviewVersions": ["v1"]}
             made = definition(
                 "widgets", "Widget", v1, versions=[second], conversion={"strategy": "Webhook", "webhook": config}
@@ -280,6 +295,7 @@ def test_webhook_converts_between_versions(tmp_path: Path) -> None:
             assert [each["spec"] for each in found["items"]] == [{"length": 4}]
             _, found = await api.call("GET", WIDGETS)
             assert [each["spec"] for each in found["items"]] == [{"size": 4}]
+            await _selects_by_converted_fields(api, newer, found["metadata"]["resourceVersion"])
 
             def failing(review: Json) -> Json:
                 result = {"status": "Failed", "message": "no idea how"}
@@ -291,5 +307,27 @@ def test_webhook_converts_between_versions(tmp_path: Path) -> None:
                 500, "conversion webhook for example.com/v1, Kind=Widget failed: no idea how",
             )  # fmt: skip
             assert (await api.call("GET", f"{WIDGETS}/w"))[0] == 200
+
+    on_api(tmp_path, test)
+
+
+def test_nothing_is_created_of_a_kind_that_is_going(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        assert (await api.call("POST", DEFINITIONS, definition("widgets", "Widget", {"type": "object"})))[0] == 201
+        kept = widget("kept")
+        kept["metadata"]["finalizers"] = ["example.com/stay"]
+        assert (await api.call("POST", WIDGETS, kept))[0] == 201
+        assert (await api.call("DELETE", f"{DEFINITIONS}/widgets.example.com"))[0] == 200
+        async with asyncio.timeout(10):
+            while not (await api.call("GET", f"{WIDGETS}/kept"))[1]["metadata"].get("deletionTimestamp"):
+                await asyncio.sleep(0.01)
+        code, status = await api.call("POST", WIDGETS, widget("late"))
+        assert code == 405
+        assert status["message"] == "create not allowed while custom resource definition is terminating"
+        patch = {"metadata": {"finalizers": None}}
+        assert (await api.call("PATCH", f"{WIDGETS}/kept", patch, kind=MERGE))[0] == 200
+        async with asyncio.timeout(10):
+            while (await api.call("GET", f"{DEFINITIONS}/widgets.example.com"))[0] != 404:
+                await asyncio.sleep(0.01)
 
     on_api(tmp_path, test)

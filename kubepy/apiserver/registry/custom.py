@@ -70,6 +70,10 @@ class Custom:
         }
         return definitions.schema_from({**self.schema, "type": "object", "properties": properties})
 
+    def selected(self, obj: Object) -> dict[str, str]:
+        """What field selectors of this version see of an object."""
+        return {label: _selected(path, obj) for label, path in self.selectable.items()}
+
     def fill_defaults(self, obj: Object) -> None:
         """Sets the schema's defaults in place."""
         structural.fill_defaults(self.schema, obj)

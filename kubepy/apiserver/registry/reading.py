@@ -8,17 +8,18 @@ Source: apiserver pkg/storage/cacher/cacher.go, pkg/storage/continue.go, pkg/end
 import base64
 import posixpath
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
 from kubepy.api.errors import BadRequest, Expired
 from kubepy.api.go_values import json_type
 from kubepy.api.schemas import parse_json
+from kubepy.api.selectors import EVERY_FIELD, FieldSelector
 from kubepy.apiserver.options import ListOptions, first, parse_list_options, require_uint
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.retrying import missing
-from kubepy.apiserver.registry.selecting import check_fields
+from kubepy.apiserver.registry.selecting import check_fields, split_fields
 from kubepy.apiserver.registry.served import Served
 from kubepy.storage.cache import CachedObject
 
@@ -41,6 +42,8 @@ class Page:
     revision: int
     continue_token: str = ""
     remaining: int | None = None
+    late: FieldSelector = EVERY_FIELD
+    """What is still to be selected by, when the objects have been converted."""
 
 
 async def get(served: Served, ctx: Context) -> CachedObject:
@@ -61,6 +64,15 @@ async def list_page(served: Served, ctx: Context) -> Page:
     """What the URL and its options select. Raises ApiError."""
     options = parse_list_options(ctx.params)
     check_fields(served, options.fields)
+    early, late = split_fields(served, options.fields)
+    if not late.is_everything:
+        page = await _list_page(served, ctx, replace(options, fields=early, limit=0))
+        page.late = late
+        return page
+    return await _list_page(served, ctx, options)
+
+
+async def _list_page(served: Served, ctx: Context, options: ListOptions) -> Page:
     if options.continue_token:
         return await _continue(served, ctx, options)
     cache, version = served.cache, options.resource_version

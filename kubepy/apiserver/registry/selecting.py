@@ -4,7 +4,8 @@ Source: the AddFieldLabelConversionFunc calls of pkg/apis/*/*/conversion.go.
 """
 
 from kubepy.api.errors import BadRequest
-from kubepy.api.selectors import FieldSelector
+from kubepy.api.meta import Object
+from kubepy.api.selectors import EVERY_FIELD, FieldSelector
 from kubepy.apiserver.registry.served import Served
 
 _META = ("metadata.name", "metadata.namespace")
@@ -16,6 +17,20 @@ def check_fields(served: Served, fields: FieldSelector) -> None:
     for term in fields.terms:
         if term.field not in _META and term.field not in selectable:
             raise BadRequest(_unsupported(served, term.field))
+
+
+def split_fields(served: Served, fields: FieldSelector) -> tuple[FieldSelector, FieldSelector]:
+    """What the cache can select by, and what can only be told once a webhook has converted the objects."""
+    if served.converter is None or not served.converts or fields.is_everything:
+        return fields, EVERY_FIELD
+    early = tuple(term for term in fields.terms if term.field in _META)
+    late = tuple(term for term in fields.terms if term.field not in _META)
+    return FieldSelector(early), FieldSelector(late)
+
+
+def matches_late(served: Served, late: FieldSelector, obj: Object) -> bool:
+    """Whether a converted object is selected."""
+    return late.is_everything or served.custom is None or late.matches(served.custom.selected(obj))
 
 
 def _unsupported(served: Served, field: str) -> str:

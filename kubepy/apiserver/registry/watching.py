@@ -6,20 +6,22 @@ Source: apiserver pkg/endpoints/handlers/{watch,get}.go, pkg/storage/cacher/cach
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import cast
 
 import orjson
 
 from kubepy.api.errors import ApiError, Expired
 from kubepy.api.meta import Object
+from kubepy.api.selectors import FieldSelector
 from kubepy.apiserver.options import ListOptions, parse_list_options, require_uint
 from kubepy.apiserver.registry import conversion
 from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.context import Context
-from kubepy.apiserver.registry.selecting import check_fields
+from kubepy.apiserver.registry.selecting import check_fields, matches_late, split_fields
 from kubepy.apiserver.registry.served import Served
 from kubepy.lib.http import Stream
-from kubepy.storage.cache import ByteWatcher, EventWatcher
+from kubepy.storage.cache import ByteWatcher, EventWatcher, WatchEvent
 
 Render = Callable[[Object, bool], Object]
 CONTENT_TYPE = "application/json"
@@ -34,13 +36,26 @@ async def watch(served: Served, ctx: Context, render: Render | None, min_timeout
     check_fields(served, options.fields)
     timeout_s = options.timeout_s or int(min_timeout_s * (1 + random.random()))
     version = require_uint(options.resource_version)
+    early, late = split_fields(served, options.fields)
+    options = replace(options, fields=early)
     try:
         watcher = await _open(served, ctx, options, version, plain=render is None)
     except Expired as gone:
         return Stream(_once(_error_line(gone)), content_type=CONTENT_TYPE)
     if render is None:
         return Stream(_Timed(watcher, timeout_s), content_type=CONTENT_TYPE)
-    return Stream(_Rendered(cast(EventWatcher, watcher), timeout_s, render, served), content_type=CONTENT_TYPE)
+    events = cast(EventWatcher, watcher)
+    if late.is_everything:
+        return Stream(_Rendered(events, timeout_s, render, served), content_type=CONTENT_TYPE)
+    shown = set() if options.send_initial_events or not version else await _shown(served, late)
+    return Stream(_Selected(events, timeout_s, render, served, late, shown), content_type=CONTENT_TYPE)
+
+
+async def _shown(served: Served, late: FieldSelector) -> set[str]:
+    """The keys of what a client that goes on from a list has been shown."""
+    entries, _ = served.cache.list()
+    found = await conversion.read(served, [decode_stored(entry.data) for entry in entries])
+    return {entry.key for entry, obj in zip(entries, found, strict=True) if matches_late(served, late, obj)}
 
 
 async def _open(
@@ -107,10 +122,46 @@ class _Rendered(_Timed):
                 obj["apiVersion"] = self._served.resource.api_version
             else:
                 obj = await conversion.read_one(self._served, obj)
-            shown = self._render(obj, self._is_first)
-            lines.append(orjson.dumps({"type": event.type, "object": shown}) + b"\n")
-            self._is_first = False
+            kind = self._type(event, obj)
+            if kind is not None:
+                shown = self._render(obj, self._is_first)
+                lines.append(orjson.dumps({"type": kind, "object": shown}) + b"\n")
+                self._is_first = False
         return b"".join(lines)
+
+    def _type(self, event: WatchEvent, obj: Object) -> str | None:
+        """What the event is to the client; None for nothing."""
+        return event.type
+
+
+class _Selected(_Rendered):
+    """The same, of what is selected by fields that only converted objects have; `shown` are the keys of what the client
+    has seen.
+    """
+
+    def __init__(
+        self,
+        watcher: EventWatcher,
+        timeout_s: float,
+        render: Render,
+        served: Served,
+        late: FieldSelector,
+        shown: set[str],
+    ) -> None:
+        super().__init__(watcher, timeout_s, render, served)
+        self._late = late
+        self._shown = shown
+
+    def _type(self, event: WatchEvent, obj: Object) -> str | None:
+        if event.type == "BOOKMARK":
+            return event.type
+        key = event.object.key
+        was_shown = key in self._shown
+        if event.type == "DELETED" or not matches_late(self._served, self._late, obj):
+            self._shown.discard(key)
+            return "DELETED" if was_shown else None
+        self._shown.add(key)
+        return "MODIFIED" if was_shown else "ADDED"
 
 
 def _error_line(error: ApiError) -> bytes:
