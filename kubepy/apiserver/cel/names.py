@@ -30,12 +30,15 @@ def _unknown(node: Node, known: frozenset[str]) -> Iterator[str]:
         for part in (node.condition, node.step, node.result):
             yield from _unknown(part, inner)
         return
-    for child in _children(node):
+    for child in children(node):
         yield from _unknown(child, known)
 
 
-def _children(node: Node) -> Iterator[Node]:
+def children(node: Node) -> Iterator[Node]:
+    """The nodes that a node is made of."""
     match node:
+        case Comprehension():
+            yield from (node.range, node.initial, node.condition, node.step, node.result)
         case Select(operand=operand):
             yield operand
         case Call(target=target, arguments=arguments):

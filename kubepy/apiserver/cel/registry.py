@@ -24,6 +24,9 @@ REGEX: Final = 0.25
 """What one character of a regular expression costs."""
 
 
+_ASKING: Final = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Declaration:
     """One overload, as the checker is told of it."""
@@ -155,5 +158,5 @@ def made(arguments: tuple[Any, ...], result: Any) -> int:
 
 
 def searched(arguments: tuple[Any, ...], result: Any) -> int:
-    """Running a regular expression over a string."""
-    return math.ceil((1 + size(arguments[0])) * TRAVERSAL) * math.ceil(size(arguments[1]) * REGEX)
+    """Running a regular expression over a string; to call the one who does it costs us something, too."""
+    return _ASKING + math.ceil((1 + size(arguments[0])) * TRAVERSAL) * math.ceil(size(arguments[1]) * REGEX)

@@ -97,10 +97,11 @@ class Type:
 
 @dataclass(slots=True)
 class Tree:
-    """A whole expression. `types` is empty when it was not checked."""
+    """A whole expression. `types` is empty when it was not checked; `positions` are where in the text nodes are."""
 
     root: Node
     types: Mapping[int, Type] = field(default_factory=dict)
+    positions: Mapping[int, int] = field(default_factory=dict)
 
 
 _PRIMITIVES: Final = ("", "bool", "int", "uint", "double", "string", "bytes")
@@ -157,7 +158,8 @@ def read(data: bytes) -> Tree:
     types = {}
     for pair in map(_fields, inner.get(3, ())):
         types[_one(pair, 1, 0)] = _type(_one(pair, 2))
-    return Tree(_node(_one(inner, 4)), types)
+    pairs = map(_fields, _fields(_one(inner, 5)).get(4, ()))
+    return Tree(_node(_one(inner, 4)), types, {_one(pair, 1, 0): _one(pair, 2, 0) for pair in pairs})
 
 
 def _type(data: bytes) -> Type:

@@ -90,6 +90,27 @@ def test_expression_does_not_compile(expression: str, message: str) -> None:
     assert raised.value.message == message
 
 
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("any.text.matches('[')", "1:18: invalid matches argument\n | any.text.matches('[')\n | .................^"),
+        ("duration('soon') > duration('1s')", "1:10: invalid duration argument"),
+        ("timestamp('now') == null", "1:11: invalid timestamp argument"),
+        ("true &&\n 1 in [1, 'a']", "2:11: expected type 'int' but found 'string'\n |  1 in [1, 'a']\n | ..........^"),
+        ("{'a': 1, 'b': [1]} == {}", "1:15: expected type 'int' but found 'list(int)'"),
+    ],
+)
+def test_literals_are_judged_when_they_are_written(expression: str, message: str) -> None:
+    with pytest.raises(CompileError) as raised:
+        ENVIRONMENT.compile(expression)
+    assert raised.value.message.startswith(f"ERROR: <input>:{message}")
+
+
+def test_format_takes_values_of_all_types() -> None:
+    assert value_of("'%s %d'.format(['a', 1])") == "a 1"
+    assert value_of("[1, any.text].size()") == 2
+
+
 def test_result_of_another_type_is_refused() -> None:
     with pytest.raises(CompileError, match="must evaluate to bool"):
         ENVIRONMENT.compile("1", result_type="bool")
