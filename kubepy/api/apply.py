@@ -32,7 +32,7 @@ from kubepy.api.managed_fields import (
 from kubepy.api.meta import Object
 from kubepy.api.strategic_merge import PatchFailed
 
-__all__ = ["Applied", "apply", "check_configuration", "track_update"]
+__all__ = ["Applied", "ApplyConflict", "apply", "check_configuration", "track_update"]
 
 BEFORE_FIRST_APPLY = "before-first-apply"
 
@@ -82,7 +82,7 @@ def apply(
     conflicts = [(entry, field_sets.intersection(fields_of(entry), changed)) for entry in others]
     found = [(entry, fields) for entry, fields in conflicts if fields is not None]
     if found and not force:
-        raise _conflict(found)
+        raise ApplyConflict(found)
     kept = lose(others, field_sets.union(changed, removed)) if changed or removed else others
     if owns := stripped(applied):
         at = time if changed or removed or last is None else last.get("time", time)
@@ -110,7 +110,7 @@ def check_configuration(patch: Object, api_version: str, schema: Schema) -> None
     try:
         typed_values.check(schema, patch)
     except typed_values.Untyped as fault:
-        raise PatchFailed(f"failed to create typed patch object ({_described(patch)}): {fault}") from fault
+        raise PatchFailed(f"failed to create typed patch object ({_named(patch)}): {fault}") from fault
 
 
 def _meta_of(patch: Object) -> Object:
@@ -119,7 +119,7 @@ def _meta_of(patch: Object) -> Object:
     return meta if isinstance(meta, dict) else {}
 
 
-def _described(patch: Object) -> str:
+def _named(patch: Object) -> str:
     meta = _meta_of(patch)
     return f"{meta.get('namespace', '')}/{meta.get('name', '')}; {patch.get('apiVersion')}, Kind={patch.get('kind')}"
 
@@ -147,8 +147,22 @@ def _described_manager(entry: Object) -> str:
     return f"{text} using {entry.get('apiVersion')}" if entry.get("operation") == UPDATE else text
 
 
-def _conflict(found: list[tuple[Object, FieldSet]]) -> Conflict:
-    """409 with a cause for each field that another manager owns."""
+class ApplyConflict(Conflict):
+    """409 with a cause for each field that another manager owns. `found` are the owners, each with these fields."""
+
+    def __init__(self, found: list[tuple[Object, FieldSet]]) -> None:
+        text, causes = _described(found)
+        super().__init__(text, details={"causes": causes})
+        self.found = found
+
+    def beyond(self, allowed: FieldSet | None) -> "ApplyConflict | None":
+        """What is left of it when some fields may be taken; None if nothing is."""
+        left = [(entry, field_sets.difference(fields, allowed)) for entry, fields in self.found]
+        kept = [(entry, fields) for entry, fields in left if fields is not None]
+        return ApplyConflict(kept) if kept else None
+
+
+def _described(found: list[tuple[Object, FieldSet]]) -> tuple[str, list[dict[str, str]]]:
     by_manager: dict[str, list[str]] = {}
     for entry, fields in found:
         by_manager.setdefault(_described_manager(entry), []).extend(field_sets.paths(fields))
@@ -166,4 +180,4 @@ def _conflict(found: list[tuple[Object, FieldSet]]) -> Conflict:
             for line in (f"conflicts with {manager}:", *(f"- {path}" for path in paths))
         ]
         text = f"{len(causes)} conflicts: " + "\n".join(lines)
-    return Conflict(f"Apply failed with {text}", details={"causes": causes})
+    return f"Apply failed with {text}", causes

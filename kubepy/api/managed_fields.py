@@ -136,6 +136,11 @@ def entries_fault(entries: Iterable[Object]) -> str | None:
     return None
 
 
+def _is_sound(entry: Object) -> bool:
+    """Whether an entry that a client made up can be read; one that cannot leaves all as they were."""
+    return entries_fault([entry]) is None and field_sets.is_field_set(entry.get("fieldsV1") or {})
+
+
 def _is_reset(entries: list[Object]) -> bool:
     """A single empty entry: how a client asks to forget all owners."""
     return len(entries) == 1 and not any(entries[0].values())
@@ -159,7 +164,7 @@ def track_update(
     given, known = [] if subresource else entries_of(new), entries_of(old)
     if given and _is_reset(given):
         return []
-    is_sound = all(entry in known or field_sets.is_field_set(entry.get("fieldsV1") or {}) for entry in given)
+    is_sound = all(entry in known or _is_sound(entry) for entry in given)
     entries = given if given and is_sound else known
     if old is not None and not entries:
         return []

@@ -6,11 +6,12 @@ looked into. All answers speak in field sets (field_sets.py). Pure; unchanged pa
 Source: structured-merge-diff typed/ (tofieldset.go, merge.go, remove.go, validate.go) and merge/update.go.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import orjson
 
+from kubepy.api import field_sets
 from kubepy.api.definitions import Schema
 from kubepy.api.field_sets import FieldSet
 
@@ -161,52 +162,71 @@ def prune(schema: Schema, value: Any, last: FieldSet, owned: FieldSet) -> Any:
     return {key[2:]: part for key, part in left.items()} if isinstance(value, dict) else list(left.values())
 
 
-def check(schema: Schema, value: Any, path: str = "") -> None:
-    """Raises Untyped for a field that the schema does not declare, a wrong type, or list entries without their keys."""
+def check(schema: Schema, value: Any) -> None:
+    """Raises Untyped for fields that the schema does not declare, wrong types, or list entries without their keys."""
+    faults = list(_faults(schema, value, ""))
+    if faults:
+        raise Untyped(faults[0] if len(faults) == 1 else "\n  ".join(["errors:", *faults]))
+
+
+def _faults(schema: Schema, value: Any, path: str) -> Iterator[str]:
     kind = schema.kind
     if value is None or kind == "any":
         return
     if kind in _MAPS:
         if not isinstance(value, dict):
-            raise Untyped(f"{path or '.'}: expected map, got {_shown(value)}")
+            yield f"{path or '.'}: expected map, got {_shown(value)}"
+            return
         for key, inner in value.items():
             if kind == "struct" and key not in schema.properties and not schema.preserve_unknown:
-                raise Untyped(f"{path}.{key}: field not declared in schema")
-            check(schema.child(key), inner, f"{path}.{key}")
+                yield f"{path}.{key}: field not declared in schema"
+            else:
+                yield from _faults(schema.child(key), inner, f"{path}.{key}")
     elif kind == "list":
-        if not isinstance(value, list):
-            raise Untyped(f"{path}: expected list, got {_shown(value)}")
-        _check_entries(schema, value, path)
+        if isinstance(value, list):
+            yield from _list_faults(schema, value, path)
+        else:
+            yield f"{path}: expected list, got {_shown(value)}"
     else:
-        _check_scalar(kind, value, path)
+        yield from _scalar_faults(kind, value, path)
 
 
-def _check_entries(schema: Schema, items: list[Any], path: str) -> None:
+def _list_faults(schema: Schema, items: list[Any], path: str) -> Iterator[str]:
     seen: set[str] = set()
     for index, item in enumerate(items):
-        check(schema.items, item, f"{path}[{index}]")
         if schema.list_type not in ("set", "map"):
+            yield from _faults(schema.items, item, f"{path}[{index}]")
             continue
-        if schema.list_type == "map":
-            for key in schema.map_keys:
-                if not isinstance(item, dict) or (item.get(key) is None and key not in _KEY_DEFAULTS):
-                    raise Untyped(
-                        f"{path}: element {index}: associative list with keys has an element that omits key field "
-                        f'"{key}" (and doesn\'t have default value)'
-                    )
+        lacks = _missing_key(schema, item)
+        if lacks is not None:
+            yield (
+                f"{path}: element {index}: associative list with keys has an element that omits key field "
+                f'"{lacks}" (and doesn\'t have default value)'
+            )
+            continue
         element = element_of(schema, item, index)
+        shown = field_sets.element_text(element)
         if element in seen:
-            raise Untyped(f"{path}: duplicate entries for key {element.partition(':')[2]}")
+            yield f"{path}: duplicate entries for key {shown}"
         seen.add(element)
+        yield from _faults(schema.items, item, f"{path}{shown}")
 
 
-def _check_scalar(kind: str, value: Any, path: str) -> None:
+def _missing_key(schema: Schema, item: Any) -> str | None:
+    if schema.list_type != "map":
+        return None
+    if not isinstance(item, dict):
+        return schema.map_keys[0]
+    return next((key for key in schema.map_keys if item.get(key) is None and key not in _KEY_DEFAULTS), None)
+
+
+def _scalar_faults(kind: str, value: Any, path: str) -> Iterator[str]:
     if kind in ("string", "bytes", "time", "micro-time") and not isinstance(value, str):
-        raise Untyped(f"{path}: expected string, got {_shown(value)}")
+        yield f"{path}: expected string, got {_shown(value)}"
     if kind == "boolean" and not isinstance(value, bool):
-        raise Untyped(f"{path}: expected boolean, got {_shown(value)}")
+        yield f"{path}: expected boolean, got {_shown(value)}"
     if kind in ("int32", "int64", "number") and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise Untyped(f"{path}: expected numeric (int or float), got {_shown(value)}")
+        yield f"{path}: expected numeric (int or float), got {_shown(value)}"
 
 
 def _shown(value: Any) -> str:

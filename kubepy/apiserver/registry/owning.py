@@ -5,8 +5,11 @@ that the endpoint does not write (status, or all but it) come to nobody's share.
 Source: apiserver pkg/endpoints/handlers/{create,update,patch}.go, fieldmanager.
 """
 
+from functools import partial
+
 from kubepy.api import managed_fields, schemas
-from kubepy.api.apply import apply
+from kubepy.api.apply import Applied, apply
+from kubepy.api.last_applied import KUBECTL, apply_as_kubectl
 from kubepy.api.meta import Object
 from kubepy.apiserver.options import WriteOptions
 from kubepy.apiserver.registry.context import Context
@@ -44,17 +47,24 @@ def apply_configuration(
     """The live object with a configuration applied to it. Raises BadRequest, Conflict."""
     schema = schema_of(served)
     assert schema is not None
-    return apply(
-        live,
-        config,
+    ways = partial(
+        apply,
+        patch=config,
         manager=options.manager,
-        force=bool(options.force),
         schema=schema,
         api_version=served.resource.api_version,
         time=rfc3339(ctx.now),
         subresource=ctx.info.subresource,
         reset=_SPEC_OF_STATUS if ctx.info.subresource == "status" else _STATUS if served.strategy.has_status else (),
-    ).object
+    )
+    force = bool(options.force)
+    if options.manager != KUBECTL or live is None:
+        return ways(live, force=force).object
+
+    def run(current: Object, by_force: bool) -> Applied:
+        return ways(current, force=by_force)
+
+    return apply_as_kubectl(run, live, config, schema=schema, force=force)
 
 
 def schema_of(served: Served) -> "schemas.Schema | None":

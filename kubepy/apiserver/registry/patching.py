@@ -11,7 +11,7 @@ import orjson
 
 from kubepy.api import go_values, patches, schemas
 from kubepy.api.diagnosis import restoring_fault
-from kubepy.api.errors import BadRequest, Invalid, UnsupportedMediaType
+from kubepy.api.errors import BadRequest, Invalid, UnsupportedMediaType, conflict
 from kubepy.api.meta import Object
 from kubepy.apiserver.options import WriteOptions, parse_write_options
 from kubepy.apiserver.registry import conversion, owning
@@ -83,6 +83,9 @@ async def _apply(engine: Engine, served: Served, ctx: Context, options: WriteOpt
             await served.cache.fresh()
         if served.cache.get(key) is None:
             made = owning.apply_configuration(served, ctx, options, None, config)
+            if uid := made["metadata"].get("uid"):
+                why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+                raise conflict(served.resource.group, served.resource.plural, info.name, why)
             return await create_object(engine, served, ctx, settle(made, served, ctx, options), options, is_owned=True)
     return await change(engine, served, ctx, transform)
 

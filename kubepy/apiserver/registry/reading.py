@@ -19,7 +19,7 @@ from kubepy.api.selectors import EVERY_FIELD, FieldSelector
 from kubepy.apiserver.options import ListOptions, first, parse_list_options, require_uint
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.retrying import missing
-from kubepy.apiserver.registry.selecting import check_fields, split_fields
+from kubepy.apiserver.registry.selecting import known_fields, split_fields
 from kubepy.apiserver.registry.served import Served
 from kubepy.storage.cache import CachedObject
 
@@ -63,7 +63,8 @@ async def get(served: Served, ctx: Context) -> CachedObject:
 async def list_page(served: Served, ctx: Context) -> Page:
     """What the URL and its options select. Raises ApiError."""
     options = parse_list_options(ctx.params)
-    check_fields(served, options.fields)
+    if options.fields.terms:
+        options.fields = known_fields(served, options.fields)
     early, late = split_fields(served, options.fields)
     if not late.is_everything:
         page = await _list_page(served, ctx, replace(options, fields=early, limit=0))

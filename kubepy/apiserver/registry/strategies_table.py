@@ -68,7 +68,7 @@ STRATEGIES: Mapping[tuple[str, str], type[Strategy]] = {
     (_RBAC, "Role"): core.CreatesOnUpdateStrategy,
     (_RBAC, "RoleBinding"): core.CreatesOnUpdateStrategy,
     (_DRA, "DeviceClass"): core.GenerationStrategy,
-    (_DRA, "ResourceSlice"): core.GenerationStrategy,
+    (_DRA, "ResourceSlice"): core.ResourceSliceStrategy,
     ("scheduling.k8s.io", "PriorityClass"): core.GenerationStrategy,
     (_STORAGE, "CSIDriver"): core.GenerationStrategy,
     (_STORAGE, "StorageClass"): core.ReturnsDeletedStrategy,

@@ -18,7 +18,7 @@ from kubepy.apiserver.options import ListOptions, parse_list_options, require_ui
 from kubepy.apiserver.registry import conversion
 from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.context import Context
-from kubepy.apiserver.registry.selecting import check_fields, matches_late, split_fields
+from kubepy.apiserver.registry.selecting import known_fields, matches_late, split_fields
 from kubepy.apiserver.registry.served import Served
 from kubepy.lib.http import Stream
 from kubepy.storage.cache import ByteWatcher, EventWatcher, WatchEvent
@@ -33,7 +33,8 @@ async def watch(served: Served, ctx: Context, render: Render | None, min_timeout
     `render` is given an object and whether it is the first one. Raises ApiError before anything is sent.
     """
     options = parse_list_options(ctx.params, watch=True)
-    check_fields(served, options.fields)
+    if options.fields.terms:
+        options.fields = known_fields(served, options.fields)
     timeout_s = options.timeout_s or int(min_timeout_s * (1 + random.random()))
     version = require_uint(options.resource_version)
     early, late = split_fields(served, options.fields)

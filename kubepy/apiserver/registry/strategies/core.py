@@ -18,7 +18,7 @@ class NamespaceStrategy(Strategy):
     """A namespace waits in Terminating until its content is gone: `spec.finalizers`, taken away by `finalize`."""
 
     returns_deleted = True
-    selectable: ClassVar = {"status.phase": ("status", "phase"), "name": ("metadata", "name")}
+    selectable: ClassVar = {"status.phase": ("status", "phase")}
 
     def reset_status(self, obj: Object) -> None:
         obj["status"] = {"phase": "Active"}
@@ -164,6 +164,12 @@ class ConditionalUpdateStrategy(Strategy):
     """A kind whose updates must say which version they change."""
 
     allows_unconditional_update = False
+
+
+class ResourceSliceStrategy(GenerationStrategy):
+    """Slices of devices, which kubelets and drivers select by theirs."""
+
+    selectable: ClassVar = {"spec.nodeName": ("spec", "nodeName"), "spec.driver": ("spec", "driver")}
 
 
 class CountedConditionalStrategy(GenerationStrategy):

@@ -27,6 +27,7 @@ class PodStrategy(Strategy):
         "spec.hostNetwork": ("spec", "hostNetwork"),
         "status.phase": ("status", "phase"),
         "status.podIP": ("status", "podIP"),
+        "status.podIPs": (),  # accepted, and never set: as upstream
         "status.nominatedNodeName": ("status", "nominatedNodeName"),
     }
 

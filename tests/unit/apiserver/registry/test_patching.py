@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.unit.apiserver.asking import APPLY, JSON_PATCH, MERGE, STRATEGIC, Asker, on_server
@@ -143,5 +144,90 @@ def test_a_scale_is_applied() -> None:
         assert (found["spec"]["replicas"], owners(found, "replicas")) == (4, [("me", "Apply", "scale")])
         wrong = await ask("PATCH", target, {**scale, "apiVersion": "autoscaling/v2"}, kind=APPLY)
         assert wrong.message.startswith("Incorrect version specified in apply patch.")
+
+    on_server(test)
+
+
+CLIENT, ANNOTATION = "kubectl-client-side-apply", "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def told_before(config: Any) -> dict[str, Any]:
+    annotations = {ANNOTATION: orjson.dumps(config).decode()}
+    return {**config, "metadata": {**config["metadata"], "annotations": annotations}}
+
+
+def test_kubectl_takes_over_what_it_applied_on_the_client() -> None:
+    async def test(ask: Asker) -> None:
+        before = {**DEPLOYMENT, "spec": {**SPEC, "replicas": 1}}
+        await ask("POST", f"{DEPLOYMENTS}?fieldManager={CLIENT}", told_before(before))
+        config = {**DEPLOYMENT, "spec": {**SPEC, "replicas": 3}}
+        other = await ask("PATCH", f"{DEPLOYMENTS}/d?fieldManager=other", config, kind=APPLY)
+        assert other.status == 409
+        told = await ask("PATCH", f"{DEPLOYMENTS}/d?fieldManager=kubectl", config, kind=APPLY)
+        assert (told.status, told.body["spec"]["replicas"]) == (200, 3)
+        assert CLIENT not in [entry["manager"] for entry in told.body["metadata"]["managedFields"]]
+        assert owners(told.body, "replicas") == [("kubectl", "Apply", "")]
+        assert orjson.loads(told.body["metadata"]["annotations"][ANNOTATION])["spec"]["replicas"] == 3
+
+    on_server(test)
+
+
+def test_kubectl_does_not_take_over_what_another_changed_since() -> None:
+    async def test(ask: Asker) -> None:
+        before = {**DEPLOYMENT, "spec": {**SPEC, "replicas": 1}}
+        await ask("POST", f"{DEPLOYMENTS}?fieldManager={CLIENT}", told_before(before))
+        await ask("PATCH", f"{DEPLOYMENTS}/d?fieldManager=hpa", {"spec": {"replicas": 5}}, kind=MERGE)
+        config = {**DEPLOYMENT, "spec": {**SPEC, "replicas": 3, "minReadySeconds": 2}}
+        told = await ask("PATCH", f"{DEPLOYMENTS}/d?fieldManager=kubectl", config, kind=APPLY)
+        assert told.message == 'Apply failed with 1 conflict: conflict with "hpa" using apps/v1: .spec.replicas'
+
+    on_server(test)
+
+
+def test_every_fault_of_a_configuration_is_told() -> None:
+    async def test(ask: Asker) -> None:
+        config = {**DEPLOYMENT, "spec": {**SPEC, "odd": 1, "replicas": "x"}}
+        told = await ask("PATCH", f"{DEPLOYMENTS}/d?fieldManager=m", config, kind=APPLY)
+        assert (told.status, told.message.partition("): ")[2]) == (
+            500,
+            "errors:\n  .spec.odd: field not declared in schema\n"
+            "  .spec.replicas: expected numeric (int or float), got string",
+        )
+        ports = [{"containerPort": 80}, {"containerPort": 80, "protocol": "TCP"}]
+        container = {"name": "c", "image": "i", "ports": ports}
+        template = {**SPEC["template"], "spec": {"containers": [container]}}
+        config = {**DEPLOYMENT, "spec": {**SPEC, "template": template}}
+        told = await ask("PATCH", f"{DEPLOYMENTS}/d?fieldManager=m", config, kind=APPLY)
+        assert told.message.endswith(
+            '.spec.template.spec.containers[name="c"].ports: duplicate entries for key '
+            '[containerPort=80,protocol="TCP"]'
+        )
+
+    on_server(test)
+
+
+def test_an_object_that_is_gone_is_not_made_again_by_its_uid() -> None:
+    async def test(ask: Asker) -> None:
+        config = {**DEPLOYMENT, "metadata": {"name": "d", "uid": "u"}}
+        told = await ask("PATCH", f"{DEPLOYMENTS}/d?fieldManager=m", config, kind=APPLY)
+        assert told.status == 409
+        assert told.message.endswith(
+            "uid mismatch: the provided object specified uid u, and no existing object was found"
+        )
+
+    on_server(test)
+
+
+@pytest.mark.parametrize(
+    "entry", [{"operation": "Odd"}, {"fieldsType": "Odd"}, {"apiVersion": ""}, {"fieldsV1": {"x": 1}}]
+)
+def test_owners_that_cannot_be_read_change_nothing(entry: Any) -> None:
+    async def test(ask: Asker) -> None:
+        made = {"metadata": {"name": "a"}, "data": {"k": "v"}}
+        await ask("POST", f"{MAPS}?fieldManager=m", made)
+        sound = {"manager": "x", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1"}
+        meta = {"name": "a", "managedFields": [{**sound, **entry}]}
+        told = await ask("PUT", f"{MAPS}/a?fieldManager=n", {**made, "metadata": meta})
+        assert [known["manager"] for known in told.body["metadata"]["managedFields"]] == ["m"]
 
     on_server(test)

@@ -144,3 +144,45 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         assert table.message.startswith('Unable to convert to Table as requested: includeObject: Invalid value: "Odd"')
 
     on_server(test)
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "why"),
+    [
+        ("/api/v1/pods", "spec.host", ""),
+        ("/api/v1/pods", "status.podIPs", ""),
+        ("/api/v1/pods", "odd", "field label not supported: odd"),
+        ("/api/v1/nodes", "metadata.namespace", "field label not supported: metadata.namespace"),
+        ("/api/v1/namespaces", "name", "field label not supported: name"),
+        (
+            "/api/v1/configmaps",
+            "odd",
+            '"odd" is not a known field selector: only "metadata.name", "metadata.namespace"',
+        ),
+        ("/apis/batch/v1/jobs", "odd", 'field label "odd" not supported for Job'),
+        ("/apis/resource.k8s.io/v1/resourceslices", "spec.driver", ""),
+        ("/apis/events.k8s.io/v1/events", "involvedObject.kind", "field label not supported: involvedObject.kind"),
+        ("/apis/events.k8s.io/v1/events", "regarding.kind", ""),
+    ],
+)
+def test_each_kind_has_fields_that_it_is_selected_by(path: str, field: str, why: str) -> None:
+    async def test(ask: Asker) -> None:
+        told = await ask("GET", f"{path}?fieldSelector={field}%3Dx")
+        assert (told.status, told.body.get("message", "")) == (400 if why else 200, why)
+
+    on_server(test)
+
+
+def test_events_are_selected_by_the_names_of_their_group() -> None:
+    async def test(ask: Asker) -> None:
+        regarding = {"kind": "Pod", "name": "p", "namespace": "default"}
+        event = {"metadata": {"name": "e"}, "involvedObject": regarding, "reason": "Odd", "source": {"component": "me"}}
+        assert (await ask("POST", "/api/v1/namespaces/default/events", event)).status == 201
+        for path, field, found in (
+            ("/api/v1/events", "involvedObject.kind%3DPod,source%3Dme", 1),
+            ("/apis/events.k8s.io/v1/events", "regarding.kind%3DPod,reason%3DOdd", 1),
+            ("/apis/events.k8s.io/v1/events", "regarding.kind%3DNode", 0),
+        ):
+            assert len((await ask("GET", f"{path}?fieldSelector={field}")).body["items"]) == found
+
+    on_server(test)
