@@ -30,6 +30,7 @@ from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.reading import get
 from kubepy.apiserver.registry.served import Served
 from kubepy.apiserver.routing import Router
+from kubepy.apiserver.websocket_streams import as_plain, is_websocket, log_upgrade
 from kubepy.lib.http import Answer, Response, Stream
 
 _LOG_FLAGS = ("follow", "previous", "timestamps")
@@ -65,9 +66,11 @@ class PodStreams:
             return Response(200, b"", "text/plain")
         query = {name: "true" for name in _LOG_FLAGS if flag(ctx.params, name)}
         query |= {name: value for name in _LOG_VALUES if (value := first(ctx.params, name))}
+        upgrades = is_websocket(ctx.request)
+        request = as_plain(ctx.request) if upgrades else ctx.request
         target = self._target("containerLogs", pod, container, urlencode(query))
         try:
-            answer = await forward(self._kubelets.of_node(node), ctx.request, target)
+            answer = await forward(self._kubelets.of_node(node), request, target)
         except BackendError as fault:
             raise InternalError(f'Get "https://{node}{target}": {fault}') from fault
         if answer.status >= 300:
@@ -75,7 +78,7 @@ class PodStreams:
         answer.headers = {}
         if isinstance(answer, Stream | Response):
             answer.content_type = "text/plain"
-        return answer
+        return log_upgrade(ctx.request, answer) if upgrades and isinstance(answer, Stream) else answer
 
     async def _exec(self, ctx: Context) -> Answer:
         return await self._stream(ctx, "exec", [("command", value) for value in ctx.params.get("command") or ()])

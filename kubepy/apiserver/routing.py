@@ -28,6 +28,7 @@ from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.result import Result
 from kubepy.apiserver.registry.served import Served
+from kubepy.apiserver.websocket_streams import is_websocket, watch_upgrade
 from kubepy.lib.http import Answer, Response
 
 Endpoint = Callable[[Context], Awaitable[Answer]]
@@ -115,7 +116,8 @@ class Router:
         if verb == "list":
             return await rendering.respond_list(served, ctx, await reading.list_page(served, ctx))
         if verb == "watch":
-            return await watching.watch(served, ctx, _renderer(served, ctx), engine.min_request_timeout_s)
+            events = await watching.watch(served, ctx, _renderer(served, ctx), engine.min_request_timeout_s)
+            return watch_upgrade(ctx.request, events) if is_websocket(ctx.request) else events
         if verb == "create":
             return await _respond(served, ctx, await creating.create(engine, served, ctx))
         if verb == "deletecollection":

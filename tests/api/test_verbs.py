@@ -357,3 +357,27 @@ def test_custom_resources_are_served_as_soon_as_they_are_defined(tmp_path: Path)
         assert (await api.call("GET", f"{definitions}/widgets.example.com"))[0] == 404
 
     on_api(tmp_path, test)
+
+
+@pytest.mark.parametrize("protocols", [(), ("base64.binary.k8s.io",)])
+def test_watches_go_over_websocket(tmp_path: Path, protocols: tuple[str, ...]) -> None:
+    async def test(api: Api) -> None:
+        path = "/api/v1/namespaces/default/configmaps"
+        await api.call("POST", path, {"metadata": {"name": "before"}})
+        url = f"{api.url}{path}?watch=1&resourceVersion=0&allowWatchBookmarks=true"
+        async with api.session.ws_connect(url, protocols=protocols) as socket:
+            assert socket.protocol == (protocols[0] if protocols else None)
+            first, mark = await socket.receive_json(), await socket.receive_json()
+            assert (first["type"], first["object"]["metadata"]["name"]) == ("ADDED", "before")
+            assert mark["type"] == "BOOKMARK"
+            await api.call("POST", path, {"metadata": {"name": "after"}})
+            await api.call("DELETE", f"{path}/after")
+            assert [(await socket.receive_json())["type"] for _ in range(2)] == ["ADDED", "DELETED"]
+        async with api.session.ws_connect(f"{url}&timeoutSeconds=1&labelSelector=none") as socket:
+            assert (await socket.receive_json())["type"] == "BOOKMARK"
+            assert (await socket.receive()).type == aiohttp.WSMsgType.CLOSE
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await api.session.ws_connect(f"{url}&fieldSelector=odd%3D1")
+        assert refused.value.status == 400
+
+    on_api(tmp_path, test)

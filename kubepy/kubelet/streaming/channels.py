@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import orjson
 
 from kubepy.kubelet.streaming.spdy import Opened, Pinged, Received, Reset, Spdy, data_frames
-from kubepy.kubelet.streaming.websocket import WebSocket
 from kubepy.lib.http import Connection
+from kubepy.lib.websocket import WebSocket
 
 Status = Mapping[str, Any]
 

@@ -15,9 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from kubepy.kubelet.streaming.spdy import Opened, Pinged, Received, Reset, Spdy, data_frames
-from kubepy.kubelet.streaming.websocket import WebSocket
 from kubepy.lib.http import Connection
 from kubepy.lib.tasks import Scope
+from kubepy.lib.websocket import WebSocket
 
 _CLONE_NEWNET = 0x40000000
 _CHUNK = 32 * 1024

@@ -17,8 +17,8 @@ from kubepy.kubelet.streaming.portforward import (
     WebSocketForwarding,
 )
 from kubepy.kubelet.streaming.portforward import WEBSOCKET_PROTOCOLS as FORWARD_PROTOCOLS
-from kubepy.kubelet.streaming.websocket import Tunnel, WebSocket, accept_key
 from kubepy.lib.http import Answer, Connection, Request, Response, Upgrade
+from kubepy.lib.websocket import Tunnel, WebSocket, accept_key
 
 _STREAM_VERSION = "X-Stream-Protocol-Version"
 

@@ -21,7 +21,7 @@ from kubepy.kubelet.streaming.spdy import (
     SpdyFault,
     data_frames,
 )
-from kubepy.kubelet.streaming.websocket import BINARY, CLOSE, Frames, Tunnel, WebSocket, accept_key, encode
+from kubepy.lib.websocket import BINARY, CLOSE, Frames, Tunnel, WebSocket, accept_key, encode
 
 ALL = Wanted(stdin=True, stdout=True, stderr=True, tty=False)
 
