@@ -66,11 +66,17 @@ def test_manifests_are_applied_edited_and_explained(tmp_path: Path, binary: str)
         assert "edited" in await run("edit", "deployment", "applied")
         image = "jsonpath={.spec.template.spec.containers[0].image}"
         assert await run("get", "deployment", "applied", "-o", image) == "image:EDITED"
+        assert "image updated" in await run("set", "image", "deployment/applied", "c=image:SET")
         conflict = await run("apply", "--server-side", "-f", "-", stdin=MANIFEST, check=False)
         assert "conflict" in conflict
+        assert "image:REPLACED" in await run(
+            "diff", "--server-side", "--force-conflicts", "-f", "-", stdin=MANIFEST, check=False
+        )
         assert "serverside-applied" in await run(
             "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=MANIFEST
         )
+        told = await run("apply", "view-last-applied", "deployment", "applied")
+        assert "image: image:REPLACED" in told
         assert "<[]Container>" in await run("explain", "pod.spec.containers")
         misspelt = MANIFEST.replace("containers:", "bogus: 1, containers:")
         wrong = await run("apply", "-f", "-", stdin=misspelt, check=False)

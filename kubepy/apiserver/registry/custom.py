@@ -149,6 +149,7 @@ class CustomStrategy(Strategy):
     """Custom objects: everything but metadata and status counts as spec; without a status subresource, status too."""
 
     tracks_generation = True
+    allows_unconditional_update = False
 
     def __init__(self, resource: Resource, custom: Custom) -> None:
         super().__init__(resource)

@@ -169,6 +169,7 @@ class ConditionalUpdateStrategy(Strategy):
 class ResourceSliceStrategy(GenerationStrategy):
     """Slices of devices, which kubelets and drivers select by theirs."""
 
+    returns_deleted = True
     selectable: ClassVar = {"spec.nodeName": ("spec", "nodeName"), "spec.driver": ("spec", "driver")}
 
 
@@ -178,8 +179,14 @@ class CountedConditionalStrategy(GenerationStrategy):
     allows_unconditional_update = False
 
 
+class ConditionalReturnsDeletedStrategy(ReturnsDeletedStrategy):
+    """Updates must say which version they change; a delete answers the object."""
+
+    allows_unconditional_update = False
+
+
 class LeaseStrategy(Strategy):
-    """Leases: PUT may create one, and must say which version it changes otherwise."""
+    """Leases and runtime classes: PUT may create one, and must say which version it changes otherwise."""
 
     allows_create_on_update = True
     allows_unconditional_update = False
@@ -192,8 +199,14 @@ class LoadBalancedStrategy(Strategy):
     empty_status: ClassVar = {"loadBalancer": {}}
 
 
-class PodTemplateStrategy(Strategy):
-    """PodTemplates: counted, and answered when deleted."""
+class CSIDriverStrategy(CountedConditionalStrategy):
+    """CSIDrivers: counted, conditional, and answered when deleted."""
+
+    returns_deleted = True
+
+
+class CountedReturnsDeletedStrategy(Strategy):
+    """A kind that is counted, and answered when deleted."""
 
     tracks_generation = True
     returns_deleted = True

@@ -22,6 +22,7 @@ class CustomResourceDefinitionStrategy(Strategy):
     """Deleting a definition waits until its objects are gone: the finalizer is added by the delete."""
 
     tracks_generation = True
+    allows_unconditional_update = False
 
     def reset_status(self, obj: Object) -> None:
         versions = (obj.get("spec") or {}).get("versions") or ()
@@ -73,6 +74,8 @@ class CustomResourceDefinitionStrategy(Strategy):
 
 class APIServiceStrategy(Strategy):
     """APIServices: a local one, which names no Service, is available by itself."""
+
+    allows_unconditional_update = False
 
     def prepare_for_create(self, obj: Object, ctx: Context) -> None:
         super().prepare_for_create(obj, ctx)

@@ -77,6 +77,7 @@ class PodDisruptionBudgetStrategy(Strategy):
     """PodDisruptionBudgets."""
 
     tracks_generation = True
+    allows_unconditional_update = False
     empty_status: ClassVar = {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}
 
 

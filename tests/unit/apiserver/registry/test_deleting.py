@@ -172,3 +172,19 @@ def test_streams_have_methods_too(method: str, subresource: str) -> None:
         assert (await ask(method, f"{PODS}/p/{subresource}")).status == 405
 
     on_server(test)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "kind"),
+    [
+        (MAPS, {}, "Status"),
+        ("/apis/storage.k8s.io/v1/csidrivers", {"spec": {}}, "CSIDriver"),
+        ("/apis/node.k8s.io/v1/runtimeclasses", {"handler": "h"}, "Status"),
+    ],
+)
+def test_a_delete_answers_the_object_or_a_status(path: str, body: Any, kind: str) -> None:
+    async def test(ask: Asker) -> None:
+        assert (await ask("POST", path, {"metadata": {"name": "a"}, **body})).status == 201
+        assert (await ask("DELETE", f"{path}/a")).body["kind"] == kind
+
+    on_server(test)
