@@ -10,6 +10,8 @@ Source: apiserver pkg/endpoints/handlers/patch.go; the behaviour of evanphx/json
 import copy
 from typing import Any, Final
 
+import orjson
+
 from kubepy.api.errors import BadRequest, Invalid, RequestEntityTooLarge, invalid, invalid_object
 from kubepy.api.go_values import json_type
 from kubepy.api.schemas import parse_json
@@ -18,6 +20,8 @@ from kubepy.api.strategic_merge import strategic_merge
 __all__ = ["json_patch", "merge_patch", "parse_json_patch", "parse_object_patch", "strategic_merge", "unfit"]
 
 MAX_OPERATIONS: Final = 10_000
+MAX_COPIED_BYTES: Final = 3 << 20
+"""What the copies of one patch may add together, as upstream's AccumulatedCopySizeLimit."""
 _REJECTED: Final = "the server rejected our request due to an error in our request"
 
 
@@ -87,7 +91,12 @@ def merge_patch(document: Any, patch: Any) -> Any:
 def json_patch(document: Any, operations: list[dict[str, Any]]) -> Any:
     """RFC 6902. Raises Invalid when an operation does not fit or a test fails."""
     root = [copy.deepcopy(document)]  # the document as the one entry of a list: its root can be replaced as any place
+    copied = 0
     for operation in operations:
+        if operation.get("op") == "copy":
+            copied += _copied_bytes(root, operation)
+            if copied > MAX_COPIED_BYTES:
+                raise rejected()
         apply = _OPERATIONS.get(operation.get("op") or "")
         if apply is None:
             raise rejected()
@@ -182,6 +191,14 @@ def _move(root: list[Any], operation: dict[str, Any]) -> None:
         raise rejected()
     value = _take(_holder(root, source), source[-1])
     _insert(_holder(root, target), target[-1], value)
+
+
+def _copied_bytes(root: list[Any], operation: dict[str, Any]) -> int:
+    source = _path(operation, "from")
+    try:
+        return len(orjson.dumps(_look(_holder(root, source), source[-1])))
+    except orjson.JSONEncodeError as fault:  # copies of copies are nested too deeply to be written
+        raise rejected() from fault
 
 
 def _copy(root: list[Any], operation: dict[str, Any]) -> None:

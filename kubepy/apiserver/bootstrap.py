@@ -1,4 +1,4 @@
-"""What a cluster has from its first moment: system namespaces, priority classes, the bootstrap policy.
+"""What a cluster has from its first moment: system namespaces, priority classes, flow control, the bootstrap policy.
 
 Idempotent and safe to run on every start, on several servers at once: what is there is left alone.
 Source: pkg/controlplane/controller/systemnamespaces, pkg/registry/scheduling/rest/storage_scheduling.go.
@@ -40,6 +40,7 @@ async def run(server: "ApiServer") -> None:
     await make_missing(
         client, resources.named("apiservices", "apiregistration.k8s.io"), local_services(resources.BUILT_IN)
     )
+    await server.overload.maintain(client)
     if server.security.reconcile is not None:
         await server.security.reconcile(client)
 

@@ -23,6 +23,10 @@ from kubepy.lib.flags import Flag, FlagError, parse_known
 
 _HIGHEST_PORT = 65535
 _SHORTEST_TOKEN_S, _LONGEST_TOKEN_S = 3600.0, 2.0**32
+_NOT_NEGATIVE = (
+    "max-requests-inflight", "max-mutating-requests-inflight", "request-timeout", "min-request-timeout",
+    "shutdown-delay-duration",
+)  # fmt: skip
 _KUBELET_ADDRESSES = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
 
 
@@ -186,13 +190,18 @@ class ApiServerConfig(SecurityConfig):
     )
 
     # The process
+    enable_priority_and_fairness: bool = flag_field(
+        "enable-priority-and-fairness", "bool", True, "Share the seats below between users by FlowSchemas."
+    )
     max_requests_inflight: int = flag_field(
         "max-requests-inflight", "int", 400, "Reads under way at once; 0: no limit."
     )
     max_mutating_requests_inflight: int = flag_field(
         "max-mutating-requests-inflight", "int", 200, "Writes under way at once; 0: no limit."
     )
-    request_timeout_s: float = flag_field("request-timeout", "duration", 60.0, "How long a request may take.")
+    request_timeout_s: float = flag_field(
+        "request-timeout", "duration", 60.0, "How long a request may take; 0: no limit."
+    )
     min_request_timeout: int = flag_field("min-request-timeout", "int", 1800, "Seconds that a watch lasts at least.")
     shutdown_delay_duration_s: float = flag_field(
         "shutdown-delay-duration", "duration", 0.0, "How long to go on serving after the signal to stop."
@@ -274,6 +283,11 @@ def _serving_faults(config: ApiServerConfig) -> Iterator[str]:
         text = getattr(config, _FIELDS[flag])
         if text and not _is_address(text):
             yield f'invalid argument "{text}" for "--{flag}" flag: failed to parse IP'
+    for flag in _NOT_NEGATIVE:
+        if getattr(config, _FIELDS[flag]) < 0:
+            yield f"--{flag} can not be negative value"
+    if config.enable_priority_and_fairness and not config.max_requests_inflight + config.max_mutating_requests_inflight:
+        yield "--enable-priority-and-fairness needs --max-requests-inflight or --max-mutating-requests-inflight above 0"
     for first, second in (
         ("tls-cert-file", "tls-private-key-file"),
         ("etcd-certfile", "etcd-keyfile"),

@@ -1,23 +1,66 @@
 """What the API server counts about its requests, under upstream's names; cheap enough for the hot path.
 
-A request costs two dictionary look-ups: the children of its labels are kept by what the request was about.
+A request costs one dictionary look-up, an addition and a bisection: plain numbers, which are rendered when asked for.
 Source: apiserver pkg/endpoints/metrics/metrics.go.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.gc_collector import GCCollector
+from prometheus_client.metrics_core import Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from kubepy.apiserver.request_info import RequestInfo
+from kubepy.lib.distribution import Distribution
 
-_BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
-_KEPT = 5000
-_LONG = frozenset(("watch", "connect"))
-_Key = tuple[str, str, str, str, str, str, int]
+_BOUNDS_S: Final = (
+    0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
+)  # fmt: skip
+_KEPT: Final = 5000
+_READING: Final = frozenset(("get", "list", "watch"))
+_CONNECTS: Final = frozenset(("attach", "exec", "log", "portforward", "proxy"))
+_METHODS: Final = {"create": "POST", "update": "PUT", "head": "GET"}
+_LABELS: Final = ("verb", "group", "version", "resource", "subresource", "scope", "component")
+_DURATION: Final = (
+    "Response latency distribution in seconds for each verb, dry run value, group, version, resource, subresource, "
+    "scope and component."
+)
+_TOTAL: Final = (
+    "Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, "
+    "component, and HTTP response code."
+)
 
 
-class Metrics:
+class InFlight:
+    """How many requests of one kind are under way."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def end(self) -> None:
+        """One has ended."""
+        self.count -= 1
+
+
+@dataclass(slots=True)
+class _Counted:
+    """The requests of one sort; what streams has no `durations`."""
+
+    labels: tuple[str, ...]
+    dry_run: str
+    durations: Distribution | None
+    by_status: dict[int, int] = field(default_factory=dict)
+
+
+class Metrics(Collector):
     """One registry a server, so that servers in one process do not share counters."""
 
     def __init__(self) -> None:
@@ -25,58 +68,72 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        labels = ["verb", "group", "version", "resource", "subresource", "scope", "component"]
-        self._total = Counter(
-            "apiserver_request_total",
-            "Counter of apiserver requests broken out for each verb, group, version, resource, scope, component and "
-            "HTTP response code.",
-            [*labels, "code", "dry_run"],
-            registry=self.registry,
-        )
-        self._duration = Histogram(
-            "apiserver_request_duration_seconds",
-            "Response latency distribution in seconds for each verb, group, version, resource, subresource, scope and "
-            "component.",
-            [*labels, "dry_run"],
-            buckets=_BUCKETS,
-            registry=self.registry,
-        )
-        self.watches = Gauge(
-            "apiserver_registered_watchers",
-            "Number of currently registered watchers for a given resource",
-            ["group", "version", "kind"],
-            registry=self.registry,
-        )
-        self._children: dict[_Key, tuple[Counter, Histogram | None]] = {}
+        self.reading, self.mutating = InFlight(), InFlight()
+        self._counted: dict[tuple[object, ...], _Counted] = {}
+        self.registry.register(self)
 
-    def observe(self, info: RequestInfo, status: int, seconds: float) -> None:
+    def begin(self, info: RequestInfo) -> InFlight:
+        """Counts a request as under way until its `end`."""
+        found = self.reading if info.verb in _READING else self.mutating
+        found.count += 1
+        return found
+
+    def observe(self, info: RequestInfo, status: int, seconds: float, *, dry_run: bool = False) -> None:
         """Counts one answer."""
-        key = (info.verb, info.group, info.version, info.resource, info.subresource, _scope(info), status)
-        children = self._children.get(key)
-        if children is None:
-            if len(self._children) >= _KEPT:  # made-up resource names must not grow it without end
+        scope = scope_of(info)
+        key = (info.verb, info.group, info.version, info.resource, info.subresource, scope, dry_run)
+        if not info.is_resource:
+            key = (info.path, info.verb)  # type: ignore[assignment]  # both are hashable, which is all that counts
+        counted = self._counted.get(key)
+        if counted is None:
+            if len(self._counted) >= _KEPT:  # made-up names must not grow it without end
                 return
-            children = self._make(key)
-        children[0].inc()
-        if children[1] is not None:
-            children[1].observe(seconds)
+            counted = self._counted[key] = _make(info, scope, dry_run)
+        counted.by_status[status] = counted.by_status.get(status, 0) + 1
+        if counted.durations is not None:
+            counted.durations.add(seconds)
 
-    def _make(self, key: _Key) -> tuple[Counter, Histogram | None]:
-        verb, group, version, resource, subresource, scope, status = key
-        labels = (verb.upper(), group, version, resource, subresource, scope, "apiserver")
-        total = self._total.labels(*labels, str(status), "")
-        duration = None if verb in _LONG else self._duration.labels(*labels, "")
-        self._children[key] = (total, duration)
-        return total, duration
+    def collect(self) -> Iterable[Metric]:
+        """What was counted of requests."""
+        total = CounterMetricFamily("apiserver_request", _TOTAL, labels=(*_LABELS, "dry_run", "code"))
+        durations = HistogramMetricFamily("apiserver_request_duration_seconds", _DURATION, labels=(*_LABELS, "dry_run"))
+        for counted in self._counted.values():
+            labels = (*counted.labels, counted.dry_run)
+            for status, count in counted.by_status.items():
+                total.add_metric((*labels, str(status)), count)
+            if counted.durations is not None:
+                counted.durations.render(durations, labels)
+        text = "Maximal number of currently used inflight request limit of this apiserver per request kind"
+        inflight = GaugeMetricFamily("apiserver_current_inflight_requests", text, labels=("request_kind",))
+        inflight.add_metric(("readOnly",), self.reading.count)
+        inflight.add_metric(("mutating",), self.mutating.count)
+        return total, durations, inflight
 
     def render(self) -> bytes:
         """The exposition text."""
         return generate_latest(self.registry)
 
 
-def _scope(info: RequestInfo) -> str:
+def _make(info: RequestInfo, scope: str, dry_run: bool) -> _Counted:
+    if info.is_resource:
+        labels = (_verb(info), info.group, info.version, info.resource, info.subresource, scope, "apiserver")
+        streams = labels[0] in ("WATCH", "CONNECT")
+    else:
+        labels = (info.verb.upper(), "", "", "", info.path, "", "apiserver")
+        streams = False
+    return _Counted(labels, "All" if dry_run else "", None if streams else Distribution(_BOUNDS_S))
+
+
+def _verb(info: RequestInfo) -> str:
+    if info.subresource in _CONNECTS:
+        return "CONNECT"
+    return _METHODS.get(info.verb) or info.verb.upper()
+
+
+def scope_of(info: RequestInfo) -> str:
+    """How much a request is about: one object, a namespace, the cluster; empty for what is no resource."""
     if not info.is_resource:
         return ""
-    if info.name:
+    if info.name or info.verb == "create":
         return "resource"
     return "namespace" if info.namespace else "cluster"

@@ -21,6 +21,8 @@ from kubepy.apiserver.component_status import component_statuses
 from kubepy.apiserver.config import ApiServerConfig, parse_port_range
 from kubepy.apiserver.custom_resources import CustomResources
 from kubepy.apiserver.endpoints import Documents
+from kubepy.apiserver.flowcontrol import dumps
+from kubepy.apiserver.flowcontrol.metrics import FlowMetrics
 from kubepy.apiserver.handler import Authenticator, Authorizer, Chain
 from kubepy.apiserver.health import Check, Health
 from kubepy.apiserver.kubelets import Kubelets
@@ -28,6 +30,7 @@ from kubepy.apiserver.kubernetes_service import KubernetesService, advertised_ad
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.metrics import Metrics
 from kubepy.apiserver.openapi_endpoints import OpenApiEndpoints
+from kubepy.apiserver.overload import Overload
 from kubepy.apiserver.pod_streams import PodStreams
 from kubepy.apiserver.policy_status import PolicyStatus
 from kubepy.apiserver.proxy_endpoints import Proxies
@@ -39,6 +42,7 @@ from kubepy.apiserver.registry.strategies.services import ServiceStrategy
 from kubepy.apiserver.rendering import respond_error
 from kubepy.apiserver.routing import Review, Router
 from kubepy.apiserver.service_loops import DefaultServiceCidr, Repairs
+from kubepy.apiserver.state_metrics import StateMetrics
 from kubepy.apiserver.webhooks.client import WebhookClient
 from kubepy.client.client import Client
 from kubepy.lib import http_server, log, tasks
@@ -50,6 +54,7 @@ from kubepy.storage.base import Store, StoreError, Unavailable
 
 _log = log.get(__name__)
 SYSTEM_USER = "system:apiserver"
+_STALLED_S = 60.0
 
 
 @dataclass(slots=True)
@@ -97,11 +102,14 @@ class ApiServer:
             self.security.authenticator, self.security.authorizer, self.router.route, clock, self.metrics
         )
         self._chain.remotes = self.router.remotes
+        self.overload = Overload(config, self.engine, clock)
+        self._chain.limiter, self._chain.deadlines = self.overload.limiter, self.overload.deadlines
         self.handler: Handler = self._chain.handle
         self.client = Client.direct(self.handler, bootstrap.SYSTEM)
         self._clock = clock
         self.pools = self._make_pools()
         self._hooks_done = asyncio.Event()
+        self._is_retiring = False
         self._scope = tasks.Scope()
         self._servers: list[http_server.Server] = []
         self.documents = Documents(self.router, self._address)
@@ -109,7 +117,13 @@ class ApiServer:
         cidrs = [str(AddressRange(text).network) for text in config.service_cluster_ip_range]
         self._service_cidr = DefaultServiceCidr(self.client, self.lookup, clock, cidrs)
         self._repairs = Repairs(self.client, self.lookup, clock, self.pools.ports)
+        self._measure()
         self._install()
+
+    def _measure(self) -> None:
+        self.metrics.registry.register(StateMetrics(self.engine))
+        if self.overload.flow is not None:
+            self.metrics.registry.register(FlowMetrics(self.overload.flow.levels))
 
     def _configure(self) -> None:
         config = self.config
@@ -135,6 +149,8 @@ class ApiServer:
 
     def _install(self) -> None:
         endpoints.install(self.router, self.metrics)
+        if self.overload.flow is not None:
+            dumps.install(self.router, self.overload.flow.levels)
         self.openapi.install(self.router)
         for path, render in self.security.documents.items():
             self.router.paths[path] = endpoints.rendered(render)
@@ -149,6 +165,7 @@ class ApiServer:
                 Check("etcd", self._ask_store),
                 Check("informer-sync", self._ask_caches, ("readyz",)),
                 Check("poststarthook/bootstrap", self._ask_hooks),
+                Check("shutdown", self._ask_shutdown, ("readyz",)),
             ]
         ).install(self.router)
 
@@ -165,6 +182,7 @@ class ApiServer:
             self._scope.start(run(), name="security")
         self._scope.start(PolicyStatus(self.engine).run(), name="policy status")
         self._scope.start(self._run_hooks(), name="post-start hooks")
+        self._scope.start(self.overload.run(self.client), name="overload")
         compacting = compactor.run(
             self.engine.store, interval_s=self.config.etcd_compaction_interval_s, clock=self.engine.clock
         )
@@ -211,9 +229,18 @@ class ApiServer:
         self, host: str | None, port: int, *, tls: ssl.SSLContext | None, handler: Handler | None = None
     ) -> http_server.Server:
         """Serves on a socket too; closed by `stop`."""
-        server = await http_server.serve(handler or self.handler, host=host, port=port, tls=tls, too_large=_too_large)
+        limits = http_server.Limits(reads_ahead=False, stalled_s=self.config.request_timeout_s or _STALLED_S)
+        server = await http_server.serve(
+            handler or self.handler, host=host, port=port, tls=tls, limits=limits, too_large=_too_large
+        )
         self._servers.append(server)
         return server
+
+    async def retire(self) -> None:
+        """Says that it is not ready any more, and goes on serving until who balances load has had time to notice."""
+        self._is_retiring = True
+        if self._servers and self.config.shutdown_delay_duration_s:
+            await self._clock.sleep(self.config.shutdown_delay_duration_s)
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Stops accepting, ends watches, lets requests in flight finish, then lets go of the caches."""
@@ -239,6 +266,9 @@ class ApiServer:
 
     async def _ask_caches(self) -> str:
         return "" if self.engine.is_ready else "caches are not synced"
+
+    async def _ask_shutdown(self) -> str:
+        return "process is shutting down" if self._is_retiring else ""
 
     async def _ask_hooks(self) -> str:
         return "" if self._hooks_done.is_set() else "not finished"

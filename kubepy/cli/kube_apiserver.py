@@ -1,7 +1,8 @@
 """The process `kube-apiserver`: flags, a store, the server, its sockets.
 
 Start: caches first, then sockets; the objects that a cluster has from its first moment follow while it already serves
-(see /readyz). Stop: sockets, then watches, then the store. A store that is away is waited for, never a reason to end.
+(see /readyz). Stop: not ready, then (--shutdown-delay-duration) sockets, then watches, then the store. A store that is
+away is waited for, never a reason to end.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ from kubepy.storage.etcd import EtcdStore
 
 _ABOUT = "Validates and configures data for the API objects, and serves them: the front of the cluster's shared state."
 _UNSECURED = UserInfo("system:unsecured", groups=(PRIVILEGED_GROUP, ALL_AUTHENTICATED))
+_DRAIN_S = 60.0
+"""How long requests in flight may go on at the end, where they may take for ever."""
 _log = log.get(__name__)
 
 
@@ -60,7 +63,8 @@ async def run(config: ApiServerConfig) -> None:
         await asyncio.Event().wait()
     finally:
         await scope.close()
-        await server.stop()
+        await server.retire()
+        await server.stop(config.request_timeout_s or _DRAIN_S)
         await store.close()
         if audit is not None:
             await asyncio.to_thread(audit.close)

@@ -18,6 +18,8 @@ Headers = CIMultiDict[str] | CIMultiDictProxy[str]
 class Request:
     """One request, its body read whole.
 
+    Where `receive` is not None, the rest of the body is still to come: awaiting it reads the body, at the caller's
+    choice of the moment. `gone` tells whether the peer has hung up.
     `path` is the raw path, still percent-encoded, without the query; `peer_certificate` the DER bytes of the
     client's certificate, verified by TLS, or None; `context` is scratch space of the layers that it passes.
     """
@@ -30,6 +32,8 @@ class Request:
     remote: str = ""
     peer_certificate: bytes | None = None
     context: dict[str, Any] = field(default_factory=dict)
+    receive: "Callable[[], Awaitable[None]] | None" = None
+    gone: "Callable[[], bool] | None" = None
 
     def params(self) -> dict[str, list[str]]:
         """Every query parameter with its values in order; empty values are kept."""
@@ -42,12 +46,16 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """A whole answer; `body` may come in parts, which are written one after the other without joining."""
+    """A whole answer; `body` may come in parts, which are written one after the other without joining.
+
+    `on_sent` is called by the server when the peer has taken the answer, or never will.
+    """
 
     status: int = 200
     body: bytes | Sequence[bytes] = b""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    on_sent: "Callable[[], None] | None" = None
 
 
 @dataclass(slots=True)

@@ -12,13 +12,16 @@ import socket
 import ssl
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import ERROR, RequestHandler
 
 from kubepy.lib.http import Answer, Handler, Request, Response, Stream, Upgrade
@@ -28,13 +31,28 @@ BODY_LIMIT = 3 * 1024 * 1024
 """Bytes of a request's body, decompressed; upstream's default MaxRequestBodyBytes."""
 GZIP_FROM = 128 * 1024
 """Bytes from which an answer is compressed for who accepts it, as upstream does."""
+_PIECE = 256 * 1024
+"""Bytes that are handed to the transport at once."""
 _GZIP_THREAD_FROM = 512 * 1024
 _log = logging.getLogger(__name__)
+_HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+    b"431 Request Header Fields Too Large"
+)
 _REASONS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 
 class BodyTooLarge(Exception):
     """The request's body is longer than the server takes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"Request entity too large: limit is {limit}")
+        self.limit = limit
+
+
+class BrokenBody(Exception):
+    """The request's body ended early, or is not what its headers say."""
 
 
 class _Date:
@@ -66,6 +84,10 @@ class _Exchange:
         self._watcher: asyncio.Task[Any] | None = None
         self.keep_alive = not message.should_close
 
+    def is_gone(self) -> bool:
+        """Whether the peer has hung up."""
+        return self.protocol.transport is None
+
     def guard(self, task: asyncio.Task[Any] | None) -> None:
         """`task` is cancelled when the peer goes away."""
         self._watcher = task
@@ -91,9 +113,17 @@ def _headers(answer: Response | Stream, extra: str) -> bytes:
     return f"{head}{kind}{lines}{_date.line()}{extra}\r\n".encode("latin-1", "replace")
 
 
-def _gzip(parts: Sequence[bytes]) -> list[bytes]:
+def _pieces(parts: Sequence[bytes], size: int) -> Iterator[bytes]:
+    """The parts, joined into pieces of about `_PIECE` bytes where they are smaller."""
+    count = max(1, len(parts) * _PIECE // max(size, 1))
+    for at in range(0, len(parts), count):
+        group = parts[at : at + count]
+        yield group[0] if len(group) == 1 else b"".join(group)
+
+
+def _gzip(parts: Sequence[bytes], size: int) -> list[bytes]:
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-    packed = [chunk for chunk in map(packer.compress, parts) if chunk]
+    packed = [chunk for chunk in map(packer.compress, _pieces(parts, size)) if chunk]
     packed.append(packer.flush())
     return packed
 
@@ -116,23 +146,85 @@ def _accepts_gzip(request: Request) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What peers may do, for how long."""
+
+    body_bytes: int = BODY_LIMIT
+    """Of a request's body, decompressed."""
+    head_bytes: int = 1 << 20
+    """Of a request's line and headers together, as Go's DefaultMaxHeaderBytes."""
+    stalled_s: float = 60.0
+    """How long a peer may take nothing of an answer before it is cut off."""
+    reads_ahead: bool = True
+    """Whether a body is read before the handler is called; otherwise the handler calls `Request.receive`."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class _Protocol(RequestHandler):
+    """aiohttp's protocol, with a limit on all that may come before a request is complete."""
+
+    __slots__ = ("_head_bytes", "_head_limit")
+
+    def __init__(self, manager: Any, head_limit: int, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._head_limit = head_limit
+        self._head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        if self._request_in_progress and (self._close or self._force_close):
+            self._receive_the_rest(data)
+            return
+        super().data_received(data)
+        if self._messages or self._request_in_progress:
+            self._head_bytes = 0
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > self._head_limit and self.transport is not None:
+            self.transport.write(_HEAD_TOO_LARGE)
+            self.force_close()
+
+    def _receive_the_rest(self, data: bytes) -> None:
+        """A connection that is to be closed goes on reading the body of the request that it finishes."""
+        closing = self._close, self._force_close
+        self._close = self._force_close = False
+        try:
+            super().data_received(data)
+        finally:
+            self._close, self._force_close = closing
+
+
+class _Web(web.Server):
+    """Makes our protocol for each connection."""
+
+    def __init__(self, handler: Any, *, head_limit: int, **options: Any) -> None:
+        super().__init__(handler, **options)
+        self._head_limit = head_limit
+
+    def __call__(self) -> RequestHandler:
+        return _Protocol(self, self._head_limit, loop=self._loop, **self._kwargs)
+
+
 class Server:
     """A listening server. `port` is the one that was bound."""
 
-    def __init__(self, handler: Handler, *, body_limit: int, too_large: Callable[[int], Response]) -> None:
+    def __init__(self, handler: Handler, *, limits: Limits, too_large: Callable[[int], Response]) -> None:
         self._handler = handler
-        self._body_limit = body_limit
+        self._limits = limits
         self._too_large = too_large
         self._streams: set[asyncio.Task[Any]] = set()
         self._closing = False
         self._listeners: list[asyncio.Server] = []
-        self._web = web.Server(
-            self._serve,  # type: ignore[arg-type]  # an _Exchange is all that the protocol asks of a request
+        self._web = _Web(
+            self._serve,  # an _Exchange is all that the protocol asks of a request
+            head_limit=limits.head_bytes,
             request_factory=self._exchange,
             access_log=None,
             keepalive_timeout=180.0,
-            max_line_size=64 * 1024,
-            max_field_size=64 * 1024,
+            max_line_size=limits.head_bytes,
+            max_field_size=limits.head_bytes,
             lingering_time=2.0,
         )
         self.port = 0
@@ -174,29 +266,58 @@ class Server:
     async def _answer(self, exchange: _Exchange) -> None:
         protocol, message = exchange.protocol, exchange.message
         request = _request_of(exchange)
-        try:
-            if exchange.payload is not None and not exchange.payload.at_eof():
-                request.body = await _read_body(exchange, request, self._body_limit)
-        except BodyTooLarge:
-            exchange.keep_alive = False
-            await self._respond(exchange, request, self._too_large(self._body_limit))
-            return
         answer: Answer
         try:
+            payload = exchange.payload
+            if payload is not None and not payload.at_eof():
+                if self._limits.reads_ahead or payload.is_eof():
+                    await self._receive(exchange, request)
+                else:
+                    request.receive = partial(self._receive, exchange, request)
             answer = await self._handler(request)
+        except BodyTooLarge as fault:
+            answer = self._too_large(fault.limit)
+        except BrokenBody as fault:
+            answer = Response(400, f"{fault}\n".encode(), "text/plain; charset=utf-8")
         except Exception:  # the HTTP edge: whatever it is, the peer gets an answer
             _log.exception("request failed: %s %s", request.method, request.path)
             answer = Response(500, b"Internal Server Error\n", "text/plain; charset=utf-8")
         if protocol.transport is None:
             if isinstance(answer, Stream):
                 await _close_chunks(answer)
+            elif isinstance(answer, Response) and answer.on_sent is not None:
+                answer.on_sent()
             raise ConnectionResetError("peer is gone")
         if isinstance(answer, Response):
-            await self._respond(exchange, request, answer)
+            try:
+                await self._respond(exchange, request, answer)
+            finally:
+                if answer.on_sent is not None:
+                    answer.on_sent()
         elif isinstance(answer, Stream):
             await self._stream(exchange, request, answer, chunked=message.version >= (1, 1))
         else:
             await self._upgrade(exchange, answer)
+
+    async def _receive(self, exchange: _Exchange, request: Request) -> None:
+        request.receive = None
+        try:
+            request.body = await _read_body(exchange, request, self._limits.body_bytes)
+        except (web.RequestPayloadError, HttpProcessingError) as fault:
+            exchange.keep_alive = False
+            raise BrokenBody(str(fault)) from fault
+        except BaseException:
+            exchange.keep_alive = False  # where the next request begins is not known any more
+            raise
+
+    async def _drain(self, protocol: RequestHandler) -> None:
+        """Returns when the peer has taken enough; one that takes nothing for too long is cut off."""
+        transport = protocol.transport
+        timer = protocol._loop.call_later(self._limits.stalled_s, _cut_off, transport)
+        try:
+            await protocol._drain_helper()
+        finally:
+            timer.cancel()
 
     async def _respond(self, exchange: _Exchange, request: Request, answer: Response) -> None:
         protocol = exchange.protocol
@@ -205,7 +326,7 @@ class Server:
         size = len(body) if isinstance(body, bytes) else sum(map(len, body))
         extra = "" if exchange.keep_alive and not self._closing else "Connection: close\r\n"
         if size > GZIP_FROM and _accepts_gzip(request) and "Content-Encoding" not in answer.headers:
-            parts = await asyncio.to_thread(_gzip, parts) if size > _GZIP_THREAD_FROM else _gzip(parts)
+            parts = await asyncio.to_thread(_gzip, parts, size) if size > _GZIP_THREAD_FROM else _gzip(parts, size)
             size = sum(map(len, parts))
             extra += "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n"
         transport = protocol.transport
@@ -218,9 +339,19 @@ class Server:
         elif size < 65536:
             transport.write(head + (parts[0] if len(parts) == 1 else b"".join(parts)))
         else:
-            transport.writelines((head, *parts))
+            transport.write(head)
+            await self._write(protocol, _pieces(parts, size))
         if protocol._paused:
-            await protocol._drain_helper()
+            await self._drain(protocol)
+
+    async def _write(self, protocol: RequestHandler, pieces: Iterator[bytes]) -> None:
+        """Writes no faster than the peer takes it, so that a slow one holds a piece of the answer, not all of it."""
+        for piece in pieces:
+            if protocol.transport is None:
+                raise ConnectionResetError("peer is gone")
+            protocol.transport.write(piece)
+            if protocol._paused:
+                await self._drain(protocol)
 
     async def _stream(self, exchange: _Exchange, request: Request, answer: Stream, *, chunked: bool) -> None:
         """Writes chunks as they come; ends when they do, when the peer goes, or when the server closes."""
@@ -245,7 +376,7 @@ class Server:
                     raise ConnectionResetError("peer is gone")
                 transport.write(_framed(chunk) if chunked else chunk)
                 if protocol._paused:
-                    await protocol._drain_helper()
+                    await self._drain(protocol)
         except asyncio.CancelledError:
             if not self._closing and protocol.transport is not None:
                 raise
@@ -304,7 +435,7 @@ def _request_of(exchange: _Exchange) -> Request:
     peer = cache.get("kubepy_peer")
     if peer is None:
         peer = cache["kubepy_peer"] = _peer_of(protocol)
-    return Request(message.method, path, query, message.headers, b"", peer[0], peer[1])
+    return Request(message.method, path, query, message.headers, b"", peer[0], peer[1], gone=exchange.is_gone)
 
 
 def _peer_of(protocol: RequestHandler) -> tuple[str, bytes | None]:
@@ -328,9 +459,14 @@ async def _read_body(exchange: _Exchange, request: Request, limit: int) -> bytes
         chunk = await payload.readany()
         size += len(chunk)
         if size > limit:
-            raise BodyTooLarge
+            raise BodyTooLarge(limit)
         parts.append(chunk)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _cut_off(transport: asyncio.Transport | None) -> None:
+    if transport is not None:
+        transport.abort()
 
 
 async def _close_chunks(answer: Stream) -> None:
@@ -350,14 +486,14 @@ async def serve(
     port: int,
     tls: ssl.SSLContext | None = None,
     sockets: Sequence[socket.socket] | None = None,
-    body_limit: int = BODY_LIMIT,
+    limits: Limits = DEFAULT_LIMITS,
     too_large: Callable[[int], Response] = _plain_too_large,
 ) -> Server:
     """A server that listens already: on `sockets` if given, else on `host` (None: all addresses) and `port` (0: any).
 
     `tls` decides on client certificates: with CERT_OPTIONAL a request carries the certificate that was verified.
     """
-    server = Server(handler, body_limit=body_limit, too_large=too_large)
+    server = Server(handler, limits=limits, too_large=too_large)
     await server.listen(host, port, tls, sockets)
     return server
 

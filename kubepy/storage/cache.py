@@ -171,6 +171,10 @@ class ResourceCache:
     def __len__(self) -> int:
         return len(self._objects)
 
+    def mean_bytes(self) -> int:
+        """Mean size of an object, by a sample."""
+        return self._objects.mean_bytes()
+
     def get(self, key: str) -> CachedObject | None:
         """The newest state of the object that this process knows of."""
         if self._ahead:
@@ -290,6 +294,15 @@ class ResourceCache:
     def watchers(self) -> int:
         """How many watches are open."""
         return len(self._fanout)
+
+    @property
+    def events_told(self) -> int:
+        """How many events watchers were told, each counted once a watcher."""
+        return self._fanout.told
+
+    def watchers_by_scope(self) -> dict[str, int]:
+        """How many watches are open on one object (`resource`), a `namespace`, or everything (`cluster`)."""
+        return self._fanout.by_scope()
 
     def bookmark(self, *, ends_initial_events: bool = False) -> WatchEvent:
         """A BOOKMARK at the present revision."""

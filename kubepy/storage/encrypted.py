@@ -11,6 +11,7 @@ from typing import Protocol
 
 from kubepy.lib import log
 from kubepy.storage.base import Change, Entry, Progress, RevisionConflict, Store, Watch
+from kubepy.storage.timing import Durations
 
 _log = log.get(__name__)
 
@@ -37,6 +38,12 @@ class EncryptedStore:
     def __init__(self, store: Store, transformers: Mapping[str, Sequence[Transformer]]) -> None:
         self._store = store
         self._transformers = dict(transformers)
+
+    @property
+    def durations(self) -> Durations:
+        """See EtcdStore; empty for a store that does not measure."""
+        found: Durations = getattr(self._store, "durations", {})
+        return found
 
     async def get(self, key: str) -> Entry:
         """See Store."""

@@ -30,6 +30,7 @@ from kubepy.storage.etcd_leases import Leases
 from kubepy.storage.etcd_watch import changes_after, changes_between
 from kubepy.storage.grpc_connection import NOT_FOUND
 from kubepy.storage.hub import Hub, HubWatch
+from kubepy.storage.timing import Durations, Timing
 
 PAGE = 1000
 """Keys that one answer of a list holds."""
@@ -60,9 +61,11 @@ class EtcdStore:
         self._askers: list[asyncio.Future[int]] = []
         self._asking: asyncio.Task[None] | None = None
         self._closed = False
+        self.durations: Durations = {}
 
     async def get(self, key: str) -> Entry:
-        answer = await self._call(RANGE, etcd.RangeRequest(key=key.encode()))
+        with Timing(self.durations, "get", key):
+            answer = await self._call(RANGE, etcd.RangeRequest(key=key.encode()))
         if not answer.kvs:
             raise KeyMissing(key)
         return _entry(answer.kvs[0])
@@ -73,7 +76,8 @@ class EtcdStore:
         while True:
             request = etcd.RangeRequest(key=start, range_end=end, limit=PAGE, revision=revision)
             try:
-                answer = await self._call(RANGE, request)
+                with Timing(self.durations, "list", prefix):
+                    answer = await self._call(RANGE, request)
             except Refused as error:
                 if "compacted" in str(error):
                     raise Compacted(revision + 1) from error
@@ -85,12 +89,18 @@ class EtcdStore:
             start = answer.kvs[-1].key + b"\0"
 
     async def create(self, key: str, value: bytes, *, ttl_s: int = 0) -> int:
-        return await self._put(key, value, 0, ttl_s)
+        with Timing(self.durations, "create", key):
+            return await self._put(key, value, 0, ttl_s)
 
     async def update(self, key: str, value: bytes, *, revision: int, ttl_s: int = 0) -> int:
-        return await self._put(key, value, revision, ttl_s)
+        with Timing(self.durations, "update", key):
+            return await self._put(key, value, revision, ttl_s)
 
     async def delete(self, key: str, *, revision: int) -> int:
+        with Timing(self.durations, "delete", key):
+            return await self._delete(key, revision)
+
+    async def _delete(self, key: str, revision: int) -> int:
         name = key.encode()
         answer, repeated = await self._client.call(
             TXN,

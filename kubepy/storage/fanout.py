@@ -81,6 +81,7 @@ class Fanout:
         self._groups: dict[Selection, tuple[Group, _Place]] = {}
         self._by_place: dict[_Place, list[Group]] = {}
         self._fields: dict[str, int] = {}
+        self.told = 0
 
     def group(self, selection: Selection) -> Group:
         """The group of the selection; it stays while it has watchers, which `discard` takes out."""
@@ -121,6 +122,7 @@ class Fanout:
                 if not line:
                     line = lines[seen.type] = seen.encoded()
             group.push(seen, line)
+            self.told += len(group.byte_watchers) + len(group.event_watchers)
 
     def bookmark(self, mark: WatchEvent) -> None:
         """Tells those who take bookmarks."""
@@ -138,6 +140,14 @@ class Fanout:
             watcher.end()
         for listener in self._listeners():
             listener.end()
+
+    def by_scope(self) -> dict[str, int]:
+        """How many watches select one name, one namespace, or neither."""
+        found: dict[str, int] = {}
+        for group, _ in self._groups.values():
+            scope = "resource" if group.selection.name else "namespace" if group.selection.namespace else "cluster"
+            found[scope] = found.get(scope, 0) + len(group.byte_watchers) + len(group.event_watchers)
+        return found
 
     def __len__(self) -> int:
         return len(self._watchers()) + len(self._listeners())

@@ -13,6 +13,7 @@ from kubepy.storage.selection import Pin, Selection
 _INDEXES_AT_MOST = 32
 _SCAN_AT_MOST = 64
 """So few objects are scanned rather than indexed."""
+_SAMPLE = 32
 
 _Index = dict[str, dict[str, CachedObject]]
 
@@ -30,6 +31,11 @@ class Objects:
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def mean_bytes(self) -> int:
+        """Mean size of an object, by a sample."""
+        sample = self._sorted[:: len(self._sorted) // _SAMPLE + 1]
+        return sum(len(obj.data) for obj in sample) // max(len(sample), 1)
 
     def put(self, obj: CachedObject) -> None:
         """Adds the object, or replaces the one at its key."""

@@ -4,9 +4,13 @@ Source: sigs.k8s.io/yaml (YAMLToJSON, YAMLToJSONStrict).
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import yaml
+
+from kubepy.api import schemas
+from kubepy.apiserver.registry.yaml_bounds import check_aliases, check_depth
 
 
 class _Loader(yaml.CSafeLoader):
@@ -21,10 +25,16 @@ _Loader.yaml_implicit_resolvers = {
 
 def parse_yaml(text: bytes) -> Any:
     """The one document of a YAML text. Raises ValueError."""
+    if text[:1] == b"{":  # most clients that say YAML send JSON
+        with suppress(ValueError):
+            return schemas.parse_json(text)
     try:
-        return yaml.load(text, _Loader)
+        check_depth(text)
+        parsed = yaml.load(text, _Loader)
     except yaml.YAMLError as fault:
         raise ValueError(f"error converting YAML to JSON: yaml: {fault}") from fault
+    check_aliases(text, parsed)
+    return parsed
 
 
 def repeated_keys(text: bytes) -> list[str]:

@@ -8,14 +8,18 @@ import aiohttp
 import uvloop
 
 from kubepy.lib.http import Answer, Connection, Handler, Request, Response, Stream, Upgrade
-from kubepy.lib.http_server import Server, serve
+from kubepy.lib.http_server import Limits, Server, serve
+
+SMALL = Limits(body_bytes=1000)
 
 
 def on_server(
-    handler: Handler, test: Callable[[aiohttp.ClientSession, str, Server], Awaitable[None]], body_limit: int = 1000
+    handler: Handler,
+    test: Callable[[aiohttp.ClientSession, str, Server], Awaitable[None]],
+    limits: Limits = SMALL,
 ) -> None:
     async def run() -> None:
-        server = await serve(handler, host="127.0.0.1", port=0, body_limit=body_limit)
+        server = await serve(handler, host="127.0.0.1", port=0, limits=limits)
         async with aiohttp.ClientSession() as session:
             await test(session, f"http://127.0.0.1:{server.port}", server)
         await server.close(1)
