@@ -1,8 +1,8 @@
 """The store in etcd, laid out as upstream's API server does: an optimistic transaction a write, one watch a process.
 
-A write whose answer was lost is tried again; the compare makes that safe, and a compare that then fails is checked
-for the value being ours. Callers that ask for the present revision together share one read of a quorum, which
-starts after the last of them asked.
+A write whose answer was lost is tried again; the compare makes that safe. A compare that then fails is checked for the
+value being ours; if it is not, nobody can tell what has become of the write, and it is Unavailable. Callers that ask
+for the present revision together share one read of a quorum, which starts after the last of them asked.
 Source: upstream's pkg/storage/etcd3/store.go.
 """
 
@@ -25,6 +25,7 @@ from kubepy.storage.base import (
     TooLarge,
     Unavailable,
 )
+from kubepy.storage.claims import Claims
 from kubepy.storage.etcd_client import CALL_DEADLINE_S, COMPACT, RANGE, TXN, EtcdClient, Refused
 from kubepy.storage.etcd_leases import Leases
 from kubepy.storage.etcd_watch import changes_after, changes_between
@@ -61,6 +62,7 @@ class EtcdStore:
         self._askers: list[asyncio.Future[int]] = []
         self._asking: asyncio.Task[None] | None = None
         self._closed = False
+        self._claims = Claims()
         self.durations: Durations = {}
 
     async def get(self, key: str) -> Entry:
@@ -114,6 +116,8 @@ class EtcdStore:
         if answer.succeeded:
             return int(answer.header.revision)
         current = answer.responses[0].response_range.kvs
+        if current and repeated:
+            raise _in_doubt(key)
         if current:
             raise RevisionConflict(_entry(current[0]))
         if repeated:
@@ -182,14 +186,17 @@ class EtcdStore:
             ),
             deadline_s=self._deadline_s,
         )
-        if answer.succeeded:
-            return int(answer.header.revision)
-        found = answer.responses[0].response_range.kvs
-        if not found:
+        made = int(answer.header.revision)
+        if answer.succeeded and self._claims.add(made):
+            return made
+        found = answer.responses[0].response_range.kvs if not answer.succeeded else ()
+        current = _entry(found[0]) if found else None
+        if answer.succeeded or repeated:
+            if current is not None and current.value == value and self._claims.add(current.revision):
+                return current.revision  # an earlier try was carried out, only its answer was lost
+            raise _in_doubt(key)
+        if current is None:
             raise KeyMissing(key)
-        current = _entry(found[0])
-        if repeated and current.value == value:
-            return current.revision  # an earlier try was carried out, only its answer was lost
         if not revision:
             raise KeyExists(key)
         raise RevisionConflict(current)
@@ -239,6 +246,11 @@ class EtcdStore:
 
     async def _history(self, prefix: str, after: int, until: int) -> Sequence[Change]:
         return await changes_between(self._client, prefix, after, until)
+
+
+def _in_doubt(key: str) -> Unavailable:
+    """The key has changed since a write's answer was lost: by that write, and then by others, or by others alone."""
+    return Unavailable(f"{key}: the answer to a write was lost, and the key is not as it would have left it")
 
 
 def _tell(askers: Sequence["asyncio.Future[int]"], error: Exception) -> None:
