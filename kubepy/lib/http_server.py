@@ -113,8 +113,12 @@ def _headers(answer: Response | Stream, extra: str) -> bytes:
     return f"{head}{kind}{lines}{_date.line()}{extra}\r\n".encode("latin-1", "replace")
 
 
-def _pieces(parts: Sequence[bytes], size: int) -> Iterator[bytes]:
-    """The parts, joined into pieces of about `_PIECE` bytes where they are smaller."""
+def _pieces(parts: Sequence[bytes], size: int) -> Iterator[bytes | memoryview]:
+    """The parts in pieces of about `_PIECE` bytes: small ones joined; one that is all there is, cut."""
+    if len(parts) == 1:
+        view = memoryview(parts[0])
+        yield from (view[at : at + _PIECE] for at in range(0, len(view), _PIECE))
+        return
     count = max(1, len(parts) * _PIECE // max(size, 1))
     for at in range(0, len(parts), count):
         group = parts[at : at + count]
@@ -344,7 +348,7 @@ class Server:
         if protocol._paused:
             await self._drain(protocol)
 
-    async def _write(self, protocol: RequestHandler, pieces: Iterator[bytes]) -> None:
+    async def _write(self, protocol: RequestHandler, pieces: Iterator[bytes | memoryview]) -> None:
         """Writes no faster than the peer takes it, so that a slow one holds a piece of the answer, not all of it."""
         for piece in pieces:
             if protocol.transport is None:

@@ -27,6 +27,7 @@ from kubepy.storage.base import (
 from kubepy.storage.embedded import EmbeddedStore
 from kubepy.storage.etcd import EtcdStore
 from tests.conftest import Etcd, free_port, new_etcd
+from tests.contract.lossy import lossy_proxy
 
 PREFIX = "/registry/outage/"
 
@@ -378,3 +379,41 @@ async def check_history(stores: "list[EtcdStore | EmbeddedStore]") -> None:
             state[change.key] = change.value
     entries, _ = await stores[0].list(PREFIX)
     assert {entry.key: entry.value for entry in entries} == state
+
+
+def test_of_two_that_write_the_same_bytes_one_is_told_so_when_the_answers_are_lost(own_etcd: Etcd) -> None:
+    """Two that raise a counter at once write the same over the same revision: one has counted, not both."""
+
+    async def main() -> None:
+        async with lossy_proxy(own_etcd.client_port) as proxy:
+            store = EtcdStore([f"http://127.0.0.1:{proxy.port}"])
+            for number in range(5):
+                key = f"{PREFIX}counter-{number}"
+                base = await store.create(key, b"1")
+                proxy.loses = True
+                raised = (store.update(key, b"2", revision=base) for _ in range(3))
+                outcomes = await asyncio.gather(*raised, return_exceptions=True)
+                assert not proxy.loses
+                told = [outcome for outcome in outcomes if isinstance(outcome, int)]
+                assert told == [(await store.get(key)).revision]
+                assert all(isinstance(outcome, int | Unavailable | RevisionConflict) for outcome in outcomes)
+            await store.close()
+
+    uvloop.run(main())
+
+
+def test_a_write_whose_answer_was_lost_is_found_to_have_been_carried_out(own_etcd: Etcd) -> None:
+    async def main() -> None:
+        async with lossy_proxy(own_etcd.client_port) as proxy:
+            store = EtcdStore([f"http://127.0.0.1:{proxy.port}"])
+            base = await store.create(PREFIX + "a", b"1")
+            proxy.loses = True
+            made = await store.update(PREFIX + "a", b"2", revision=base)
+            assert (await store.get(PREFIX + "a")).revision == made
+            proxy.loses = True
+            assert await store.create(PREFIX + "b", b"1") == made + 1
+            proxy.loses = True
+            await store.delete(PREFIX + "b", revision=made + 1)
+            await store.close()
+
+    uvloop.run(main())

@@ -192,3 +192,101 @@ def test_any_protocol_can_be_switched_to() -> None:
             writer.close()
 
     on_server(upgrade, test)
+
+
+LARGE = 64 << 20
+"""More than any socket's buffers take."""
+
+
+async def connect(server: Server, request: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=4096)
+    writer.write(request)
+    return reader, writer
+
+
+def test_a_body_can_be_refused_before_it_has_come() -> None:
+    async def refuse(request: Request) -> Answer:
+        assert request.receive is not None
+        return Response(403)
+
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        reader, writer = await connect(server, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\nhalf")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 403")
+        writer.close()
+
+    on_server(refuse, test, Limits(reads_ahead=False))
+
+
+def test_a_body_that_is_read_late_is_limited_too() -> None:
+    async def read(request: Request) -> Answer:
+        if request.receive is not None:
+            await request.receive()
+        return Response(200, request.body)
+
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        async with session.post(url, data=b"x" * 900) as answer:
+            assert await answer.read() == b"x" * 900
+        async with session.post(url, data=b"x" * 200_000) as answer:
+            assert answer.status == 413
+        reader, writer = await connect(server, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\nhalf")
+        writer.write_eof()
+        assert b"200 OK" not in await reader.read()
+        writer.close()
+
+    on_server(read, test, Limits(reads_ahead=False, body_bytes=100_000))
+
+
+def test_a_large_answer_is_sent_as_fast_as_it_is_taken_and_told_when_it_was() -> None:
+    sent = asyncio.Event()
+
+    async def answer(request: Request) -> Answer:
+        return Response(200, [b"x" * 1024] * (LARGE // 1024), on_sent=sent.set)
+
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        _, writer = await connect(server, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with session.get(url + "/other") as other:
+            assert len(await other.read()) == LARGE
+        assert sent.is_set()
+        sent.clear()
+        buffered = [transport.get_write_buffer_size() for transport in server._web._connections.values()]
+        assert max(buffered) < 1 << 20  # of the one that nobody reads
+        assert not sent.is_set()
+        writer.close()
+
+    on_server(answer, test)
+
+
+def test_a_peer_that_takes_nothing_is_cut_off() -> None:
+    sent = asyncio.Event()
+
+    async def flow() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"x" * 100_000
+        finally:
+            sent.set()
+
+    async def answer(request: Request) -> Answer:
+        if request.path == "/stream":
+            return Stream(flow())
+        return Response(200, b"x" * LARGE, on_sent=sent.set)
+
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        for path in (b"/", b"/stream"):
+            _, writer = await connect(server, b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path)
+            await asyncio.wait_for(sent.wait(), 20)
+            sent.clear()
+            writer.close()
+
+    on_server(answer, test, Limits(stalled_s=0.1))
+
+
+def test_a_head_without_end_is_refused() -> None:
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        lines = b"".join(b"X-%d: %b\r\n" % (number, b"y" * 900) for number in range(20))
+        reader, _ = await connect(server, b"GET / HTTP/1.1\r\n" + lines)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 431")
+        async with session.get(url, headers={"X-Say": "y" * 5000}) as answer:
+            assert len(answer.headers["X-Said"]) == 5000
+
+    on_server(echo, test, Limits(head_bytes=10_000))
