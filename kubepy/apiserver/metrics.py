@@ -78,17 +78,21 @@ class Metrics(Collector):
         found.count += 1
         return found
 
-    def observe(self, info: RequestInfo, status: int, seconds: float, *, dry_run: bool = False) -> None:
+    def observe(
+        self, info: RequestInfo, status: int, seconds: float, *, applies: bool = False, dry_run: bool = False
+    ) -> None:
         """Counts one answer."""
         scope = scope_of(info)
-        key = (info.verb, info.group, info.version, info.resource, info.subresource, scope, dry_run)
+        key: tuple[object, ...] = (info.verb, info.group, info.version, info.resource, info.subresource, scope)
         if not info.is_resource:
-            key = (info.path, info.verb)  # type: ignore[assignment]  # both are hashable, which is all that counts
+            key = (info.path, info.verb)
+        elif applies or dry_run:
+            key = (*key, applies, dry_run)
         counted = self._counted.get(key)
         if counted is None:
             if len(self._counted) >= _KEPT:  # made-up names must not grow it without end
                 return
-            counted = self._counted[key] = _make(info, scope, dry_run)
+            counted = self._counted[key] = _make(info, scope, applies=applies, dry_run=dry_run)
         counted.by_status[status] = counted.by_status.get(status, 0) + 1
         if counted.durations is not None:
             counted.durations.add(seconds)
@@ -114,9 +118,10 @@ class Metrics(Collector):
         return generate_latest(self.registry)
 
 
-def _make(info: RequestInfo, scope: str, dry_run: bool) -> _Counted:
+def _make(info: RequestInfo, scope: str, *, applies: bool, dry_run: bool) -> _Counted:
     if info.is_resource:
-        labels = (_verb(info), info.group, info.version, info.resource, info.subresource, scope, "apiserver")
+        verb = "APPLY" if applies else _verb(info)
+        labels = (verb, info.group, info.version, info.resource, info.subresource, scope, "apiserver")
         streams = labels[0] in ("WATCH", "CONNECT")
     else:
         labels = (info.verb.upper(), "", "", "", info.path, "", "apiserver")

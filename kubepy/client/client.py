@@ -4,6 +4,7 @@
 `api.errors` exception that its Status stands for; what is lost on the way is `transport.Unreachable`.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -28,6 +29,9 @@ _PATCH_TYPES: Mapping[PatchKind, str] = {
     "json": "application/json-patch+json",
     "apply": "application/apply-patch+yaml",
 }
+_TOO_MANY = 429
+_BUSY_TRIES = 10
+"""How often a request is made again that a busy server has told to come later, as client-go does."""
 _JSON = {"Accept": "application/json"}
 _SENDS_JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
@@ -220,7 +224,13 @@ class Client:
     ) -> Object:
         body = orjson.dumps(obj) if obj is not None else b""
         headers = {**_JSON, "Content-Type": content_type} if content_type else _SENDS_JSON if body else _JSON
-        reply = await self._transport.request(method, path + _query(params), headers, body)
+        target = path + _query(params)
+        reply = await self._transport.request(method, target, headers, body)
+        for _ in range(_BUSY_TRIES):
+            if reply.status != _TOO_MANY or not (wait_s := reply.headers.get("Retry-After", "")).isdecimal():
+                break
+            await asyncio.sleep(int(wait_s))
+            reply = await self._transport.request(method, target, headers, body)
         if reply.status >= 400:
             raise _fault(reply.status, reply.body)
         answer: Object = orjson.loads(reply.body) if reply.body else {}

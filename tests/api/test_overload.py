@@ -119,6 +119,10 @@ def test_flow_control_shows_what_it_does(tmp_path: Path) -> None:
                 text = await answer.text()
             flow = 'flow_schema="global-default",priority_level="global-default"'
             assert f"apiserver_flowcontrol_dispatched_requests_total{{{flow}}} 1.0" in text
+            pods = 'group="",resource="configmaps",scope="namespace",subresource="",verb="LIST",version="v1"'
+            assert f'apiserver_request_total{{code="200",component="apiserver",dry_run="",{pods}}} 1.0' in text
+            assert 'apiserver_current_inflight_requests{request_kind="readOnly"} 1.0' in text
+            assert 'apiserver_resource_objects{group="",resource="namespaces"} 4.0' in text
             assert 'apiserver_flowcontrol_nominal_limit_seats{priority_level="node-high"} 98.0' in text
 
     run(test)
