@@ -5,7 +5,7 @@ Source: pkg/apis/flowcontrol/validation/validation.go.
 
 from collections.abc import Sequence
 
-from kubepy.api import names
+from kubepy.api import flow_objects, names
 from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from kubepy.api.meta import Object, name_of
 from kubepy.api.validation.checks import duplicates, named, nonnegative, one_of, spec_of, status_of
@@ -141,6 +141,20 @@ def _condition_types(new: Object) -> list[FieldError]:
     return errors
 
 
+def _fixed(obj: Object, defaults: list[Object]) -> list[FieldError]:
+    """Mandatory objects are what they are; of the exempt level, the seats that it lends may be changed."""
+    name, spec = name_of(obj), spec_of(obj)
+    if name not in flow_objects.MANDATORY:
+        return []
+    wanted = next(spec_of(one) for one in defaults if name_of(one) == name)
+    if "exempt" in wanted:
+        if spec.get("type") == wanted["type"] and spec.get("limited") is None:
+            return []
+        why = f"spec of '{name}' except the 'spec.exempt' field must equal the fixed value"
+        return [invalid("spec", spec, why)]
+    return [] if spec == wanted else [invalid("spec", spec, f"spec of '{name}' must equal the fixed value")]
+
+
 def create_schema(obj: Object) -> list[FieldError]:
     """Faults of a new FlowSchema."""
     spec = spec_of(obj)
@@ -163,7 +177,7 @@ def create_schema(obj: Object) -> list[FieldError]:
         errors += named(level, path, names.is_dns1123_subdomain)
     for index, rule in enumerate(spec.get("rules") or ()):
         errors += _policy_rule(rule, f"spec.rules[{index}]")
-    return errors + _condition_types(obj)
+    return errors + _fixed(obj, flow_objects.flow_schemas()) + _condition_types(obj)
 
 
 def update_schema(new: Object, old: Object) -> list[FieldError]:
@@ -233,7 +247,7 @@ def create_level(obj: Object) -> list[FieldError]:
             errors += _limited(spec["limited"], "spec.limited")
     else:
         errors.append(not_supported("spec.type", kind or "", ("Exempt", "Limited")))
-    return errors + _condition_types(obj)
+    return errors + _fixed(obj, flow_objects.priority_levels()) + _condition_types(obj)
 
 
 def update_level(new: Object, old: Object) -> list[FieldError]:

@@ -8,8 +8,9 @@ Source: apiserver pkg/util/flowcontrol/apf_controller.go.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from kubepy.api import flow_objects
 from kubepy.apiserver.authn.user import UserInfo
-from kubepy.apiserver.flowcontrol import default_objects, seat_shares
+from kubepy.apiserver.flowcontrol import seat_shares
 from kubepy.apiserver.flowcontrol.matching import Schema, compile_schema, ordered
 from kubepy.apiserver.flowcontrol.queue_set import EXEMPT, QueueSet, Queuing
 from kubepy.apiserver.flowcontrol.retry_after import RetryAfter
@@ -35,7 +36,7 @@ class Level:
         self.bounds = Bounds(0, 0, 0, 1)
         self.demand = Demand()
         self.retry_after = RetryAfter()
-        self.is_exempt = name == default_objects.EXEMPT
+        self.is_exempt = name == flow_objects.EXEMPT
         self.is_quiescing = False
         self.turn = 0.0
 
@@ -85,7 +86,7 @@ class Levels:
 
     def configure(self, levels: Iterable[Object], schemas: Iterable[Object], now: float) -> None:
         """Takes over what the objects say."""
-        wanted = {obj["metadata"]["name"]: obj for obj in default_objects.priority_levels() if _is_mandatory(obj)}
+        wanted = {obj["metadata"]["name"]: obj for obj in flow_objects.priority_levels() if _is_mandatory(obj)}
         wanted |= {obj["metadata"]["name"]: obj for obj in levels}
         for name, level in tuple(self.by_name.items()):
             level.is_quiescing = name not in wanted
@@ -94,7 +95,7 @@ class Levels:
         for name, obj in wanted.items():
             self._take(name, obj, now)
         self._share()
-        compiled = {obj["metadata"]["name"]: obj for obj in default_objects.flow_schemas() if _is_mandatory(obj)}
+        compiled = {obj["metadata"]["name"]: obj for obj in flow_objects.flow_schemas() if _is_mandatory(obj)}
         compiled |= {obj["metadata"]["name"]: obj for obj in schemas}
         self.schemas = ordered(schema for schema in map(compile_schema, compiled.values()) if schema.level in wanted)
         self._flows.clear()
@@ -126,7 +127,7 @@ class Levels:
 
 
 def _is_mandatory(obj: Object) -> bool:
-    return obj["metadata"]["name"] in default_objects.MANDATORY
+    return obj["metadata"]["name"] in flow_objects.MANDATORY
 
 
 def _queuing(spec: Object) -> Queuing:

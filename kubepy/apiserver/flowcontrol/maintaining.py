@@ -10,11 +10,10 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from kubepy.api import resources
+from kubepy.api import flow_objects, resources
 from kubepy.api.errors import AlreadyExists, Conflict, NotFound
+from kubepy.api.flow_objects import AUTO_UPDATE, MANDATORY
 from kubepy.api.resources import Resource
-from kubepy.apiserver.flowcontrol import default_objects
-from kubepy.apiserver.flowcontrol.default_objects import AUTO_UPDATE, MANDATORY
 from kubepy.client.client import Client
 from kubepy.lib import log
 from kubepy.lib.clock import rfc3339
@@ -28,10 +27,10 @@ _log = log.get(__name__)
 async def maintain(client: Client, levels: Iterable[Object], schemas: Iterable[Object], now: datetime) -> None:
     """Writes what is missing or wrong; writes nothing when all is well. Raises ApiError."""
     levels, schemas = list(levels), list(schemas)
-    await _mend(client, LEVELS, default_objects.priority_levels(), levels)
-    await _mend(client, SCHEMAS, default_objects.flow_schemas(), schemas)
+    await _mend(client, LEVELS, flow_objects.priority_levels(), levels)
+    await _mend(client, SCHEMAS, flow_objects.flow_schemas(), schemas)
     known = {obj["metadata"]["name"] for obj in levels} | {
-        obj["metadata"]["name"] for obj in default_objects.priority_levels()
+        obj["metadata"]["name"] for obj in flow_objects.priority_levels()
     }
     for schema in schemas:
         condition = plan_condition(schema, known, now)
@@ -63,9 +62,10 @@ def plan_mended(existing: Mapping[str, Any], wanted: Object) -> Object | None:
     metadata = existing["metadata"]
     annotations = metadata.get("annotations") or {}
     automatic = annotations.get(AUTO_UPDATE)
-    if metadata["name"] in MANDATORY or automatic not in ("true", "false"):
-        is_ours = metadata["name"] in MANDATORY or metadata.get("generation", 1) == 1
-        automatic = "true" if is_ours else "false"
+    # Of the exempt level the seats that it lends are the administrators' to set.
+    is_mandatory = metadata["name"] in MANDATORY and "exempt" not in wanted["spec"]
+    if is_mandatory or automatic not in ("true", "false"):
+        automatic = "true" if is_mandatory or metadata.get("generation", 1) == 1 else "false"
     spec = wanted["spec"] if automatic == "true" else existing["spec"]
     if spec == existing["spec"] and annotations.get(AUTO_UPDATE) == automatic:
         return None

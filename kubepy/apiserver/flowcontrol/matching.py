@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kubepy.api.flow_objects import CATCH_ALL, EXEMPT
 from kubepy.apiserver.authn.user import SERVICE_ACCOUNT_PREFIX, UserInfo
-from kubepy.apiserver.flowcontrol.default_objects import CATCH_ALL, EXEMPT
 from kubepy.apiserver.request_info import RequestInfo
 
 Object = Mapping[str, Any]

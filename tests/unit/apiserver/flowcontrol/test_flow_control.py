@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import uvloop
 
+from kubepy.api import flow_objects
 from kubepy.apiserver.authn.user import UserInfo
-from kubepy.apiserver.flowcontrol import default_objects
 from kubepy.apiserver.flowcontrol.flow_control import FlowControl, Ticket
 from kubepy.apiserver.flowcontrol.levels import Levels
 from kubepy.apiserver.flowcontrol.limiting import Overloaded
@@ -28,12 +28,12 @@ LEASE = RequestInfo("update", "", True, "coordination.k8s.io", "v1", "leases", "
 
 def control(seats: int = 600, **queuing: int) -> FlowControl:
     """With upstream's objects; `queuing` changes the queues of global-default."""
-    levels = default_objects.priority_levels()
+    levels = flow_objects.priority_levels()
     for level in levels:
         if queuing and level["metadata"]["name"] == "global-default":
             level["spec"]["limited"]["limitResponse"]["queuing"].update(queuing)
     found = Levels(seats)
-    found.configure(levels, default_objects.flow_schemas(), perf_counter())
+    found.configure(levels, flow_objects.flow_schemas(), perf_counter())
     return FlowControl(found, lambda info: (2000, 5000))
 
 
@@ -252,14 +252,14 @@ def test_plain_limits_count_reads_and_writes_apart() -> None:
 
 
 def objects(*names: str) -> list[dict[str, Any]]:
-    return [obj for obj in default_objects.priority_levels() if obj["metadata"]["name"] in names]
+    return [obj for obj in flow_objects.priority_levels() if obj["metadata"]["name"] in names]
 
 
 def test_a_level_that_is_gone_goes_on_until_its_last_request_has_ended() -> None:
     async def test() -> None:
         flow = control()
         ticket = begin(flow, GET, ALICE)
-        flow.levels.configure(objects("node-high"), default_objects.flow_schemas(), perf_counter())
+        flow.levels.configure(objects("node-high"), flow_objects.flow_schemas(), perf_counter())
         assert flow.levels.by_name["global-default"].is_quiescing
         assert flow.levels.flow_of(ALICE, GET).level.name == "catch-all"
         ticket.release()

@@ -4,20 +4,20 @@ import copy
 from datetime import UTC, datetime
 from typing import Any
 
-from kubepy.api import resources
+from kubepy.api import flow_objects
+from kubepy.api.validation import flowcontrol
 from kubepy.apiserver.embedded import in_process
-from kubepy.apiserver.flowcontrol import default_objects
 from kubepy.apiserver.flowcontrol.maintaining import LEVELS, SCHEMAS, plan_condition, plan_mended, plan_removed
 from tests.unit.apiserver.flowcontrol.test_flow_control import on_loop
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-WANTED = next(obj for obj in default_objects.priority_levels() if obj["metadata"]["name"] == "system")
+WANTED = next(obj for obj in flow_objects.priority_levels() if obj["metadata"]["name"] == "system")
 
 
 def changed(name: str = "system", *, automatic: str | None = "true", generation: int = 2) -> dict[str, Any]:
     obj = copy.deepcopy(WANTED)
     obj["spec"]["limited"]["nominalConcurrencyShares"] = 77
-    annotations = {default_objects.AUTO_UPDATE: automatic} if automatic is not None else {"mine": "1"}
+    annotations = {flow_objects.AUTO_UPDATE: automatic} if automatic is not None else {"mine": "1"}
     obj["metadata"] = {"name": name, "generation": generation, "annotations": annotations}
     return obj
 
@@ -34,13 +34,13 @@ def test_suggested_objects_are_mended_while_nobody_has_made_them_their_own() -> 
     touched = plan_mended(changed(automatic=None), WANTED)
     assert touched is not None
     assert touched["spec"] != WANTED["spec"]
-    assert touched["metadata"]["annotations"] == {"mine": "1", default_objects.AUTO_UPDATE: "false"}
+    assert touched["metadata"]["annotations"] == {"mine": "1", flow_objects.AUTO_UPDATE: "false"}
 
 
 def test_mandatory_objects_are_always_mended() -> None:
     mended = plan_mended(changed("catch-all", automatic="false"), WANTED)
     assert mended is not None
-    assert mended["metadata"]["annotations"][default_objects.AUTO_UPDATE] == "true"
+    assert mended["metadata"]["annotations"][flow_objects.AUTO_UPDATE] == "true"
     assert mended["spec"] == WANTED["spec"]
 
 
@@ -50,7 +50,7 @@ def test_what_is_no_longer_suggested_is_removed() -> None:
 
 
 def test_a_schema_says_whether_its_level_is_there() -> None:
-    schema = copy.deepcopy(default_objects.flow_schemas()[2])
+    schema = copy.deepcopy(flow_objects.flow_schemas()[2])
     dangling = plan_condition(schema, set(), NOW)
     assert dangling is not None
     assert dangling["status"] == "True"
@@ -73,7 +73,7 @@ def test_a_server_has_upstreams_objects_and_keeps_them() -> None:
             levels = (await client.list(LEVELS))["items"]
             assert len(schemas) == 13
             assert {one["metadata"]["name"]: one["spec"] for one in levels} == {
-                one["metadata"]["name"]: one["spec"] for one in default_objects.priority_levels()
+                one["metadata"]["name"]: one["spec"] for one in flow_objects.priority_levels()
             }
             assert all(one["status"]["conditions"][0]["status"] == "False" for one in schemas)
             await client.delete(LEVELS, "node-high")
@@ -90,7 +90,17 @@ def test_a_server_has_upstreams_objects_and_keeps_them() -> None:
     on_loop(test)
 
 
-def test_default_objects_are_valid_and_complete() -> None:
-    assert resources.by_kind(default_objects.API_VERSION, "FlowSchema") is not None
-    names = [obj["metadata"]["name"] for obj in default_objects.flow_schemas()]
-    assert len(set(names)) == 13
+def test_mandatory_objects_cannot_be_changed_but_for_what_the_exempt_level_lends() -> None:
+    for objects, create in (
+        (flow_objects.flow_schemas(), flowcontrol.create_schema),
+        (flow_objects.priority_levels(), flowcontrol.create_level),
+    ):
+        assert [fault for obj in objects for fault in create(obj)] == []
+    catch_all = next(one for one in flow_objects.priority_levels() if one["metadata"]["name"] == "catch-all")
+    catch_all["spec"]["limited"]["nominalConcurrencyShares"] = 6
+    assert [fault.message.rpartition(": ")[2] for fault in flowcontrol.create_level(catch_all)] == [
+        "spec of 'catch-all' must equal the fixed value"
+    ]
+    exempt = flow_objects.priority_levels()[0]
+    exempt["spec"]["exempt"]["nominalConcurrencyShares"] = 6
+    assert flowcontrol.create_level(exempt) == []

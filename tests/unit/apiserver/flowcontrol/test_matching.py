@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from kubepy.api import flow_objects
 from kubepy.apiserver.authn.user import UserInfo, service_account
-from kubepy.apiserver.flowcontrol import default_objects
 from kubepy.apiserver.flowcontrol.matching import compile_schema, ordered
 from kubepy.apiserver.request_info import RequestInfo
 
-DEFAULTS = ordered(map(compile_schema, default_objects.flow_schemas()))
+DEFAULTS = ordered(map(compile_schema, flow_objects.flow_schemas()))
 NODE = UserInfo("system:node:n1", groups=("system:nodes", "system:authenticated"))
 ADMIN = UserInfo("admin", groups=("system:masters", "system:authenticated"))
 ALICE = UserInfo("alice", groups=("system:authenticated",))

@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubepy.apiserver.flowcontrol import default_objects
+from kubepy.api import flow_objects
 from kubepy.apiserver.flowcontrol.seat_shares import Bounds, Demand, allocate, bounds_of, first_limit
 
 
 def default_bounds(seats: int = 600) -> dict[str, Bounds]:
-    return bounds_of({obj["metadata"]["name"]: obj["spec"] for obj in default_objects.priority_levels()}, seats)
+    return bounds_of({obj["metadata"]["name"]: obj["spec"] for obj in flow_objects.priority_levels()}, seats)
 
 
 def test_default_levels_have_upstreams_seats() -> None:
