@@ -6,6 +6,7 @@ Source: apiextensions-apiserver pkg/controller/{status,establish,finalizer}, pkg
 """
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kubepy.api import resources
@@ -19,12 +20,14 @@ from kubepy.apiserver.registry.strategies.extensions import CLEANUP
 from kubepy.lib import log
 from kubepy.lib.clock import rfc3339
 from kubepy.storage.base import StoreError
+from kubepy.storage.cache import CachedObject
 
 if TYPE_CHECKING:
     from kubepy.apiserver.server import ApiServer
 
 _DEFINITIONS = resources.named("customresourcedefinitions", "apiextensions.k8s.io")
 _LOOK_AGAIN_S = 2.0
+_JUDGED_WITHIN_S = 1.0
 _log = log.get(__name__)
 
 
@@ -37,14 +40,16 @@ class CustomResources:
         self._served = self._engine.of(_DEFINITIONS)
         self._customs: dict[str, list[Custom]] = {}
         self._waiting: set[str] = set()
+        self._synced: dict[str, int] = {}
+        self._next_sync = asyncio.Event()
         self._judging = asyncio.Lock()
+        self._serving = asyncio.Lock()
 
     async def start(self) -> None:
         """Serves what is defined already, and from now on what is defined as soon as it is."""
-        self._engine.after_create[self._served.prefix] = self.sync
-        found, _ = self._served.cache.list()
-        for entry in found:
-            await self.sync(decode_stored(entry.data))
+        self._engine.after_create[self._served.prefix] = self._accept_new
+        self._server.router.settle = self.settle
+        await self._sync_unseen()
 
     async def run(self) -> None:
         """Follows changes until cancelled."""
@@ -52,16 +57,48 @@ class CustomResources:
             group.create_task(self._follow(), name="custom resources: follow")
             group.create_task(self._look_again(), name="custom resources: look again")
 
+    async def settle(self) -> bool:
+        """Serves what was defined, through whatever server, before the call; whether that was not served yet."""
+        await self._served.cache.fresh()
+        return await self._sync_unseen()
+
+    async def _sync_unseen(self) -> bool:
+        found, _ = self._served.cache.list()
+        unseen = [entry for entry in found if self._synced.get(entry.name) != entry.revision]
+        for entry in unseen:
+            await self._sync_entry(entry)
+        return bool(unseen)
+
+    async def _sync_entry(self, entry: CachedObject) -> None:
+        if await self.sync(decode_stored(entry.data), leads=self._server.leads):
+            self._synced[entry.name] = entry.revision
+        self._next_sync.set()
+        self._next_sync = asyncio.Event()
+
+    async def _accept_new(self, definition: Object) -> None:
+        """Its creator hears of it when it is judged: where another worker leads, that is waited for, not for long."""
+        if self._server.leads:
+            await self.sync(definition, leads=True)
+            return
+        name = definition["metadata"]["name"]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_JUDGED_WITHIN_S):
+                while not self._is_judged(name):
+                    await self._next_sync.wait()
+
+    def _is_judged(self, name: str) -> bool:
+        found = self._engine.lookup.get(_DEFINITIONS, name)
+        return found is None or condition(found, "NamesAccepted") is not None
+
     async def _look_again(self) -> None:
-        """Objects with finalizers go without a change of their definition."""
+        """Objects with finalizers go, and a store comes back, without a change of the definition."""
         while True:
             await self._engine.clock.sleep(_LOOK_AGAIN_S)
             for name in tuple(self._waiting):
+                self._waiting.discard(name)
                 found = self._engine.lookup.get(_DEFINITIONS, name)
-                if found is None:
-                    self._waiting.discard(name)
-                else:
-                    await self.sync(found)
+                if found is not None:
+                    await self.sync(found, leads=self._server.leads)
 
     async def _follow(self) -> None:
         while True:
@@ -69,25 +106,34 @@ class CustomResources:
             try:
                 async for batch in watcher:
                     for event in batch:
+                        if event.type == "BOOKMARK" or self._synced.get(event.object.name, 0) >= event.object.revision:
+                            continue
                         if event.type == "DELETED":
                             await self._withdraw(event.object.name)
-                        elif event.type != "BOOKMARK":
-                            await self.sync(decode_stored(event.object.data))
+                        else:
+                            await self._sync_entry(event.object)
             finally:
                 await watcher.aclose()
 
-    async def sync(self, definition: Object) -> None:
-        """Brings one definition's status, and what is served, up to date. Faults are told to the log."""
-        name = definition["metadata"]["name"]
+    async def sync(self, definition: Object, *, leads: bool) -> bool:
+        """Brings what is served up to date; who leads, the definition's status and its end as well.
+
+        Faults are told to the log, and answered with False: it is tried again.
+        """
+        name, terminating = definition["metadata"]["name"], bool(definition["metadata"].get("deletionTimestamp"))
         try:
-            if definition["metadata"].get("deletionTimestamp"):
+            if leads and not terminating:
+                definition = await self._judge(definition)
+            if is_established(definition):
+                async with self._serving:
+                    await self._serve(name, customs_of(definition))
+            if leads and terminating:
                 await self._clean_up(definition)
-                return
-            judged = await self._judge(definition)
-            if is_established(judged):
-                await self._serve(name, customs_of(judged))
         except (ApiError, StoreError) as fault:
             _log.warning("definition not synced", name=name, error=fault)
+            self._waiting.add(name)
+            return False
+        return True
 
     async def _judge(self, definition: Object) -> Object:
         """The definition with the status that it should have, which is stored. One at a time: this claims names."""
@@ -121,7 +167,7 @@ class CustomResources:
         for other in self._others(name):
             accepted = condition(other, "NamesAccepted")
             if accepted is not None and accepted["status"] == "False":
-                await self.sync(other)
+                await self.sync(other, leads=True)
 
     async def _serve(self, name: str, customs: list[Custom]) -> None:
         if self._customs.get(name) == customs:
@@ -136,11 +182,14 @@ class CustomResources:
         self._tell()
 
     async def _withdraw(self, name: str) -> None:
-        for custom in self._customs.pop(name, ()):
-            self._engine.closing.discard(self._engine.of(custom.row).prefix)
-            await self._engine.drop(custom.row)
-        self._tell()
-        await self._free_names(name)
+        self._synced.pop(name, None)
+        async with self._serving:
+            for custom in self._customs.pop(name, ()):
+                self._engine.closing.discard(self._engine.of(custom.row).prefix)
+                await self._engine.drop(custom.row)
+            self._tell()
+        if self._server.leads:
+            await self._free_names(name)
 
     def _tell(self) -> None:
         customs = [custom for found in self._customs.values() for custom in found]

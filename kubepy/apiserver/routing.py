@@ -84,6 +84,8 @@ class Router:
         """(group, version): what other servers answer; it comes before what this one serves itself."""
         self.group_versions: set[tuple[str, str]] = {(row.group, row.version) for row in resources.BUILT_IN}
         self.not_found: Endpoint = page_not_found
+        self.settle: Callable[[], Awaitable[bool]] = _nothing_to_settle
+        """Serves definitions that are stored but not served yet; whether there was one."""
 
     async def route(self, ctx: Context) -> Answer:
         """The answer. Raises ApiError."""
@@ -153,6 +155,8 @@ class Router:
     async def _unstored(self, ctx: Context) -> Answer:
         info = ctx.info
         row = resources.by_plural(info.group, info.version, info.resource)
+        if row is None and await self.settle() and self._engine.find(info.group, info.version, info.resource):
+            return await self.route(ctx)
         if row is None:
             if (info.group, info.version) in self.group_versions:
                 raise _no_such_resource()
@@ -187,6 +191,8 @@ class Router:
         endpoint = self.paths.get(path)
         if endpoint is None and len(path) > 1 and path.endswith("/"):
             endpoint = self.paths.get(path.rstrip("/"))
+        if endpoint is None and path.startswith("/apis/") and await self.settle():
+            endpoint = self.paths.get(path.rstrip("/"))
         if endpoint is None:
             endpoint = next((found for tree, found in self.trees if path.startswith(tree)), self.not_found)
         return await endpoint(ctx)
@@ -219,6 +225,10 @@ def _method_not_allowed() -> MethodNotAllowed:
 
 def _no_such_resource() -> NotFound:
     return NotFound("the server could not find the requested resource", details={})
+
+
+async def _nothing_to_settle() -> bool:
+    return False
 
 
 async def page_not_found(ctx: Context) -> Answer:

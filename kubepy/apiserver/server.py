@@ -5,8 +5,9 @@ Security is plugged in by a function of this server's look-up, so that a test ma
 """
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from kubepy.apiserver.aggregation import trust
 from kubepy.apiserver.aggregation.aggregator import Aggregator
 from kubepy.apiserver.authn.chain import Authenticator as AuthnChain
 from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization
+from kubepy.apiserver.catching_up import SureAuthenticator, SureAuthorizer, catch_up_of
 from kubepy.apiserver.component_status import component_statuses
 from kubepy.apiserver.config import ApiServerConfig, parse_port_range
 from kubepy.apiserver.custom_resources import CustomResources
@@ -77,7 +79,10 @@ MakeSecurity = Callable[["ApiServer"], Security]
 
 
 class ApiServer:
-    """See the module's docstring. The store is the caller's to close."""
+    """See the module's docstring. The store is the caller's to close.
+
+    Of several workers on one port one leads: it alone does what is to be done once, whatever the number of workers.
+    """
 
     def __init__(
         self,
@@ -86,8 +91,10 @@ class ApiServer:
         *,
         secure: MakeSecurity | None = None,
         clock: Clock = SYSTEM,
+        leads: bool = True,
     ) -> None:
         self.config = config
+        self.leads = leads
         self.store = store
         self.engine = Engine(store, clock=clock)
         self._configure()
@@ -98,8 +105,13 @@ class ApiServer:
         self.security = secure(self) if secure is not None else Security()
         self.engine.admission = self.security.admission
         self.router.reviews.update(self.security.reviews)
+        catch_up = catch_up_of(self.engine)
         self._chain = Chain(
-            self.security.authenticator, self.security.authorizer, self.router.route, clock, self.metrics
+            SureAuthenticator(self.security.authenticator, catch_up),
+            SureAuthorizer(self.security.authorizer, catch_up),
+            self.router.route,
+            clock,
+            self.metrics,
         )
         self._chain.remotes = self.router.remotes
         self.overload = Overload(config, self.engine, clock)
@@ -180,9 +192,16 @@ class ApiServer:
         self._scope.start(aggregator.run(), name="aggregator")
         for run in self.security.background:
             self._scope.start(run(), name="security")
+        self._scope.start(self.overload.run(self.client), name="overload")
+        if self.leads:
+            self._start_leading()
+        else:
+            self._hooks_done.set()
+
+    def _start_leading(self) -> None:
+        """What one process of a server does for all its workers."""
         self._scope.start(PolicyStatus(self.engine).run(), name="policy status")
         self._scope.start(self._run_hooks(), name="post-start hooks")
-        self._scope.start(self.overload.run(self.client), name="overload")
         compacting = compactor.run(
             self.engine.store, interval_s=self.config.etcd_compaction_interval_s, clock=self.engine.clock
         )
@@ -226,12 +245,24 @@ class ApiServer:
         await self._hooks_done.wait()
 
     async def listen(
-        self, host: str | None, port: int, *, tls: ssl.SSLContext | None, handler: Handler | None = None
+        self,
+        host: str | None,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None,
+        handler: Handler | None = None,
+        sockets: Sequence[socket.socket] | None = None,
     ) -> http_server.Server:
-        """Serves on a socket too; closed by `stop`."""
+        """Serves on a socket too, or on `sockets` that are bound already; closed by `stop`."""
         limits = http_server.Limits(reads_ahead=False, stalled_s=self.config.request_timeout_s or _STALLED_S)
         server = await http_server.serve(
-            handler or self.handler, host=host, port=port, tls=tls, limits=limits, too_large=_too_large
+            handler or self.handler,
+            host=host,
+            port=port,
+            tls=tls,
+            sockets=sockets,
+            limits=limits,
+            too_large=_too_large,
         )
         self._servers.append(server)
         return server

@@ -87,6 +87,7 @@ async def _store(engine: Engine, served: Served, ctx: Context, obj: Object, pref
         kept = obj if served.converter is None else await conversion.stored(served, obj)
         data = encode(kept)
         if ctx.dry_run:
+            await served.cache.fresh()
             if served.cache.get(key) is None:
                 return Result(201, obj=obj)
         else:

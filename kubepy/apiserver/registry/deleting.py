@@ -21,7 +21,7 @@ from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.reading import Page, list_page
 from kubepy.apiserver.registry.result import Result
-from kubepy.apiserver.registry.retrying import remove, retry_on_lost_race, store
+from kubepy.apiserver.registry.retrying import confirm, remove, retry_on_lost_race, store
 from kubepy.apiserver.registry.served import Served
 from kubepy.lib.clock import parse_rfc3339, rfc3339
 from kubepy.storage.cache import CachedObject
@@ -112,10 +112,13 @@ async def _try_delete(
         await engine.admit_validating(served, ctx, "DELETE", None, obj)
     graceful, pending = _begin(served, ctx, obj, options)
     if pending:
+        await confirm(served, current)
         return Result(200, data=current.data)
     waits = _set_finalizers(served, obj, options)
     by_itself = served.strategy.begin_delete(obj, ctx)
     waits = waits or by_itself
+    if ctx.dry_run:
+        await confirm(served, current)
     if waits:
         _mark(obj, ctx, counts=not by_itself)
     if waits or (graceful and obj["metadata"]["deletionGracePeriodSeconds"] > 0):
@@ -207,6 +210,7 @@ def _mark(obj: Object, ctx: Context, *, counts: bool) -> None:
 
 async def _store_mark(engine: Engine, served: Served, current: CachedObject, obj: Object) -> Result:
     if obj == decode_stored(current.data):
+        await confirm(served, current)
         return Result(200, data=current.data)
     return Result(200, data=(await store(engine, served, current, encode(obj), obj)).data)
 

@@ -132,6 +132,16 @@ class Engine:
         """Ends every watch and every cache."""
         await asyncio.gather(*(cache.stop() for cache in self._caches.values()))
 
+    async def catch_up(self) -> bool:
+        """Returns when every cache shows all that was acknowledged before the call; whether one was behind.
+
+        Raises Timeout, Unavailable.
+        """
+        revision = await self.store.revision()
+        behind = [cache for cache in self._caches.values() if cache.revision < revision]
+        await asyncio.gather(*(cache.wait_revision(revision) for cache in behind))
+        return bool(behind)
+
     @property
     def is_ready(self) -> bool:
         """Whether every cache can be read."""

@@ -47,6 +47,17 @@ async def retry_on_lost_race(
     raise conflict(served.resource.group, served.resource.plural, name, MODIFIED)
 
 
+async def confirm(served: Served, current: CachedObject) -> None:
+    """Raises LostRace unless `current` is the newest state: what writes nothing is not told so by the store.
+
+    Another server on the same store, or another worker on the same port, may have written just now.
+    """
+    await served.cache.fresh()
+    newest = served.cache.get(current.key)
+    if newest is None or newest.revision != current.revision:
+        raise LostRace
+
+
 def missing(served: Served, name: str) -> ApiError:
     """What a request for an object that is not there is answered: 404, or 400 for what can be no name."""
     if name in (".", ".."):

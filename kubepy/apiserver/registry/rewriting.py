@@ -9,7 +9,7 @@ from kubepy.api.errors import NotFound
 from kubepy.api.meta import Object
 from kubepy.apiserver.registry.codec import decode_stored, encode
 from kubepy.apiserver.registry.engine import Engine
-from kubepy.apiserver.registry.retrying import retry_on_lost_race, store
+from kubepy.apiserver.registry.retrying import confirm, retry_on_lost_race, store
 from kubepy.apiserver.registry.served import Served
 from kubepy.storage.cache import CachedObject
 
@@ -31,6 +31,7 @@ async def rewrite(
     async def attempt(current: CachedObject) -> CachedObject:
         new = alter(decode_stored(current.data))
         if dry_run or new == decode_stored(current.data):
+            await confirm(served, current)
             return current
         return await store(engine, served, current, encode(new), new)
 

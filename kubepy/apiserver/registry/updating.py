@@ -1,6 +1,7 @@
 """Change an object: PUT, and the loop that PATCH and the subresources share.
 
-Optimistic, see `retrying.py`. A change that changes nothing writes nothing.
+Optimistic, see `retrying.py`. A change that changes nothing writes nothing, once it is known to have changed nothing of
+the newest state.
 Source: apiserver pkg/endpoints/handlers/update.go, pkg/registry/rest/update.go, registry/generic/registry/store.go.
 """
 
@@ -20,7 +21,7 @@ from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.creating import create_object
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.result import Result
-from kubepy.apiserver.registry.retrying import LostRace, remove, retry_on_lost_race, store
+from kubepy.apiserver.registry.retrying import LostRace, confirm, remove, retry_on_lost_race, store
 from kubepy.apiserver.registry.served import Served
 from kubepy.storage.base import TooLarge
 from kubepy.storage.cache import CachedObject
@@ -169,8 +170,10 @@ async def _store(
     if new == old or (ctx.info.verb == "patch" and is_unchanged_but_times(old, new)):
         if is_done(new) and served.strategy.is_deletable(new):
             return await _remove(engine, served, ctx, current, new)
+        await confirm(served, current)
         return Result(200, data=current.data)
     if ctx.dry_run:
+        await confirm(served, current)
         return Result(200, obj=new)
     if is_done(new) and old["metadata"].get("deletionTimestamp") and served.strategy.is_deletable(new):
         return await _remove(engine, served, ctx, current, new)
