@@ -50,6 +50,13 @@ class ApiServerConfig(SecurityConfig):
     tls_private_key_file: str = flag_field("tls-private-key-file", "string", "", "PEM file of the serving key.")
     external_hostname: str = flag_field("external-hostname", "string", "", "Host name in links made by this server.")
 
+    workers: int = flag_field(
+        "workers",
+        "int",
+        1,
+        "Processes that serve the ports, each with its own watch cache; more than 1 need etcd.",
+    )
+
     # Where objects are kept
     storage_backend: str = flag_field("storage-backend", "string", "etcd3", "etcd3, or embedded: a file in --data-dir.")
     storage_media_type: str = flag_field("storage-media-type", "string", "application/json", "Encoding in the store.")
@@ -279,6 +286,8 @@ def _serving_faults(config: ApiServerConfig) -> Iterator[str]:
         yield f"--insecure-port {config.insecure_port} must be between 0 and 65535, inclusive. 0 for turning it off"
     if not config.secure_port and not config.insecure_port:
         yield "--secure-port cannot be turned off with 0"
+    if config.workers < 1:
+        yield f"--workers {config.workers} must be at least 1"
     for flag in ("bind-address", "advertise-address", "insecure-bind-address"):
         text = getattr(config, _FIELDS[flag])
         if text and not _is_address(text):
@@ -310,6 +319,8 @@ def _storage_faults(config: ApiServerConfig) -> Iterator[str]:
         yield (
             f'--storage-media-type "{config.storage_media_type}" is not supported: objects are kept as application/json'
         )
+    if config.storage_backend == "embedded" and config.workers > 1:
+        yield f"--workers {config.workers} is not supported with --storage-backend embedded, which one process opens"
     if config.etcd_prefix != "/registry":
         yield f'--etcd-prefix "{config.etcd_prefix}" is not supported: keys are below /registry'
 

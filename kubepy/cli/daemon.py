@@ -19,8 +19,12 @@ def start(
     read: Callable[[Sequence[str]], C],
     run: Callable[[C], Awaitable[None]],
     verbosity: Callable[[C], Any],
+    launch: Callable[[C], int] | None = None,
 ) -> int:
-    """The process `name` from its command line to its exit code; wrong flags are told on standard error, with 1."""
+    """The process `name` from its command line to its exit code; wrong flags are told on standard error, with 1.
+
+    `launch` is for a daemon of several processes: it makes them, and answers the exit code.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     if {"--help", "-h"} & set(words):
         print(usage(name, about, flags))
@@ -35,6 +39,8 @@ def start(
     if only_check:
         return 0
     log.setup(int(verbosity(config)), name)
+    if launch is not None:
+        return launch(config)
 
     async def main() -> None:
         await run(config)

@@ -1,13 +1,16 @@
 """The process `kube-apiserver`: flags, a store, the server, its sockets.
 
+With `--workers` it is a parent and so many workers, of which the first one does what is done once (`lib/workers.py`).
 Start: caches first, then sockets; the objects that a cluster has from its first moment follow while it already serves
 (see /readyz). Stop: not ready, then (--shutdown-delay-duration) sockets, then watches, then the store. A store that is
 away is waited for, never a reason to end.
 """
 
 import asyncio
+import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kubepy.apiserver import memory
@@ -25,11 +28,13 @@ from kubepy.apiserver.serving import Serving
 from kubepy.cli.daemon import start
 from kubepy.lib import daemon, log, tasks
 from kubepy.lib.http import Answer, Handler, Request
+from kubepy.lib.workers import Supervisor, Worker, shared_sockets
 from kubepy.storage.base import Store
 from kubepy.storage.embedded import EmbeddedStore
 from kubepy.storage.encrypted import EncryptedStore
 from kubepy.storage.etcd import EtcdStore
 
+NAME = "kube-apiserver"
 _ABOUT = "Validates and configures data for the API objects, and serves them: the front of the cluster's shared state."
 _UNSECURED = UserInfo("system:unsecured", groups=(PRIVILEGED_GROUP, ALL_AUTHENTICATED))
 _DRAIN_S = 60.0
@@ -37,29 +42,56 @@ _DRAIN_S = 60.0
 _log = log.get(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a process of the server serves on, and as what."""
+
+    serving: Serving
+    secure: socket.socket | None = None
+    """The socket of the secure port that is bound already; None binds it."""
+    insecure: socket.socket | None = None
+    leads: bool = True
+    ready: Callable[[], None] = daemon.notify_ready
+    waits_for_hooks: bool = False
+    """Whether it is ready only when what is made once has been made."""
+
+
 async def run(config: ApiServerConfig) -> None:
-    """The daemon; returns only when cancelled."""
+    """The daemon as one process; returns only when cancelled."""
+    await serve(config, Place(Serving(config)))
+
+
+async def serve(config: ApiServerConfig, place: Place) -> None:
+    """One process of the daemon; returns only when cancelled."""
     store = open_store(config)
-    server = ApiServer(config, store, secure=secure)
+    server = ApiServer(config, store, secure=secure, leads=place.leads)
     audit = open_audit_log(config)
     scope = tasks.Scope()
     try:
         await server.start()
         handler = audited(config, server, audit)
         if config.secure_port:
-            serving = Serving(config)
             shown = strict_transport(
                 config.strict_transport_security_directives, cross_origin(config.cors_allowed_origins, handler)
             )
-            await server.listen(config.bind_address, config.secure_port, tls=serving.context, handler=shown)
-            scope.start(serving.follow(), name="serving certificates")
+            sockets = [place.secure] if place.secure else None
+            await server.listen(
+                config.bind_address, config.secure_port, tls=place.serving.context, handler=shown, sockets=sockets
+            )
+            scope.start(place.serving.follow(), name="serving certificates")
         if config.insecure_port:
             await server.listen(
-                config.insecure_bind_address, config.insecure_port, tls=None, handler=unsecured(handler)
+                config.insecure_bind_address,
+                config.insecure_port,
+                tls=None,
+                handler=unsecured(handler),
+                sockets=[place.insecure] if place.insecure else None,
             )
         _log.info("serving", address=config.bind_address, port=config.secure_port or config.insecure_port)
         memory.settle()
-        daemon.notify_ready()
+        if place.waits_for_hooks:
+            await server.wait_ready()
+        place.ready()
         await asyncio.Event().wait()
     finally:
         await scope.close()
@@ -124,9 +156,57 @@ def unsecured(handler: Handler) -> Handler:
     return handle
 
 
+def launch(config: ApiServerConfig) -> int:
+    """The process, or the parent and its workers, to the exit code."""
+    if config.workers == 1:
+        return daemon.run(lambda: run(config), name=NAME)
+    serving, count = Serving(config), config.workers
+    try:
+        secure_ports = _sockets(config.bind_address, config.secure_port, count)
+        insecure_ports = _sockets(config.insecure_bind_address, config.insecure_port, count)
+    except daemon.CannotStart as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    worker = Supervisor(count).run()
+    if isinstance(worker, int):
+        return worker
+    log.setup(config.v, NAME)
+    place = Place(
+        serving=serving,
+        secure=_own(secure_ports, worker),
+        insecure=_own(insecure_ports, worker),
+        leads=worker.leads,
+        ready=worker.ready,
+        waits_for_hooks=worker.leads,
+    )
+    return daemon.run(lambda: serve(share_of(config), place), name=NAME, stop_fd=worker.stop_fd)
+
+
+def share_of(config: ApiServerConfig) -> ApiServerConfig:
+    """A worker's configuration: its part of what is a limit for all of them together."""
+    count = config.workers
+    return replace(
+        config,
+        max_requests_inflight=-(-config.max_requests_inflight // count),
+        max_mutating_requests_inflight=-(-config.max_mutating_requests_inflight // count),
+    )
+
+
+def _sockets(host: str, port: int, count: int) -> list[socket.socket]:
+    return shared_sockets(host, port, count) if port else []
+
+
+def _own(sockets: list[socket.socket], worker: Worker) -> socket.socket | None:
+    """The worker's socket; the others' are let go."""
+    for index, sock in enumerate(sockets):
+        if index != worker.index:
+            sock.close()
+    return sockets[worker.index] if sockets else None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script."""
-    return start("kube-apiserver", _ABOUT, FLAGS, argv, read=read, run=run, verbosity=lambda config: config.v)
+    return start(NAME, _ABOUT, FLAGS, argv, read=read, run=run, verbosity=lambda config: config.v, launch=launch)
 
 
 if __name__ == "__main__":

@@ -41,17 +41,20 @@ def notify_ready() -> None:
     notify("READY=1")
 
 
-def run(main: Callable[[], Awaitable[None]], *, name: str) -> int:
-    """Runs `main` until a signal or its end; 0 after a signal, 1 when it ended by itself, failed or could not start."""
+def run(main: Callable[[], Awaitable[None]], *, name: str, stop_fd: int | None = None) -> int:
+    """Runs `main` until a signal or its end; 0 after a signal, 1 when it ended by itself, failed or could not start.
+
+    A `stop_fd` that becomes readable counts as a first signal.
+    """
     # Plain JSON has no cycles, yet each document allocates hundreds of containers: with the default threshold of 700
     # the collector looks for cycles at every request. What the imports made stays for good.
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_supervise(main, name))
+        return runner.run(_supervise(main, name, stop_fd))
 
 
-async def _supervise(main: Callable[[], Awaitable[None]], name: str) -> int:
+async def _supervise(main: Callable[[], Awaitable[None]], name: str, stop_fd: int | None) -> int:
     async def body() -> None:
         await main()
 
@@ -67,9 +70,16 @@ async def _supervise(main: Callable[[], Awaitable[None]], name: str) -> int:
         notify("STOPPING=1")
         task.cancel()
 
+    def parent_stops(fd: int) -> None:
+        loop.remove_reader(fd)
+        if not asked_to_stop:  # a terminal or a service manager may have signalled the whole group already
+            stop(signal.SIGTERM)
+
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop, signum)
+    if stop_fd is not None:
+        loop.add_reader(stop_fd, parent_stops, stop_fd)
     await asyncio.wait({task})
     error = None if task.cancelled() else task.exception()
     if isinstance(error, CannotStart):

@@ -101,3 +101,12 @@ def test_plugins_of_upstream_that_are_built_in_elsewhere_may_be_named(needed: li
 def test_the_embedded_store_needs_no_etcd(needed: list[str], tmp_path: Path) -> None:
     config = read([*needed[1:], "--storage-backend=embedded", f"--data-dir={tmp_path}"])
     assert (config.storage_backend, config.data_dir) == ("embedded", str(tmp_path))
+
+
+def test_workers_need_a_store_that_several_processes_open(needed: list[str]) -> None:
+    assert read([*needed, "--workers=3"]).workers == 3
+    assert faults([*needed, "--workers=0"]) == ["--workers 0 must be at least 1"]
+    embedded = [flag for flag in needed if "etcd" not in flag]
+    assert faults([*embedded, "--storage-backend=embedded", "--workers=2"]) == [
+        "--workers 2 is not supported with --storage-backend embedded, which one process opens"
+    ]
