@@ -1,20 +1,24 @@
 """The audit log on disk: a JSON line an event, written by a thread of its own, rotated by size, kept by count and age.
 
+Several processes may write one log: each writes whole lines at its end, and one of them rotates it.
 Rotated files are named as upstream's (`audit-2026-01-02T03-04-05.678.log`), so that its log shippers find them.
 Source: apiserver plugin/pkg/audit/log; gopkg.in/natefinch/lumberjack.
 """
 
+import fcntl
+import io
+import os
 import queue
-import sys
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import orjson
 
 _MEGABYTE = 1 << 20
+_WRITTEN_AT_ONCE = 256 << 10
 
 
 class AuditFile:
@@ -27,6 +31,7 @@ class AuditFile:
         self._backups = backups
         self._days = days
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._ended = False
         self._thread = threading.Thread(target=self._work, name="audit log", daemon=True)
         self._thread.start()
 
@@ -41,27 +46,53 @@ class AuditFile:
 
     def _work(self) -> None:
         target = self._open()
-        while (line := self._lines.get()) is not None:
-            if not self._stdout and target.tell() + len(line) > self._most_bytes and target.tell():
-                target.close()
-                self._rotate(datetime.now(UTC))
-                target = self._open()
-            target.write(line)
-            if self._lines.empty():
-                target.flush()
-        target.flush()
-        if not self._stdout:
-            target.close()
+        while lines := self._gather():
+            unwritten = memoryview(b"".join(lines))
+            if not self._stdout:
+                target = self._with_room(target, len(unwritten))
+            while unwritten:
+                unwritten = unwritten[target.write(unwritten) :]
+        target.close()
+
+    def _gather(self) -> list[bytes]:
+        """Whole lines to write at once; none at the end."""
+        lines: list[bytes] = []
+        size = 0
+        while not self._ended and size < _WRITTEN_AT_ONCE and not (lines and self._lines.empty()):
+            line = self._lines.get()
+            if line is None:
+                self._ended = True
+            else:
+                lines.append(line)
+                size += len(line)
+        return lines
+
+    def _with_room(self, target: io.FileIO, size: int) -> io.FileIO:
+        """The log that so many bytes go to: another one where it was full, or another process has rotated it."""
+        held = os.fstat(target.fileno())
+        if self._is_at_path(held) and (not held.st_size or held.st_size + size <= self._most_bytes):
+            return target
+        fcntl.flock(target, fcntl.LOCK_EX)  # until it is closed: of several processes one rotates
+        if self._is_at_path(held):
+            self._rotate(datetime.now(UTC))
+        target.close()
+        return self._open()
+
+    def _is_at_path(self, held: os.stat_result) -> bool:
+        try:
+            return os.path.samestat(held, self._path.stat())
+        except FileNotFoundError:
+            return False
 
     def _rotated_name(self, now: datetime) -> Path:
         stamp = now.strftime("%Y-%m-%dT%H-%M-%S.") + f"{now.microsecond // 1000:03}"
         return self._path.with_name(f"{self._path.stem}-{stamp}{self._path.suffix}")
 
-    def _open(self) -> IO[bytes]:
+    def _open(self) -> io.FileIO:
         if self._stdout:
-            return sys.stdout.buffer
+            return io.FileIO(1, "w", closefd=False)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        return self._path.open("ab")
+        return io.FileIO(self._path, "a")
 
     def _rotate(self, now: datetime) -> None:
         while (target := self._rotated_name(now)).exists():

@@ -189,3 +189,19 @@ def test_what_admission_noted_is_told_and_patches_only_where_bodies_are() -> Non
         events, _ = audit(rules(f"- {{level: {level}, omitStages: [RequestReceived]}}"), request, Response(201))
         found = events[0]["annotations"]
         assert {key: value for key, value in found.items() if "authorization" not in key} == expected
+
+
+def test_log_that_two_processes_write_is_whole_and_rotated_once(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    logs = [AuditFile(str(path), most_mb=1) for _ in range(2)]  # what files tell processes apart by, they tell these by
+    for number in range(600):
+        for writer, log in enumerate(logs):
+            log.write({"writer": writer, "number": number, "filler": "x" * 2000})
+    for log in logs:
+        log.close()
+    files = sorted(tmp_path.iterdir())
+    events = [orjson.loads(line) for file in files for line in file.read_bytes().splitlines()]
+    for writer in range(2):
+        assert sorted(event["number"] for event in events if event["writer"] == writer) == list(range(600))
+    assert 3 <= len(files) <= 4
+    assert max(file.stat().st_size for file in files) < 2 << 20
