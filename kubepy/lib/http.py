@@ -62,7 +62,9 @@ class Response:
 class Stream:
     """An answer without an end known beforehand: `chunks` is iterated and closed by the server.
 
-    The server stops reading `chunks` while the peer does not take what was written.
+    The server stops reading `chunks` while the peer does not take what was written. Where `chunks` has a method
+    `push_to`, it is given a function that writes a chunk at once, or answers False when the peer is slow: then the
+    chunk is to come by the iteration.
     """
 
     chunks: AsyncIterator[bytes]

@@ -143,6 +143,14 @@ def _framed(chunk: bytes) -> bytes:
     return _last_framed[1]
 
 
+def _write_now(protocol: RequestHandler, chunk: bytes) -> bool:
+    """Writes a chunk of a stream that waits for more, unless the peer has yet to take what was written before."""
+    if protocol._paused or protocol.transport is None:
+        return False
+    protocol.transport.write(_framed(chunk))
+    return True
+
+
 def _accepts_gzip(request: Request) -> bool:
     accepted = request.headers.get("Accept-Encoding")
     return accepted is not None and any(
@@ -371,6 +379,8 @@ class Server:
         assert task is not None
         exchange.guard(task)
         self._streams.add(task)
+        if chunked and (push_to := getattr(answer.chunks, "push_to", None)) is not None:
+            push_to(partial(_write_now, protocol))
         try:
             async for chunk in answer.chunks:
                 if not chunk:

@@ -152,6 +152,7 @@ class ResourceCache:
                     continue
                 for change in batch:
                     self._apply(change)
+                self._fanout.flush()
                 self._advance(batch[-1].revision)
         finally:
             await watch.aclose()

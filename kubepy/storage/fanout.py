@@ -63,6 +63,11 @@ class Group:
             self._joined = (lines[0], lines[-1], len(lines), joined)
         return joined
 
+    def flush(self) -> None:
+        """Lets go of what was pushed: watchers that were told the same share the bytes."""
+        for watcher in self.byte_watchers.copy():
+            watcher.flush()
+
     def push(self, event: WatchEvent, line: bytes) -> None:
         """Hands the event to all; `line` is its encoding, or empty when there is no byte watcher."""
         revision, size = event.object.revision, len(event.object.data)
@@ -82,6 +87,7 @@ class Fanout:
         self._by_place: dict[_Place, list[Group]] = {}
         self._fields: dict[str, int] = {}
         self.told = 0
+        self._unflushed: dict[Group, None] = {}
 
     def group(self, selection: Selection) -> Group:
         """The group of the selection; it stays while it has watchers, which `discard` takes out."""
@@ -110,7 +116,7 @@ class Fanout:
                 del self._fields[place[0]]
 
     def dispatch(self, event: WatchEvent) -> None:
-        """Tells every watcher that selects the event."""
+        """Tells every watcher that selects the event; `flush` follows when the last one of a batch was told."""
         lines: dict[str, bytes] = {}
         for group in self._concerned(event):
             seen = seen_by(group.test, event)
@@ -121,8 +127,16 @@ class Fanout:
                 line = lines.get(seen.type, b"")
                 if not line:
                     line = lines[seen.type] = seen.encoded()
+                self._unflushed[group] = None
             group.push(seen, line)
             self.told += len(group.byte_watchers) + len(group.event_watchers)
+
+    def flush(self) -> None:
+        """Lets go of what was told."""
+        if self._unflushed:
+            groups, self._unflushed = self._unflushed, {}
+            for group in groups:
+                group.flush()
 
     def bookmark(self, mark: WatchEvent) -> None:
         """Tells those who take bookmarks."""
@@ -130,6 +144,7 @@ class Fanout:
         for watcher in self._watchers():
             if watcher.bookmarks and watcher.after <= mark.object.revision:
                 watcher.push(line, size)
+                watcher.flush()
         for listener in self._listeners():
             if listener.bookmarks and listener.after <= mark.object.revision:
                 listener.push(mark, size)

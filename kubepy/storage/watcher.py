@@ -1,6 +1,7 @@
 """One watch of one client: first what is behind it, then what is pushed, in batches, until it is cut off.
 
-A batch is all that came since the last one, so a burst costs one wake-up and one write. Live events wait in a
+A batch is all that came since the last one, so a burst costs one wake-up and one write. A consumer that waits may
+have batches handed to a function of its own instead (`push_to`): then nobody is woken at all. Live events wait in a
 buffer that is bounded by bytes; a consumer that lets it overflow is cut off: the iteration ends, and the client
 resumes from the last revision that it saw.
 """
@@ -31,6 +32,7 @@ class Watcher(Generic[Item, Batch]):
         "_ended",
         "_on_close",
         "_pack",
+        "_take",
         "_waiter",
         "after",
         "bookmarks",
@@ -57,6 +59,7 @@ class Watcher(Generic[Item, Batch]):
         self._cut_off = False
         self._ended = False
         self._on_close: Callable[[Watcher[Item, Batch]], None] | None = None
+        self._take: Callable[[Batch], bool] | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     def __aiter__(self) -> "Watcher[Item, Batch]":
@@ -88,7 +91,20 @@ class Watcher(Generic[Item, Batch]):
             self._cut_off = True
             self._buffer.clear()
             self.end()
-        elif self._waiter is not None and not self._waiter.done():
+        elif self._take is None:
+            self._wake()
+
+    def push_to(self, take: Callable[[Batch], bool]) -> None:
+        """While the iteration waits, `flush` hands batches to `take`; one that it answers False to is iterated over."""
+        self._take = take
+
+    def flush(self) -> None:
+        """Call when no more will be pushed for the moment."""
+        if self._take is None or not self._buffer or self._waiter is None or self._waiter.done():
+            return
+        if self._take(self._pack(self._buffer)):
+            self._buffer, self._buffered_bytes = [], 0
+        else:
             self._waiter.set_result(None)
 
     def end(self) -> None:
@@ -97,6 +113,9 @@ class Watcher(Generic[Item, Batch]):
         if self._on_close is not None:
             self._on_close(self)
             self._on_close = None
+        self._wake()
+
+    def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 

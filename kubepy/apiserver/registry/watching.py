@@ -44,7 +44,7 @@ async def watch(served: Served, ctx: Context, render: Render | None, min_timeout
     except Expired as gone:
         return Stream(_once(_error_line(gone)), content_type=CONTENT_TYPE)
     if render is None:
-        return Stream(_Timed(watcher, timeout_s), content_type=CONTENT_TYPE)
+        return Stream(_Plain(cast(ByteWatcher, watcher), timeout_s), content_type=CONTENT_TYPE)
     events = cast(EventWatcher, watcher)
     if late.is_everything:
         return Stream(_Rendered(events, timeout_s, render, served), content_type=CONTENT_TYPE)
@@ -103,6 +103,14 @@ class _Timed:
         """The consumer is done."""
         self._timer.cancel()
         await self._watcher.aclose()
+
+
+class _Plain(_Timed):
+    """The cache's own bytes, which need not pass through this iterator while it waits."""
+
+    def __init__(self, watcher: ByteWatcher, timeout_s: float) -> None:
+        super().__init__(watcher, timeout_s)
+        self.push_to = watcher.push_to
 
 
 class _Rendered(_Timed):

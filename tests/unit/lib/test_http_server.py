@@ -290,3 +290,44 @@ def test_a_head_without_end_is_refused() -> None:
             assert len(answer.headers["X-Said"]) == 5000
 
     on_server(echo, test, Limits(head_bytes=10_000))
+
+
+class Pushed:
+    """Chunks that come by themselves, like a watch's: iterated over only where the peer is slow."""
+
+    def __init__(self) -> None:
+        self.write: Callable[[bytes], bool] | None = None
+        self.left: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def push_to(self, write: Callable[[bytes], bool]) -> None:
+        self.write = write
+
+    def __aiter__(self) -> "Pushed":
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await self.left.get()
+
+
+def test_stream_that_pushes_is_written_at_once_while_the_peer_reads() -> None:
+    chunks = Pushed()
+
+    async def stream(request: Request) -> Answer:
+        return Stream(chunks)
+
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 27)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        assert chunks.write is not None
+        assert chunks.write(b"first")
+        assert await reader.readuntil(b"first\r\n") == b"5\r\nfirst\r\n"
+        taken = 0
+        while chunks.write(b"x" * 65536):
+            taken += 1
+            assert taken < 1000, "a peer that does not read holds memory"
+        chunks.left.put_nowait(b"last")
+        assert (await reader.readuntil(b"last\r\n")).count(b"10000\r\n") == taken
+        writer.close()
+
+    on_server(stream, test)

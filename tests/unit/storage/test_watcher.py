@@ -89,3 +89,55 @@ def test_closing_wakes_who_waits() -> None:
         assert await waiting is None
 
     asyncio.run(main())
+
+
+def test_who_waits_is_handed_batches_without_being_woken() -> None:
+    async def main() -> None:
+        watch = watcher()
+        taken: list[bytes] = []
+        watch.push_to(lambda batch: not taken.append(batch))
+        watch.push(b"0", 1)
+        watch.flush()
+        assert await anext(watch) == b"0"  # nobody waited yet
+        waiting = asyncio.ensure_future(anext(watch))
+        await asyncio.sleep(0)
+        watch.push(b"1", 1)
+        watch.push(b"2", 1)
+        watch.flush()
+        watch.push(b"3", 1)
+        watch.flush()
+        await asyncio.sleep(0)
+        assert taken == [b"1,2", b"3"]
+        assert not waiting.done()
+        watch.push(b"4", 1)
+        watch.end()
+        assert await waiting == b"4"
+
+    asyncio.run(main())
+
+
+def test_what_is_not_taken_is_iterated_over_in_its_place() -> None:
+    async def main() -> None:
+        watch = watcher()
+        watch.most_bytes = 10
+        is_slow = True
+        taken: list[bytes] = []
+        watch.push_to(lambda batch: not is_slow and not taken.append(batch))
+        waiting = asyncio.ensure_future(anext(watch))
+        await asyncio.sleep(0)
+        watch.push(b"1", 9)
+        watch.flush()
+        is_slow = False
+        watch.push(b"2", 1)
+        watch.flush()
+        assert await waiting == b"1,2"
+        waiting = asyncio.ensure_future(anext(watch))
+        await asyncio.sleep(0)
+        for item in (b"3", b"4"):
+            watch.push(item, 9)
+            watch.flush()
+        assert taken == [b"3", b"4"]
+        assert not watch.cut_off
+        waiting.cancel()
+
+    asyncio.run(main())
