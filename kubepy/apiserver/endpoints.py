@@ -5,7 +5,7 @@ Source: apiserver pkg/endpoints/discovery, pkg/server/routes.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import orjson
@@ -185,14 +185,23 @@ def _tagged(ctx: Context, body: bytes, tag: str, content_type: str) -> Response:
     return Response(200, body, content_type, headers)
 
 
+def install_metrics(router: Router, render: Callable[[], Awaitable[bytes]]) -> None:
+    """Adds /metrics, which answers what `render` does."""
+
+    async def show(ctx: Context) -> Answer:
+        return Response(200, await render(), "text/plain; version=0.0.4; charset=utf-8")
+
+    router.paths["/metrics"] = readable(show)
+
+
 def install(router: Router, metrics: Metrics) -> None:
     """Adds what never changes."""
 
     async def show_version(ctx: Context) -> Answer:
         return Response(200, orjson.dumps(version.INFO, option=orjson.OPT_INDENT_2))
 
-    async def show_metrics(ctx: Context) -> Answer:
-        return Response(200, metrics.render(), "text/plain; version=0.0.4; charset=utf-8")
+    async def render_metrics() -> bytes:
+        return metrics.render()
 
     async def no_page(ctx: Context) -> Answer:
         if ctx.request.method not in ("GET", "HEAD") or ctx.info.path.startswith(("/api/", "/apis/")):
@@ -201,5 +210,5 @@ def install(router: Router, metrics: Metrics) -> None:
         return Response(404, orjson.dumps(index, option=orjson.OPT_INDENT_2))
 
     router.paths["/version"] = readable(show_version)
-    router.paths["/metrics"] = readable(show_metrics)
+    install_metrics(router, render_metrics)
     router.not_found = no_page

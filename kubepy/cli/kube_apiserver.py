@@ -11,9 +11,10 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from kubepy.apiserver import memory
+from kubepy.apiserver import endpoints, memory
 from kubepy.apiserver.audit.handler import Auditor
 from kubepy.apiserver.audit.policy import parse_policy
 from kubepy.apiserver.audit.sink import AuditFile
@@ -25,6 +26,7 @@ from kubepy.apiserver.encryption import parse_encryption_config
 from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer
 from kubepy.apiserver.serving import Serving
+from kubepy.apiserver.worker_metrics import WorkerMetrics, listening_sockets
 from kubepy.cli.daemon import start
 from kubepy.lib import daemon, log, tasks
 from kubepy.lib.http import Answer, Handler, Request
@@ -54,6 +56,8 @@ class Place:
     ready: Callable[[], None] = daemon.notify_ready
     waits_for_hooks: bool = False
     """Whether it is ready only when what is made once has been made."""
+    metrics_of_all: Callable[[Callable[[], bytes]], WorkerMetrics] | None = None
+    """Makes of the metrics of this process those of all workers, where there are several."""
 
 
 async def run(config: ApiServerConfig) -> None:
@@ -88,6 +92,10 @@ async def serve(config: ApiServerConfig, place: Place) -> None:
                 sockets=[place.insecure] if place.insecure else None,
             )
         _log.info("serving", address=config.bind_address, port=config.secure_port or config.insecure_port)
+        if place.metrics_of_all is not None:
+            metrics = place.metrics_of_all(server.metrics.render)
+            endpoints.install_metrics(server.router, metrics.render_all)
+            scope.start(metrics.run(), name="metrics of all workers")
         memory.settle()
         if place.waits_for_hooks:
             await server.wait_ready()
@@ -167,6 +175,7 @@ def launch(config: ApiServerConfig) -> int:
     except daemon.CannotStart as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
+    told_at = listening_sockets(count)
     worker = Supervisor(count).run()
     if isinstance(worker, int):
         return worker
@@ -178,6 +187,7 @@ def launch(config: ApiServerConfig) -> int:
         leads=worker.leads,
         ready=worker.ready,
         waits_for_hooks=worker.leads,
+        metrics_of_all=partial(WorkerMetrics, told_at, worker.index),
     )
     return daemon.run(lambda: serve(share_of(config), place), name=NAME, stop_fd=worker.stop_fd)
 

@@ -111,7 +111,19 @@ def test_every_worker_answers_with_what_any_of_them_acknowledged(daemon: Daemon)
         assert daemon.call("GET", f"{_MAPS}/m")[1]["data"] == {"v": value}
         (listed,) = (obj for obj in daemon.call("GET", _MAPS)[1]["items"] if obj["metadata"]["name"] == "m")
         assert listed["data"] == {"v": value}
+    updates = {_updates(daemon.call("GET", "/metrics")[1]) for _ in range(6)}
+    assert updates == {39}, "whichever worker is asked tells of all of them"
     assert all(now > before for now, before in zip(map(_cpu, daemon.workers()), cpu_before, strict=True))
+
+
+def _updates(metrics: str) -> int:
+    """The updates of ConfigMaps that were counted."""
+    (line,) = (
+        line
+        for line in metrics.splitlines()
+        if line.startswith("apiserver_request_total{") and 'resource="configmaps"' in line and 'verb="UPDATE"' in line
+    )
+    return int(float(line.rpartition(" ")[2]))
 
 
 def test_killed_worker_comes_back_and_nothing_is_lost(daemon: Daemon) -> None:
