@@ -13,13 +13,14 @@ from typing import Protocol
 from multidict import CIMultiDict
 
 from kubepy.api.errors import ApiError, BadRequest, InternalError, RequestEntityTooLarge, Timeout
+from kubepy.api.warnings.registry import DEPRECATED_KINDS
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.deadlines import Deadline, Deadlines, timed_out
 from kubepy.apiserver.flowcontrol.limiting import Limiter, Overloaded, Ticket, is_long_running
 from kubepy.apiserver.metrics import Metrics
 from kubepy.apiserver.negotiation import PLAIN, Form, negotiate
 from kubepy.apiserver.registry.context import Context
-from kubepy.apiserver.rendering import respond_error
+from kubepy.apiserver.rendering import respond_error, with_warnings
 from kubepy.apiserver.request_info import RequestInfo, parse_request_info
 from kubepy.lib import log
 from kubepy.lib.clock import Clock
@@ -77,7 +78,7 @@ class Chain:
         info = parse_request_info(request, params)
         if "user" in request.context:  # a caller in this process, which neither floods it nor needs an Audit-Id
             answer = await self._answered(request, info, params, _Passage())
-            self._count(request, info, answer, perf_counter() - started)
+            self._conclude(request, info, answer, perf_counter() - started)
             return answer
         passage = _Passage()
         inflight = self._metrics.begin(info)
@@ -97,11 +98,13 @@ class Chain:
             inflight.end()
             if passage.deadline is not None and self.deadlines is not None:
                 self.deadlines.end(passage.deadline)
-        self._count(request, info, answer, perf_counter() - started)
+        self._conclude(request, info, answer, perf_counter() - started)
         _complete(answer, passage)
         return answer
 
-    def _count(self, request: Request, info: RequestInfo, answer: Answer, seconds: float) -> None:
+    def _conclude(self, request: Request, info: RequestInfo, answer: Answer, seconds: float) -> None:
+        if info.resource in DEPRECATED_KINDS and not info.group:
+            answer.headers = with_warnings(answer.headers, [DEPRECATED_KINDS[info.resource]])
         applies = info.verb == "patch" and request.headers.get("Content-Type", "").startswith(_APPLY)
         dry_run = "dryRun=" in request.query if request.query else False
         self._metrics.observe(info, answer.status, seconds, applies=applies, dry_run=dry_run)

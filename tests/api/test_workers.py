@@ -121,7 +121,7 @@ def _updates(metrics: str) -> int:
     (line,) = (
         line
         for line in metrics.splitlines()
-        if line.startswith("apiserver_request_total{") and 'resource="configmaps"' in line and 'verb="UPDATE"' in line
+        if line.startswith("apiserver_request_total{") and 'resource="configmaps"' in line and 'verb="PUT"' in line
     )
     return int(float(line.rpartition(" ")[2]))
 
