@@ -234,7 +234,20 @@ def parse_ip(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None
 
 
 def is_ip(value: str) -> list[str]:
-    return [] if parse_ip(value) else ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
+    """As strictly as since v1.36; see KEP-4858."""
+    address = parse_ip(value)
+    if address is None:
+        if parse_ip(_without_zeros(value)) is not None:
+            return ["must not have leading 0s"]
+        return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
+    if address.version == 6 and address.ipv4_mapped is not None:
+        return ["must not be an IPv4-mapped IPv6 address"]
+    return []
+
+
+def _without_zeros(value: str) -> str:
+    """An IPv4 address whose parts have no leading zeros; anything else as it is."""
+    return ".".join(part.lstrip("0") or "0" for part in value.split(".")) if _OCTETS(value) else value
 
 
 def is_ipv4(value: str) -> list[str]:
@@ -257,7 +270,25 @@ def parse_cidr(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | No
 
 
 def is_cidr(value: str) -> list[str]:
-    return [] if parse_cidr(value) else ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
+    """As strictly as since v1.36; see KEP-4858."""
+    address, _, length = value.partition("/")
+    plain = f"{_without_zeros(address)}/{length.lstrip('0') or '0'}" if length else value
+    network = parse_cidr(plain)
+    if network is None:
+        return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
+    if plain != value:
+        return ["must not have leading 0s in IP or prefix length"]
+    found = ipaddress.ip_address(address)
+    if found.version == 6 and found.ipv4_mapped is not None:
+        return ["must not have an IPv4-mapped IPv6 address"]
+    return [] if found == network.network_address else ["must not have bits set beyond the prefix length"]
+
+
+def is_canonical_cidr(value: str) -> list[str]:
+    """For fields that came after the strict rules: one spelling only."""
+    faults = is_cidr(value)
+    canonical = str(parse_cidr(value))
+    return faults or ([] if value == canonical else [f'must be in canonical form ("{canonical}")'])
 
 
 def is_fully_qualified_name(value: str) -> list[str]:

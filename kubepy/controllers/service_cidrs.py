@@ -26,7 +26,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 def networks_of(service_cidr: Object) -> list[Network]:
     """The ranges of a ServiceCIDR."""
-    return [ipaddress.ip_network(text) for text in (service_cidr.get("spec") or {}).get("cidrs") or ()]
+    return [ipaddress.ip_network(text, strict=False) for text in (service_cidr.get("spec") or {}).get("cidrs") or ()]
 
 
 def can_go(service_cidr: Object, others: Iterable[Object], addresses: Iterable[Object]) -> bool:

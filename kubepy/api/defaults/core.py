@@ -95,16 +95,19 @@ def default_persistent_volume_claim(obj: Object) -> None:
     for field in ("requests", "limits"):
         default_resource_list(resources.get(field))
     source, ref = spec.get("dataSource"), spec.get("dataSourceRef")
-    if source is not None and ref is None:
+    if ref is not None:
+        if source is None and not ref.get("namespace"):
+            spec["dataSource"] = {key: value for key, value in ref.items() if key != "namespace"}
+    elif source is not None and _is_claim_or_snapshot(source):
         spec["dataSourceRef"] = dict(source)
-    elif ref is not None and source is None and not ref.get("namespace") and _is_local_source(ref):
-        spec["dataSource"] = {key: value for key, value in ref.items() if key != "namespace"}
+    else:
+        spec.pop("dataSource", None)
     _phase(obj, "Pending")
 
 
-def _is_local_source(ref: Object) -> bool:
-    """Whether the older field may name it, too: only claims and snapshots."""
-    kind = (ref.get("apiGroup") or "", ref.get("kind"))
+def _is_claim_or_snapshot(source: Object) -> bool:
+    """Whether the older field may name it by itself: any other source is dropped there, as it was before the newer."""
+    kind = (source.get("apiGroup") or "", source.get("kind"))
     return kind in (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
 
 

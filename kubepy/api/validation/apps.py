@@ -13,6 +13,7 @@ from kubepy.api.meta import Object
 from kubepy.api.validation.checks import (
     amount_of,
     at_most_100_percent,
+    checked,
     int_or_percent,
     is_empty_selector,
     nonnegative,
@@ -272,7 +273,9 @@ def _rolling_stateful(rolling: Object, path: str) -> list[FieldError]:
 
 def create_stateful_set(obj: Object) -> list[FieldError]:
     """Faults of a new StatefulSet; its name becomes part of its pods' host names."""
-    return validate_metadata(obj, True, names.is_dns1123_label) + _validate_stateful_set_spec(spec_of(obj))
+    errors = validate_metadata(obj, True, names.is_dns1123_label) + _validate_stateful_set_spec(spec_of(obj))
+    service = spec_of(obj).get("serviceName")
+    return errors + (checked(service, "spec.serviceName", names.is_dns1123_label) if service else [])
 
 
 def update_stateful_set(new: Object, old: Object) -> list[FieldError]:

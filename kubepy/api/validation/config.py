@@ -4,12 +4,13 @@ Source: pkg/apis/core/validation, ValidateConfigMap* and ValidateSecret*.
 """
 
 import binascii
-import json
 from base64 import b64decode
+from typing import Any
 
 from kubepy.api import names
 from kubepy.api.errors import FieldError, forbidden, invalid, required, too_long
 from kubepy.api.meta import Object
+from kubepy.api.schemas import parse_json
 from kubepy.api.validation.equality import same
 from kubepy.api.validation.meta import immutable, together, validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
@@ -87,15 +88,20 @@ def validate_secret(secret: Object) -> list[FieldError]:
 
 def _json(text: str, key: str) -> list[FieldError]:
     try:
-        content = json.loads(b64decode(text or ""))
+        content = parse_json(b64decode(text or ""))
     except (binascii.Error, ValueError) as fault:
         why = str(fault)
     else:
         if content is None or isinstance(content, dict):
             return []
-        why = "json: cannot unmarshal into Go value of type map[string]interface {}"
+        why = f"json: cannot unmarshal {_kind_of(content)} into Go value of type map[string]interface {{}}"
     # Never show a secret, not even a broken one.
     return [invalid(f"data[{key}]", "<secret contents redacted>", why)]
+
+
+def _kind_of(value: Any) -> str:
+    """What Go calls a JSON value that is no object."""
+    return {bool: "bool", str: "string", list: "array"}.get(type(value), "number")
 
 
 def _secret_update(new: Object, old: Object) -> list[FieldError]:

@@ -19,7 +19,7 @@ from kubepy.api.validation.checks import (
     typed_reference,
     unchanged,
 )
-from kubepy.api.validation.fields import label_selector, one_per_family, port_number
+from kubepy.api.validation.fields import cidr, label_selector, one_per_family, port_number
 from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
 
@@ -53,14 +53,14 @@ def _policy_port(port: Object, path: str) -> list[FieldError]:
     return errors
 
 
-def _policy_peer(peer: Object, path: str) -> list[FieldError]:
+def _policy_peer(peer: Object, path: str, kept: frozenset[str]) -> list[FieldError]:
     errors: list[FieldError] = []
     selectors = [field for field in ("podSelector", "namespaceSelector") if peer.get(field) is not None]
     for field in selectors:
         errors += label_selector(peer[field], f"{path}.{field}")
     block = peer.get("ipBlock")
     if block is not None:
-        errors += _ip_block(block, f"{path}.ipBlock")
+        errors += _ip_block(block, f"{path}.ipBlock", kept)
         if selectors:
             errors.append(forbidden(path, "may not specify both ipBlock and another peer"))
     elif not selectors:
@@ -68,24 +68,26 @@ def _policy_peer(peer: Object, path: str) -> list[FieldError]:
     return errors
 
 
-def _ip_block(block: Object, path: str) -> list[FieldError]:
+def _ip_block(block: Object, path: str, kept: frozenset[str]) -> list[FieldError]:
     if not block.get("cidr"):
         return [required(f"{path}.cidr")]
     network = names.parse_cidr(block["cidr"])
+    errors = [] if block["cidr"] in kept else cidr(block["cidr"], f"{path}.cidr")
     if network is None:
-        return [invalid(f"{path}.cidr", block["cidr"], "not a valid CIDR")]
-    errors: list[FieldError] = []
+        return errors
     for index, text in enumerate(block.get("except") or ()):
         inner = names.parse_cidr(text)
+        errors += [] if text in kept else cidr(text, f"{path}.except[{index}]")
         if inner is None:
-            return [*errors, invalid(f"{path}.except[{index}]", text, "not a valid CIDR")]
+            continue
         is_inside = inner.version == network.version and inner.network_address in network
         if not is_inside or inner.prefixlen <= network.prefixlen:
             errors.append(invalid(f"{path}.except[{index}]", text, "must be a strict subset of `cidr`"))
     return errors
 
 
-def _validate_policy(spec: Object) -> list[FieldError]:
+def _validate_policy(spec: Object, kept: frozenset[str] = frozenset()) -> list[FieldError]:
+    """Faults of a spec; the CIDRs `kept` from before stay as they are."""
     errors = label_selector(spec.get("podSelector"), "spec.podSelector")
     for direction, peers in (("ingress", "from"), ("egress", "to")):
         for index, rule in enumerate(spec.get(direction) or ()):
@@ -93,7 +95,7 @@ def _validate_policy(spec: Object) -> list[FieldError]:
             for number, port in enumerate(rule.get("ports") or ()):
                 errors += _policy_port(port, f"{at}.ports[{number}]")
             for number, peer in enumerate(rule.get(peers) or ()):
-                errors += _policy_peer(peer, f"{at}.{peers}[{number}]")
+                errors += _policy_peer(peer, f"{at}.{peers}[{number}]", kept)
     types = spec.get("policyTypes") or []
     if len(types) > 2:
         return [*errors, invalid("spec.policyTypes", types, "may not specify more than two policyTypes")]
@@ -109,7 +111,15 @@ def create_policy(obj: Object) -> list[FieldError]:
 
 def update_policy(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed NetworkPolicy."""
-    return validate_metadata_update(new, old) + _validate_policy(spec_of(new))
+    return validate_metadata_update(new, old) + _validate_policy(spec_of(new), _ranges_of(spec_of(old)))
+
+
+def _ranges_of(spec: Object) -> frozenset[str]:
+    """Every CIDR of a policy."""
+    rules = [*(spec.get("ingress") or ()), *(spec.get("egress") or ())]
+    peers = [peer for rule in rules for side in ("from", "to") for peer in rule.get(side) or ()]
+    blocks = [peer["ipBlock"] for peer in peers if peer.get("ipBlock")]
+    return frozenset(text for block in blocks for text in (block.get("cidr") or "", *(block.get("except") or ())))
 
 
 def _host(host: str, path: str) -> list[FieldError]:
@@ -125,7 +135,7 @@ def _backend(backend: Object, path: str) -> list[FieldError]:
         return typed_reference(resource, f"{path}.resource")
     if service is None:
         return [invalid(path, "", "resource or service backend is required")]
-    errors = named(service.get("name"), f"{path}.service.name", names.is_dns1035_label)
+    errors = named(service.get("name"), f"{path}.service.name", names.is_dns1123_label)
     port = service.get("port") or {}
     if port.get("name") and port.get("number"):
         errors.append(invalid(path, "", "cannot set both port name & port number"))
@@ -272,7 +282,7 @@ def _validate_ranges(ranges: list[str]) -> list[FieldError]:
         return [invalid("spec", ranges, "may only hold up to 2 values")]
     errors: list[FieldError] = []
     for index, text in enumerate(ranges):
-        errors += checked(text, f"spec.cidrs[{index}]", names.is_cidr)
+        errors += checked(text, f"spec.cidrs[{index}]", names.is_canonical_cidr)
     return errors or one_per_family(ranges, "spec", ranges)
 
 

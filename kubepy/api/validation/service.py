@@ -39,11 +39,11 @@ _ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
 _CHANGED = "may not change once set"
 
 
-def validate_service(service: Object) -> list[FieldError]:
-    """Faults in a new Service."""
+def validate_service(service: Object, kept: frozenset[str] = frozenset()) -> list[FieldError]:
+    """Faults in a new Service; addresses and CIDRs that are `kept` from before stay as they are."""
     spec = service.get("spec") or {}
     annotations = (service.get("metadata") or {}).get("annotations") or {}
-    errors = validate_metadata(service, True, names.is_dns1035_label)
+    errors = validate_metadata(service, True, names.is_dns1123_label)
     if _HINTS in annotations and annotations.get(_MODE, annotations[_HINTS]) != annotations[_HINTS]:
         why = f"must match annotations[{_HINTS}] when both are specified"
         errors.append(invalid(f"metadata.annotations[{_MODE}]", annotations[_MODE], why))
@@ -54,8 +54,8 @@ def validate_service(service: Object) -> list[FieldError]:
         errors += validate_addresses(spec)
     for index, address in enumerate(spec.get("externalIPs") or ()):
         at = f"spec.externalIPs[{index}]"
-        errors += ip_address(address, at) or ordinary_address(address, at)
-    return errors + _load_balancer(spec, annotations) + _traffic(spec)
+        errors += [] if address in kept else ip_address(address, at) or ordinary_address(address, at)
+    return errors + _load_balancer(spec, annotations, kept) + _traffic(spec)
 
 
 def is_headless(spec: Object) -> bool:
@@ -200,7 +200,7 @@ def _families_match(addresses: list[str], families: list[str], path: str) -> lis
     return errors
 
 
-def _load_balancer(spec: Object, annotations: Object) -> list[FieldError]:
+def _load_balancer(spec: Object, annotations: Object, kept: frozenset[str]) -> list[FieldError]:
     balanced = spec.get("type") == "LoadBalancer"
     errors: list[FieldError] = []
     ranges, path = spec.get("loadBalancerSourceRanges") or [], "spec.LoadBalancerSourceRanges"
@@ -215,7 +215,7 @@ def _load_balancer(spec: Object, annotations: Object) -> list[FieldError]:
     if path and not balanced:
         errors.append(forbidden(path, _ONLY_LOAD_BALANCER))
     for place, value in zip(places, ranges, strict=True):
-        errors += cidr(value.strip(), place)
+        errors += [] if value in kept else cidr(value.strip(), place)
     allocate = spec.get("allocateLoadBalancerNodePorts")
     if allocate is not None and not balanced:
         errors.append(forbidden("spec.allocateLoadBalancerNodePorts", _ONLY_LOAD_BALANCER))
@@ -262,7 +262,8 @@ def validate_service_update(new: Object, old: Object) -> list[FieldError]:
     port, had = spec.get("healthCheckNodePort") or 0, before.get("healthCheckNodePort") or 0
     if needs_health_check(spec) and needs_health_check(before) and port and had and port != had:
         errors.append(forbidden("spec.healthCheckNodePort", "field is immutable"))
-    return together(errors, validate_service(new))
+    kept = frozenset((*(before.get("externalIPs") or ()), *(before.get("loadBalancerSourceRanges") or ())))
+    return together(errors, validate_service(new, kept))
 
 
 def _address_changes(spec: Object, before: Object) -> list[FieldError]:

@@ -110,8 +110,40 @@ def test_addresses_that_go_would_not_parse(bad: str) -> None:
 def test_addresses_and_networks() -> None:
     assert names.is_ip("10.0.0.1") == names.is_ip("fd00::1") == names.is_ipv4("10.0.0.1") == names.is_ipv6("::1") == []
     assert len(names.is_ipv4("::1")) == len(names.is_ipv6("10.0.0.1")) == 1
-    assert names.is_cidr("10.0.0.1/8") == []
+    assert names.is_cidr("10.0.0.0/8") == names.is_cidr("fd00::/8") == []
     assert len(names.is_cidr("10.0.0.0/33")) == len(names.is_cidr("10.0.0.0")) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "fault"),
+    [
+        ("010.0.0.1", "must not have leading 0s"),
+        ("::ffff:10.0.0.1", "must not be an IPv4-mapped IPv6 address"),
+        ("10.0.0", "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"),
+    ],
+)
+def test_an_address_that_programs_read_differently_is_none(address: str, fault: str) -> None:
+    assert names.is_ip(address) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("cidr", "fault"),
+    [
+        ("10.0.0.1/8", "must not have bits set beyond the prefix length"),
+        ("010.0.0.0/8", "must not have leading 0s in IP or prefix length"),
+        ("10.0.0.0/08", "must not have leading 0s in IP or prefix length"),
+        ("::ffff:10.0.0.0/104", "must not have an IPv4-mapped IPv6 address"),
+        ("10.0.0.0/", "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"),
+    ],
+)
+def test_a_network_that_programs_read_differently_is_none(cidr: str, fault: str) -> None:
+    assert names.is_cidr(cidr) == [fault]
+
+
+def test_a_canonical_network_has_one_spelling() -> None:
+    assert names.is_canonical_cidr("fd00::/64") == []
+    assert names.is_canonical_cidr("FD00:0::/64") == ['must be in canonical form ("fd00::/64")']
+    assert names.is_canonical_cidr("10.0.0.1/8") == ["must not have bits set beyond the prefix length"]
 
 
 def test_a_generated_name_may_end_in_a_dash() -> None:

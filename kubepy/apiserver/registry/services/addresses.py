@@ -23,6 +23,8 @@ ADDRESSES = resources.named("ipaddresses", "networking.k8s.io")
 RANGES = resources.named("servicecidrs", "networking.k8s.io")
 _BAND_LEAST, _BAND_STEP, _BAND_MOST = 16, 16, 256
 _PER_TURN = 1024
+_SHORTEST = {"IPv4": 0, "IPv6": 64}
+"""The shortest prefix of a range that addresses are given from."""
 
 
 class Unavailable(ValueError):
@@ -43,7 +45,7 @@ class AddressRange:
     """The addresses of one CIDR that may be given: neither its first nor, of IPv4, its last."""
 
     def __init__(self, cidr: str) -> None:
-        self.network = ipaddress.ip_network(cidr)
+        self.network = ipaddress.ip_network(cidr, strict=False)
         self.family = f"IPv{self.network.version}"
         self._first = int(self.network.network_address) + 1
         self._last = int(self.network.broadcast_address) - (self.network.version == 4)
@@ -127,7 +129,9 @@ class AddressAllocator:
         if version != self._ranges_version:
             usable = [found for found in self._lookup.list(RANGES) if is_usable(found)]
             texts = {text: None for found in usable for text in (found.get("spec") or {}).get("cidrs") or ()}
-            self._ranges, self._ranges_version = tuple(map(AddressRange, texts)), version
+            ranges = map(AddressRange, texts)
+            self._ranges = tuple(one for one in ranges if one.network.prefixlen >= _SHORTEST[one.family])
+            self._ranges_version = version
         return self._ranges
 
     async def reserve(self, address: str, service: tuple[str, str], *, dry_run: bool = False) -> None:

@@ -42,7 +42,7 @@ class ServiceStrategy(Strategy):
         carry_allocated(spec, before)
 
     async def begin_write(self, obj: Object, old: Object | None, ctx: Context) -> None:
-        if self.pools is not None and not names.is_dns1035_label(name_of(obj)):  # validation tells of any other
+        if self.pools is not None and not names.is_dns1123_label(name_of(obj)):  # validation tells of any other
             self._claims[id(obj)] = await claim(self.pools, obj, old, dry_run=ctx.dry_run)
 
     async def end_write(self, obj: Object, old: Object | None, ctx: Context, *, stored: bool) -> None:

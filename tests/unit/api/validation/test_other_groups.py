@@ -478,6 +478,30 @@ def test_a_second_address_family_may_join_a_service_cidr() -> None:
     assert rules_for("networking.k8s.io", "ServiceCIDR").update(new, old) == []
 
 
+@pytest.mark.parametrize(
+    ("cidr", "fault"),
+    [
+        ("10.0.0.1/16", "must not have bits set beyond the prefix length"),
+        ("FD00::/108", 'must be in canonical form ("fd00::/108")'),
+    ],
+)
+def test_a_service_cidr_is_spelled_in_one_way(cidr: str, fault: str) -> None:
+    (found,) = rules_for("networking.k8s.io", "ServiceCIDR").create(made("ServiceCIDR", {"spec.cidrs": [cidr]}))
+    assert str(found) == f'spec.cidrs[0]: Invalid value: "{cidr}": {fault}'
+
+
+def test_a_network_policy_keeps_a_loose_cidr_that_it_has_and_gets_no_new_one() -> None:
+    def policy(*cidrs: str) -> Object:
+        return made("NetworkPolicy", {"spec.egress": [{"to": [{"ipBlock": {"cidr": cidr}} for cidr in cidrs]}]})
+
+    rules = rules_for("networking.k8s.io", "NetworkPolicy")
+    old = policy("10.1.0.1/16")
+    assert causes(rules.create(old)) == {("spec.egress[0].to[0].ipBlock.cidr", INVALID)}
+    assert rules.update(policy("10.2.0.0/16", "10.1.0.1/16"), old) == []
+    changed = rules.update(policy("10.1.0.1/16", "10.2.0.1/16"), old)
+    assert causes(changed) == {("spec.egress[0].to[1].ipBlock.cidr", INVALID)}
+
+
 def test_groups_of_the_project_need_an_approval() -> None:
     changes: Object = {"spec.group": "x.k8s.io", "metadata.name": "widgets.x.k8s.io"}
     rules = rules_for("apiextensions.k8s.io", "CustomResourceDefinition")

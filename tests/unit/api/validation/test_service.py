@@ -107,9 +107,10 @@ def test_a_field_is_refused(spec: Any, expected: list[str]) -> None:
     assert faults(service(**spec)) == expected
 
 
-def test_the_name_is_a_label_that_starts_with_a_letter() -> None:
-    (fault,) = faults(service("1bad"))
-    assert fault.startswith('metadata.name: Invalid value: "1bad": a DNS-1035 label must consist of')
+def test_the_name_is_a_label_that_may_start_with_a_digit() -> None:
+    assert faults(service("1st")) == []
+    (fault,) = faults(service("-bad"))
+    assert fault.startswith('metadata.name: Invalid value: "-bad": a lowercase RFC 1123 label must consist of')
 
 
 def updated(old: Any, **spec: Any) -> list[str]:
@@ -130,6 +131,15 @@ def test_an_address_stays_for_as_long_as_there_is_one() -> None:
     ]
     assert updated(old, type="ExternalName", externalName="a.com", clusterIP="", clusterIPs=[], ipFamilies=[],
                    internalTrafficPolicy=None) == []  # fmt: skip
+
+
+def test_a_loose_address_that_was_there_stays() -> None:
+    old = service(externalIPs=["010.0.0.9"], type="LoadBalancer", loadBalancerSourceRanges=["10.0.0.1/8"])
+    assert len(faults(old)) == 2
+    assert updated(old, selector={"a": "b"}) == []
+    assert updated(old, externalIPs=["010.0.0.9", "010.0.0.8"]) == [
+        'spec.externalIPs[1]: Invalid value: "010.0.0.8": must not have leading 0s'
+    ]
 
 
 def test_the_class_of_a_load_balancer_stays() -> None:

@@ -43,7 +43,8 @@ MODES = '"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"'
         ({"resources": {"requests": {"storage": "0"}}},
          ['spec.resources[storage]: Invalid value: "0": must be greater than zero']),
         ({"volumeMode": "X"}, ['spec.volumeMode: Unsupported value: "X": supported values: "Block", "Filesystem"']),
-        ({"dataSource": {"kind": "Pod", "name": "p"}},
+        ({"dataSource": {"kind": "Pod", "name": "p"}}, []),  # dropped, as before there was dataSourceRef
+        ({"dataSourceRef": {"kind": "Pod", "name": "p"}},
          ['spec.dataSource: Invalid value: "Pod": must be \'PersistentVolumeClaim\' when referencing the default '
           'apiGroup',
           'spec.dataSourceRef: Invalid value: "Pod": must be \'PersistentVolumeClaim\' when referencing the default '
@@ -51,7 +52,7 @@ MODES = '"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"'
         ({"dataSource": {"kind": "PersistentVolumeClaim", "name": "a"},
           "dataSourceRef": {"kind": "PersistentVolumeClaim", "name": "b"}},
          ['spec: Invalid value: "spec.dataSource": must match dataSourceRef']),
-        ({"dataSourceRef": {"kind": "Pod", "name": "p", "apiGroup": "B_"}},
+        ({"dataSourceRef": {"kind": "Pod", "name": "p", "namespace": "other", "apiGroup": "B_"}},
          ["spec.dataSourceRef.apiGroup: Invalid value: \"B_\": a lowercase RFC 1123 subdomain must consist of lower "
           "case "
           "alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. "

@@ -122,6 +122,7 @@ def test_a_plain_object_has_no_faults_new_or_unchanged(kind: str, spec: Object) 
             {("spec.template.spec.activeDeadlineSeconds", FORBIDDEN)},
         ),
         ("StatefulSet", "metadata.name", "a.b", {("metadata.name", INVALID)}),
+        ("StatefulSet", "spec.serviceName", "a.b", {("spec.serviceName", INVALID)}),
         ("StatefulSet", "spec.podManagementPolicy", "Odd", {("spec.podManagementPolicy", INVALID)}),
         ("StatefulSet", "spec.updateStrategy.type", "OnDelete", {("spec.updateStrategy.rollingUpdate", INVALID)}),
         (
