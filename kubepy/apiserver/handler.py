@@ -25,7 +25,7 @@ from kubepy.apiserver.request_info import RequestInfo, parse_request_info
 from kubepy.lib import log
 from kubepy.lib.clock import Clock
 from kubepy.lib.http import Answer, Request, Response
-from kubepy.lib.http_server import BodyTooLarge, BrokenBody
+from kubepy.lib.http_limits import BodyTooLarge, BrokenBody
 from kubepy.storage.base import TooLarge, Unavailable
 
 _log = log.get(__name__)

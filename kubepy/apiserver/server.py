@@ -47,7 +47,7 @@ from kubepy.apiserver.service_loops import DefaultServiceCidr, Repairs
 from kubepy.apiserver.state_metrics import StateMetrics
 from kubepy.apiserver.webhooks.client import WebhookClient
 from kubepy.client.client import Client
-from kubepy.lib import http_server, log, tasks
+from kubepy.lib import http_limits, http_server, log, tasks
 from kubepy.lib.backoff import Backoff
 from kubepy.lib.clock import SYSTEM, Clock
 from kubepy.lib.http import Handler, Response
@@ -254,7 +254,7 @@ class ApiServer:
         sockets: Sequence[socket.socket] | None = None,
     ) -> http_server.Server:
         """Serves on a socket too, or on `sockets` that are bound already; closed by `stop`."""
-        limits = http_server.Limits(reads_ahead=False, stalled_s=self.config.request_timeout_s or _STALLED_S)
+        limits = http_limits.Limits(reads_ahead=False, stalled_s=self.config.request_timeout_s or _STALLED_S)
         server = await http_server.serve(
             handler or self.handler,
             host=host,

@@ -3,7 +3,7 @@
 Promises: bodies are read whole up to a limit; a slow peer stops what is read for it (back pressure both ways); a
 Stream is closed when its peer goes away or the server shuts down; an Upgrade hands over the raw bytes whatever the
 protocol's name. Answers are written straight to the transport: no response objects, no middleware.
-Left to `http_tunnel.py`: the connection under an upgrade.
+Left to `http_tunnel.py`: the connection under an upgrade; to `http_limits.py`: what peers may send.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
@@ -25,34 +24,16 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import ERROR, RequestHandler
 
 from kubepy.lib.http import Answer, Handler, Request, Response, Stream, Upgrade
+from kubepy.lib.http_limits import DEFAULT_LIMITS, BodyTooLarge, BrokenBody, Connections, Limits
 from kubepy.lib.http_tunnel import Tunnel
 
-BODY_LIMIT = 3 * 1024 * 1024
-"""Bytes of a request's body, decompressed; upstream's default MaxRequestBodyBytes."""
 GZIP_FROM = 128 * 1024
 """Bytes from which an answer is compressed for who accepts it, as upstream does."""
 _PIECE = 256 * 1024
 """Bytes that are handed to the transport at once."""
 _GZIP_THREAD_FROM = 512 * 1024
 _log = logging.getLogger(__name__)
-_HEAD_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
-    b"431 Request Header Fields Too Large"
-)
 _REASONS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
-
-
-class BodyTooLarge(Exception):
-    """The request's body is longer than the server takes."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"Request entity too large: limit is {limit}")
-        self.limit = limit
-
-
-class BrokenBody(Exception):
-    """The request's body ended early, or is not what its headers say."""
 
 
 class _Date:
@@ -158,67 +139,6 @@ def _accepts_gzip(request: Request) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What peers may do, for how long."""
-
-    body_bytes: int = BODY_LIMIT
-    """Of a request's body, decompressed."""
-    head_bytes: int = 1 << 20
-    """Of a request's line and headers together, as Go's DefaultMaxHeaderBytes."""
-    stalled_s: float = 60.0
-    """How long a peer may take nothing of an answer before it is cut off."""
-    reads_ahead: bool = True
-    """Whether a body is read before the handler is called; otherwise the handler calls `Request.receive`."""
-
-
-DEFAULT_LIMITS = Limits()
-
-
-class _Protocol(RequestHandler):
-    """aiohttp's protocol, with a limit on all that may come before a request is complete."""
-
-    __slots__ = ("_head_bytes", "_head_limit")
-
-    def __init__(self, manager: Any, head_limit: int, **options: Any) -> None:
-        super().__init__(manager, **options)
-        self._head_limit = head_limit
-        self._head_bytes = 0
-
-    def data_received(self, data: bytes) -> None:
-        if self._request_in_progress and (self._close or self._force_close):
-            self._receive_the_rest(data)
-            return
-        super().data_received(data)
-        if self._messages or self._request_in_progress:
-            self._head_bytes = 0
-            return
-        self._head_bytes += len(data)
-        if self._head_bytes > self._head_limit and self.transport is not None:
-            self.transport.write(_HEAD_TOO_LARGE)
-            self.force_close()
-
-    def _receive_the_rest(self, data: bytes) -> None:
-        """A connection that is to be closed goes on reading the body of the request that it finishes."""
-        closing = self._close, self._force_close
-        self._close = self._force_close = False
-        try:
-            super().data_received(data)
-        finally:
-            self._close, self._force_close = closing
-
-
-class _Web(web.Server):
-    """Makes our protocol for each connection."""
-
-    def __init__(self, handler: Any, *, head_limit: int, **options: Any) -> None:
-        super().__init__(handler, **options)
-        self._head_limit = head_limit
-
-    def __call__(self) -> RequestHandler:
-        return _Protocol(self, self._head_limit, loop=self._loop, **self._kwargs)
-
-
 class Server:
     """A listening server. `port` is the one that was bound."""
 
@@ -229,7 +149,7 @@ class Server:
         self._streams: set[asyncio.Task[Any]] = set()
         self._closing = False
         self._listeners: list[asyncio.Server] = []
-        self._web = _Web(
+        self._web = Connections(
             self._serve,  # an _Exchange is all that the protocol asks of a request
             head_limit=limits.head_bytes,
             request_factory=self._exchange,

@@ -17,7 +17,6 @@ from typing import Any
 
 import orjson
 
-from kubepy.api.errors import Expired, Timeout
 from kubepy.api.selectors import FieldSelector, Selector
 from kubepy.lib import log, tasks
 from kubepy.lib.backoff import Backoff
@@ -25,13 +24,14 @@ from kubepy.lib.clock import SYSTEM, Clock
 from kubepy.storage.base import Change, Compacted, Entry, Progress, Store, Unavailable, Watch
 from kubepy.storage.cached import CachedObject, Interner, WatchEvent
 from kubepy.storage.fanout import Fanout, Group, left, seen_by
+from kubepy.storage.faults import too_large, too_old
 from kubepy.storage.objects import Objects
 from kubepy.storage.ring import Ring, undone
 from kubepy.storage.selection import Selection, select
 from kubepy.storage.splice import canonical, spliced
 from kubepy.storage.watcher import ByteWatcher, EventWatcher
 
-__all__ = ["ByteWatcher", "CachedObject", "EventWatcher", "ResourceCache", "WatchEvent"]
+__all__ = ["ByteWatcher", "CachedObject", "EventWatcher", "ResourceCache", "WatchEvent", "too_old"]
 
 Object = dict[str, Any]
 Selected = list[CachedObject]
@@ -485,18 +485,3 @@ def _page(found: Selected, limit: int, after_key: str) -> tuple[Selected, int]:
     if not limit or len(found) <= limit:
         return found, 0
     return found[:limit], len(found) - limit
-
-
-def too_old(revision: int, oldest: int) -> Expired:
-    """What a watch or a list from before the kept history is answered."""
-    return Expired(f"too old resource version: {revision} ({oldest})")
-
-
-def too_large(revision: int, current: int) -> Timeout:
-    """What a read of a revision that has not come is answered."""
-    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
-    return Timeout(
-        f"Timeout: Too large resource version: {revision}, current: {current}",
-        details={"causes": [cause]},
-        retry_after_s=1,
-    )

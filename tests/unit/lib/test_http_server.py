@@ -8,7 +8,8 @@ import aiohttp
 import uvloop
 
 from kubepy.lib.http import Answer, Connection, Handler, Request, Response, Stream, Upgrade
-from kubepy.lib.http_server import Limits, Server, serve
+from kubepy.lib.http_limits import Limits
+from kubepy.lib.http_server import Server, serve
 
 SMALL = Limits(body_bytes=1000)
 
