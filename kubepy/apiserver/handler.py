@@ -25,7 +25,7 @@ from kubepy.apiserver.request_info import RequestInfo, parse_request_info
 from kubepy.lib import log
 from kubepy.lib.clock import Clock
 from kubepy.lib.http import Answer, Request, Response
-from kubepy.lib.http_limits import BodyTooLarge, BrokenBody
+from kubepy.lib.http_limits import BODY_LIMIT, BodyTooLarge, BrokenBody
 from kubepy.storage.base import TooLarge, Unavailable
 
 _log = log.get(__name__)
@@ -150,7 +150,8 @@ class Chain:
         user: UserInfo,
         passage: "_Passage",
     ) -> None:
-        ticket = limiter.begin(info, params, user)
+        body_bytes = _body_bytes(request) if request.receive is not None else 0
+        ticket = limiter.begin(info, params, user, body_bytes=body_bytes)
         if ticket is None:
             return
         if ticket.waiter is not None:
@@ -182,6 +183,12 @@ class _Passage:
         ticket, self.ticket = self.ticket, None
         if ticket is not None:
             ticket.release()
+
+
+def _body_bytes(request: Request) -> int:
+    """Of a body that is still to come: what its sender says, or as much as there may be."""
+    said = request.headers.get("Content-Length", "")
+    return min(int(said), BODY_LIMIT) if said.isdecimal() else BODY_LIMIT
 
 
 def _audit_id() -> str:

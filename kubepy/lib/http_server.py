@@ -29,6 +29,8 @@ from kubepy.lib.http_tunnel import Tunnel
 
 GZIP_FROM = 128 * 1024
 """Bytes from which an answer is compressed for who accepts it, as upstream does."""
+_READ_AHEAD = 32 * 1024
+"""Bytes of a body, or half of them, that are read before somebody asks for them."""
 _PIECE = 256 * 1024
 """Bytes that are handed to the transport at once."""
 _GZIP_THREAD_FROM = 512 * 1024
@@ -158,6 +160,7 @@ class Server:
             max_line_size=limits.head_bytes,
             max_field_size=limits.head_bytes,
             lingering_time=2.0,
+            read_bufsize=_READ_AHEAD,
         )
         self.port = 0
 

@@ -17,7 +17,7 @@ from kubepy.apiserver.flowcontrol.levels import Flow, Level, Levels
 from kubepy.apiserver.flowcontrol.limiting import Overloaded, is_long_running
 from kubepy.apiserver.flowcontrol.queue_set import Seating
 from kubepy.apiserver.flowcontrol.turns import Turns
-from kubepy.apiserver.flowcontrol.width import Sizes, list_seats
+from kubepy.apiserver.flowcontrol.width import Sizes, list_seats, seats_of_bytes
 from kubepy.apiserver.options import Params
 from kubepy.apiserver.request_info import RequestInfo
 from kubepy.lib.http import Request
@@ -53,7 +53,7 @@ class FlowControl:
         self._turns = turns or Turns(self.begin_one)
         self._turn = 0.0
 
-    def begin(self, info: RequestInfo, params: Params, user: UserInfo) -> Ticket | None:
+    def begin(self, info: RequestInfo, params: Params, user: UserInfo, *, body_bytes: int = 0) -> Ticket | None:
         """See Limiter."""
         flow = self.levels.flow_of(user, info)
         verb = info.verb
@@ -64,6 +64,8 @@ class FlowControl:
         width = 1
         if verb in _WIDE and info.is_resource:
             width = list_seats(info, params, self._sizes, level.bounds.widest)
+        elif body_bytes:
+            width = seats_of_bytes(body_bytes, level.bounds.widest)
         ticket = Ticket(self, flow, info, user)
         now = perf_counter()
         if level.is_exempt or (not queues.waiting and queues.has_room(width) and self._turns.is_free(now)):

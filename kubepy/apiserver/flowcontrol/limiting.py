@@ -41,8 +41,11 @@ class Ticket(Protocol):
 class Limiter(Protocol):
     """Hands out tickets."""
 
-    def begin(self, info: RequestInfo, params: Params, user: UserInfo) -> Ticket | None:
-        """A ticket, which may have to wait; None: the request is not limited. Raises Overloaded."""
+    def begin(self, info: RequestInfo, params: Params, user: UserInfo, *, body_bytes: int = 0) -> Ticket | None:
+        """A ticket, which may have to wait; None: the request is not limited. Raises Overloaded.
+
+        `body_bytes` are those of a body that is still to come.
+        """
 
     async def wait(self, ticket: Ticket, request: Request, patience_s: float) -> None:
         """Returns when the ticket is good. Raises Overloaded."""

@@ -40,7 +40,7 @@ class MaxInFlight:
         self.reading = Counter(reading)
         self.mutating = Counter(mutating)
 
-    def begin(self, info: RequestInfo, params: Params, user: UserInfo) -> Counter | None:
+    def begin(self, info: RequestInfo, params: Params, user: UserInfo, *, body_bytes: int = 0) -> Counter | None:
         """See Limiter."""
         if is_long_running(info):
             return None

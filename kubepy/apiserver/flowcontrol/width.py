@@ -1,4 +1,4 @@
-"""How many seats a request takes: one, but for lists, whose memory is what counts.
+"""How many seats a request takes: one, but for lists and bodies that are waited for, whose memory is what counts.
 
 A write takes one as well: telling an event to its watchers costs little here, so that there is nothing to wait for.
 Source: apiserver pkg/util/flowcontrol/request/list_work_estimator.go.
@@ -31,5 +31,9 @@ def list_seats(info: RequestInfo, params: Params, sizes: Sizes, widest: int) -> 
     limit = first(params, "limit")
     if limit.isdecimal() and 0 < int(limit) < count:
         count = int(limit)
-    total = min(count * mean_bytes, _MOST_BYTES)
-    return max(1, min(-(-total // _BYTES_A_SEAT), widest))
+    return seats_of_bytes(min(count * mean_bytes, _MOST_BYTES), widest)
+
+
+def seats_of_bytes(size: int, widest: int) -> int:
+    """The seats of a request that holds so much memory."""
+    return max(1, min(-(-size // _BYTES_A_SEAT), widest))

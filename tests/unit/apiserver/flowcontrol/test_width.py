@@ -2,7 +2,7 @@
 
 import pytest
 
-from kubepy.apiserver.flowcontrol.width import list_seats
+from kubepy.apiserver.flowcontrol.width import list_seats, seats_of_bytes
 from kubepy.apiserver.request_info import RequestInfo
 
 
@@ -30,3 +30,7 @@ def test_lists_are_as_wide_as_what_they_show(
 def test_a_level_bounds_the_width() -> None:
     info = RequestInfo("list", "", True, "", "v1", "pods")
     assert list_seats(info, {}, lambda _: (2000, 5000), 4) == 4
+
+
+def test_bodies_that_are_waited_for_are_as_wide_as_the_memory_that_they_may_take() -> None:
+    assert [seats_of_bytes(size, 10) for size in (1, 100_000, 250_000, 3 << 20)] == [1, 1, 3, 10]
