@@ -264,7 +264,7 @@ def test_expressions_that_do_not_compile_are_refused_with_their_fields(tmp_path:
         assert "undefined field 'nothing'" in texts[3]
         assert texts[4] == 'Invalid value: "1": must evaluate to string but got int'
         assert texts[5] == 'Invalid value: "object.x": must evaluate to bool but got dyn'
-        assert "undeclared reference to 'params" in texts[6]
+        assert "undeclared reference to 'params' (in container '')" in texts[6]
         assert texts[8] == 'Invalid value: "1 == 1": must evaluate to one of [string null_type] but got bool'
         mutation = {"patchType": "JSONPatch", "jsonPatch": {"expression": "[JSONPatch{op: nothing}]"}}
         spec = {"matchConstraints": ANY_MAP, "reinvocationPolicy": "Never", "mutations": [mutation]}

@@ -27,6 +27,10 @@ _COMPARABLE: Final = ("bool", "string", "bytes", "google.protobuf.Timestamp", "g
 _NUMBERS: Final = ("int", "uint", "double")
 _STATUS = re.compile(r"^[A-Z_]+: (.*?)(?: \[[A-Z_]+\])?$", re.DOTALL)
 _UNDEFINED = re.compile(r"(undefined field '[^']*') not found in struct '[^']*'")
+_UNDECLARED = re.compile(
+    r"(?P<head>ERROR: <input>:\d+:)(?P<column>\d+)(?P<what>: undeclared reference to ')(?P<name>[\w.]+\.\w+)"
+    r"(?P<rest>' \(in container ''\)\n \| )(?P<line>.*)\n \| \.*\^"
+)
 _LABEL_ONE, _LABEL_MANY = 1, 3
 _SCALARS: Final = {"double": 1, "int": 3, "uint": 4, "bool": 8, "string": 9, "bytes": 12}
 _MESSAGE: Final = 11
@@ -63,7 +67,19 @@ class Checker:
 
 def _text(fault: RuntimeError) -> str:
     found = _STATUS.match(str(fault))
-    return _UNDEFINED.sub(r"\1", found[1] if found else str(fault))
+    text = _UNDEFINED.sub(r"\1", found[1] if found else str(fault))
+    return _UNDECLARED.sub(_variable_alone, text)
+
+
+def _variable_alone(found: re.Match[str]) -> str:
+    """Of `a.b.c` upstream's checker misses `a` alone, and points there."""
+    name, line = found["name"], found["line"]
+    holder = name.rpartition(".")[0]
+    start = int(found["column"]) - len(holder)
+    if start < 1 or not line.startswith(holder, start - 1):
+        return found[0]
+    variable = name.partition(".")[0]
+    return f"{found['head']}{start}{found['what']}{variable}{found['rest']}{line}\n | {'.' * (start - 1)}^"
 
 
 @cache

@@ -194,3 +194,17 @@ def test_fields_that_differ_only_in_how_words_are_joined_are_two() -> None:
         program.evaluate({"self": {"foo_bar": 1, "fooBar": "x", "a_b": {"k": 2}, "aB": {"k": "y"}, "AbEntry": 3}})
         is True
     )
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("a.b.c == 1", "1:1: undeclared reference to 'a' (in container '')\n | a.b.c == 1\n | ^"),
+        ("1 == zz.y", "1:6: undeclared reference to 'zz' (in container '')\n | 1 == zz.y\n | .....^"),
+        ("zz . y", "1:4: undeclared reference to 'zz.y' (in container '')\n | zz . y\n | ...^"),
+    ],
+)
+def test_of_a_path_only_the_variable_is_missed(expression: str, told: str) -> None:
+    with pytest.raises(CompileError) as caught:
+        Environment({"object": "dyn"}).compile(expression)
+    assert caught.value.message == f"ERROR: <input>:{told}"
