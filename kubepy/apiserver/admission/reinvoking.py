@@ -25,7 +25,7 @@ class Round:
             attributes.reinvocation = Reinvocation()
         state = attributes.reinvocation
         found = cls(attributes, state, plugin)
-        if state.again and state.left.get(plugin) != attributes.object:
+        if state.again and found._asked and state.left.get(plugin) != attributes.object:
             found._call_again()
         return found
 
@@ -46,8 +46,9 @@ class Round:
             self._asked.add(uid)
 
     def end(self) -> None:
-        """Remembers what this round left."""
-        self._state.left[self._plugin] = copy.deepcopy(self._attributes.object)
+        """Remembers what this round left, if anybody cares what becomes of it."""
+        if self._asked:
+            self._state.left[self._plugin] = copy.deepcopy(self._attributes.object)
 
     def _call_again(self) -> None:
         self._due |= self._asked
