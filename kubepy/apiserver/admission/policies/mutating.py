@@ -5,12 +5,10 @@ policy sets belongs to no field manager, as upstream has it.
 Source: apiserver pkg/admission/plugin/policy/mutating/{dispatcher.go,patch}.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
-from kubepy.api import patches, resources, typed_values
-from kubepy.api.definitions import Schema
-from kubepy.api.errors import ApiError, Invalid
+from kubepy.api import resources
+from kubepy.api.errors import ApiError
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes, forbid
@@ -21,6 +19,7 @@ from kubepy.apiserver.admission.policies.compiling import Binding, Mutation
 from kubepy.apiserver.admission.policies.conditions import ConditionsFailed, hold
 from kubepy.apiserver.admission.policies.context import Subject
 from kubepy.apiserver.admission.policies.evaluating import Failed
+from kubepy.apiserver.admission.policies.patching import BadMutation, applied_configuration, applied_operations, plain
 from kubepy.apiserver.admission.policies.selecting import Invocation, PolicyIndex
 from kubepy.apiserver.admission.reinvoking import Round
 from kubepy.apiserver.authz.chain import Authorization
@@ -31,10 +30,6 @@ _GROUP = "admissionregistration.k8s.io"
 POLICIES = resources.named("mutatingadmissionpolicies", _GROUP)
 BINDINGS = resources.named("mutatingadmissionpolicybindings", _GROUP)
 _APPLY = "ApplyConfiguration"
-
-
-class BadMutation(Exception):
-    """What an expression made cannot be applied; the message is upstream's."""
 
 
 class MutatingAdmissionPolicy(Plugin):
@@ -104,7 +99,7 @@ class MutatingAdmissionPolicy(Plugin):
         evaluation = await subject.evaluation(place, invocation.policy, invocation.param)
         view, _ = await subject.views(place)
         assert view is not None
-        value = await evaluation.value(mutation.expression, Budget(BUDGET))
+        value = plain(await evaluation.value(mutation.expression, Budget(BUDGET)))
         changed = self._applied(mutation, value, view, place.resource)
         if changed == view:
             return False
@@ -119,56 +114,6 @@ class MutatingAdmissionPolicy(Plugin):
         if mutation.kind == _APPLY:
             return applied_configuration(value, view, self._kinds.schema(resource))
         return applied_operations(value, view)
-
-
-def applied_configuration(value: Any, view: Object, schema: Schema | None) -> Object:
-    """The object with a configuration merged into it as by server-side apply. Raises BadMutation."""
-    if not isinstance(value, Mapping):
-        raise BadMutation("must evaluate to Object")
-    if schema is None:
-        raise BadMutation("error applying patch: type converter must not be nil")
-    config = {**value, "apiVersion": view["apiVersion"], "kind": view["kind"]}
-    try:
-        typed_values.check(schema, config)
-    except typed_values.Untyped as fault:
-        raise BadMutation(f"error applying patch: failed to convert patch object to typed object: {fault}") from fault
-    if atomics := sorted(_atomics(schema, config, "")):
-        text = ", ".join(atomics)
-        raise BadMutation(
-            f"error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: {text}"
-        )
-    merged: Object = typed_values.merge(schema, view, config)
-    return merged
-
-
-def _atomics(schema: Schema, value: Any, path: str) -> list[str]:
-    """The paths of lists and maps that would be replaced as wholes."""
-    if not isinstance(value, dict | list):
-        return []
-    found = [path] if path and typed_values.is_atomic(schema, value) else []
-    if isinstance(value, dict):
-        parts = [(schema.child(key), inner, f"{path}.{key}") for key, inner in value.items()]
-    else:
-        parts = [(schema.items, inner, f"{path}[{index}]") for index, inner in enumerate(value)]
-    return found + [each for inner, part, at in parts for each in _atomics(inner, part, at)]
-
-
-def applied_operations(value: Any, view: Object) -> Object:
-    """The object after a JSON patch; as it was where a test fails. Raises BadMutation."""
-    if not isinstance(value, list) or not all(isinstance(operation, Mapping) for operation in value):
-        raise BadMutation("type mismatch: JSONPatchType.expression should evaluate to array of JSONPatch")
-    patched: Any = view
-    for operation in value:
-        try:
-            patched = patches.json_patch(patched, [dict(operation)])
-        except Invalid as fault:
-            if operation.get("op") == "test":
-                return view
-            why = f'{operation.get("op")} operation does not apply: doc is missing path: "{operation.get("path")}"'
-            raise BadMutation(f"JSONPath: {why}: missing value") from fault
-    if not isinstance(patched, dict):
-        raise BadMutation("JSONPath: the patch does not leave an object")
-    return patched
 
 
 Fault = tuple[str, Binding | None, str, str]

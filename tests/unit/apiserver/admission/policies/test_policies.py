@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 import pytest
 
 from kubepy.api import resources, schemas
@@ -16,14 +17,15 @@ from kubepy.apiserver.admission.policies.conditions import ConditionsFailed, con
 from kubepy.apiserver.admission.policies.context import Subject
 from kubepy.apiserver.admission.policies.evaluating import Evaluation, Judge
 from kubepy.apiserver.admission.policies.judging import Denial, Judgement, joined_annotations, judge, usable_message
-from kubepy.apiserver.admission.policies.mutating import BadMutation, applied_configuration, applied_operations
 from kubepy.apiserver.admission.policies.params import BadParams, param_resource, params_of
+from kubepy.apiserver.admission.policies.patching import BadMutation, applied_configuration, applied_operations, plain
 from kubepy.apiserver.admission.policies.selecting import PolicyIndex
 from kubepy.apiserver.admission.policies.type_checking import warnings_of
 from kubepy.apiserver.admission.policies.validating import BINDINGS, POLICIES
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.authz.decision import Decision
+from kubepy.apiserver.cel.environment import Environment
 from kubepy.apiserver.request_info import RequestInfo
 from tests.unit.apiserver.conftest import Objects, OneVersion
 
@@ -330,3 +332,14 @@ def test_who_writes_a_policy_must_be_allowed_to_read_its_parameters() -> None:
         assert await refused(ALICE, binding_kind, {"policyName": "p"}) == ""
 
     asyncio.run(run())
+
+
+def test_values_of_cel_are_made_plain_or_refused() -> None:
+    made = "{'t': timestamp('2024-01-02T03:04:05Z'), 'd': duration('90s'), 'b': b'ab', 'u': 7u, 'l': [null, 1.5, true]}"
+    value = plain(Environment({}, dynamic=True).compile(made).evaluate({}))
+    assert orjson.loads(orjson.dumps(value)) == {
+        "t": "2024-01-02T03:04:05Z", "d": "90s", "b": "YWI=", "u": 7, "l": [None, 1.5, True],
+    }  # fmt: skip
+    for odd in ("{1: 'a'}", "type(1)", "optional.of(1)"):
+        with pytest.raises(BadMutation, match="could not marshal to JSON"):
+            plain(Environment({}, dynamic=True).compile(odd).evaluate({}))
