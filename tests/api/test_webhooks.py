@@ -467,3 +467,32 @@ def test_webhooks_are_asked_as_the_user_that_the_configuration_file_names(tmp_pa
     }
     (tmp_path / "admission").write_text(json.dumps(outer))
     on_hooks(tmp_path, test, admission_control_config_file=str(tmp_path / "admission"))
+
+
+def test_a_webhook_behind_a_service_is_called_by_the_services_name(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with (
+            asyncio.timeout(60),
+            api_server(tmp_path) as api,
+            webhook_server(names=["hook.default.svc"]) as server,
+        ):
+            hooks = Hooks(api, server)
+            webhook = hooks.webhook("s", admitted)
+            place = {"name": "hook", "namespace": "default", "path": "/s", "port": 8443}
+            webhook["clientConfig"] = {"service": place, "caBundle": server.ca_bundle}
+            await hooks.configure("Validating", "v", webhook)
+            status, answer = await api.call("POST", MAPS, config_map("a"))
+            assert (status, answer["message"].rpartition(": ")[2]) == (500, 'service "hook" not found')
+            service = {
+                "apiVersion": "v1", "kind": "Service", "metadata": {"name": "hook"},
+                "spec": {"type": "ExternalName", "externalName": "localhost", "ports": [{"port": 8443}]},
+            }  # fmt: skip
+            assert (await api.call("POST", "/api/v1/namespaces/default/services", service))[0] == 201
+            webhook["clientConfig"]["service"] = {**place, "port": server.port}
+            path = REGISTRATION + "validatingwebhookconfigurations/v"
+            merge = "application/merge-patch+json"
+            assert (await api.call("PATCH", path, {"webhooks": [webhook]}, kind=merge))[0] == 200
+            assert (await api.call("POST", MAPS, config_map("a")))[0] == 201
+            assert server.requests[0].headers["Host"] == f"hook.default.svc:{server.port}"
+
+    uvloop.run(run())
