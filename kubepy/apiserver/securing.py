@@ -49,7 +49,8 @@ def secure(server: ApiServer) -> Security:
         allow_privileged=config.allow_privileged,
         configuration=read_admission(config),
     )
-    admission = AdmissionChain(build_plugins(config.enable_admission_plugins, config.disable_admission_plugins, tools))
+    plugins = build_plugins(config.enable_admission_plugins, config.disable_admission_plugins, tools)
+    admission = AdmissionChain(plugins, tools.metrics.step)
     return Security(
         authenticator=Impersonation(identity.authenticator, authorization, impersonation_modes(config)),
         authorizer=authorization,

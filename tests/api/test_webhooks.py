@@ -208,6 +208,10 @@ def test_a_failing_webhook_closes_or_opens_as_its_policy_says(tmp_path: Path) ->
         counted = (await hooks.api.call("GET", "/metrics"))[1]
         labels = 'error_type="calling_webhook_error",name="bad.example.com",operation="CREATE",rejection_code="404"'
         assert f'apiserver_admission_webhook_rejection_count{{{labels},type="validating"}} 1.0' in counted
+        labels = 'name="bad.example.com",operation="CREATE",rejected="true",type="validating"'
+        assert f"apiserver_admission_webhook_admission_duration_seconds_count{{{labels}}} 4.0" in counted
+        labels = 'operation="CREATE",rejected="true",type="validate"'
+        assert f"apiserver_admission_step_admission_duration_seconds_count{{{labels}}} 4.0" in counted
         opened = {**webhook, "failurePolicy": "Ignore"}
         path = REGISTRATION + "validatingwebhookconfigurations/v"
         patch = {"webhooks": [opened]}
