@@ -77,6 +77,9 @@ def test_evaluation_fails_with_upstreams_text(expression: str, message: str) -> 
     [
         ("self.foo", "ERROR: <input>:1:5: undefined field 'foo'\n | self.foo\n | ....^"),
         ("nobody", "ERROR: <input>:1:1: undeclared reference to 'nobody' (in container '')\n | nobody\n | ^"),
+        ("a.b.c == 1", "ERROR: <input>:1:1: undeclared reference to 'a' (in container '')\n | a.b.c == 1\n | ^"),
+        ("1 == z.y", "ERROR: <input>:1:6: undeclared reference to 'z' (in container '')\n | 1 == z.y\n | .....^"),
+        ("z . y", "ERROR: <input>:1:3: undeclared reference to 'z.y' (in container '')\n | z . y\n | ..^"),
         (
             "self.spec.replicas + 'a'",
             "ERROR: <input>:1:20: found no matching overload for '_+_' applied to '(int, string)'\n"
@@ -194,17 +197,3 @@ def test_fields_that_differ_only_in_how_words_are_joined_are_two() -> None:
         program.evaluate({"self": {"foo_bar": 1, "fooBar": "x", "a_b": {"k": 2}, "aB": {"k": "y"}, "AbEntry": 3}})
         is True
     )
-
-
-@pytest.mark.parametrize(
-    ("expression", "told"),
-    [
-        ("a.b.c == 1", "1:1: undeclared reference to 'a' (in container '')\n | a.b.c == 1\n | ^"),
-        ("1 == zz.y", "1:6: undeclared reference to 'zz' (in container '')\n | 1 == zz.y\n | .....^"),
-        ("zz . y", "1:4: undeclared reference to 'zz.y' (in container '')\n | zz . y\n | ...^"),
-    ],
-)
-def test_of_a_path_only_the_variable_is_missed(expression: str, told: str) -> None:
-    with pytest.raises(CompileError) as caught:
-        Environment({"object": "dyn"}).compile(expression)
-    assert caught.value.message == f"ERROR: <input>:{told}"
