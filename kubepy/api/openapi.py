@@ -15,7 +15,6 @@ from typing import Any, Final
 import orjson
 
 from kubepy.api import openapi_proto, openapi_v2, openapi_v3
-from kubepy.api.definitions import META
 from kubepy.api.openapi_merge import merge_v2
 from kubepy.api.openapi_operations import ApiKind
 from kubepy.api.resources import Resource
@@ -112,17 +111,6 @@ def custom_name(api_version: str, kind: str) -> str:
 
 
 def _with_kind(kind: ApiKind, schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a custom kind, with the fields that every object has and the mark of its kind."""
+    """The schema of a custom kind, with the mark of its kind."""
     group, _, version = kind[0].rpartition("/")
-    fields = {
-        "apiVersion": {"type": "string", "description": "The version of the schema of this object."},
-        "kind": {"type": "string", "description": "The kind of this object."},
-        "metadata": {"$ref": f"#/$defs/{META}ObjectMeta", "description": "Standard object's metadata."},
-    }
-    mark = {"group": group, "version": version, "kind": kind[1]}
-    return {
-        **schema,
-        "type": "object",
-        "properties": {**schema.get("properties", {}), **fields},
-        "x-kubernetes-group-version-kind": [mark],
-    }
+    return {**schema, "x-kubernetes-group-version-kind": [{"group": group, "version": version, "kind": kind[1]}]}

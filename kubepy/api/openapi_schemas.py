@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from kubepy.api import definitions
+from kubepy.api.openapi_custom import published
 
 Document = dict[str, Any]
 
@@ -80,8 +81,8 @@ def reachable(roots: Iterable[str]) -> list[str]:
 
 def defined(roots: Collection[str], custom: Mapping[str, Document], prefix: str) -> dict[str, Document]:
     """The definitions that a document with these roots needs, by name; `custom` are those that are not built in."""
-    mine = {name: schema for name, schema in custom.items() if name in roots}
+    is_v2 = prefix == V2_PREFIX
+    mine = {name: published(schema, prefix, is_v2=is_v2) for name, schema in custom.items() if name in roots}
     needed = {name for name in roots if name not in custom}.union(*map(references, mine.values()))
     found = {name: definition(name, prefix) for name in reachable(needed)}
-    found |= {name: openapi_schema(schema, prefix) for name, schema in mine.items()}
-    return dict(sorted(found.items()))
+    return dict(sorted((found | mine).items()))
