@@ -68,21 +68,29 @@ def _prune_object(schema: Schema, value: dict[str, Any], path: str, *, is_object
 
 
 def fill_defaults(schema: Schema, value: Any) -> None:
-    """Sets defaults in place; a null counts as absent where the field is not nullable and has a default."""
+    """Sets defaults in place; a null where none may be counts as absent, and goes if there is no default."""
     if isinstance(value, dict):
-        for name, inner in (schema.get("properties") or {}).items():
+        properties: Mapping[str, Any] = schema.get("properties") or {}
+        for name, inner in properties.items():
             if "default" in inner and (name not in value or (value[name] is None and not inner.get("nullable"))):
                 value[name] = copy.deepcopy(inner["default"])
-            if name in value:
-                fill_defaults(inner, value[name])
         others = schema.get("additionalProperties")
-        if isinstance(others, dict):
-            for name, inner in value.items():
-                if name not in (schema.get("properties") or {}):
-                    fill_defaults(others, inner)
+        for name in list(value):
+            known = properties.get(name, others)
+            if not isinstance(known, dict):
+                continue
+            if value[name] is None and not known.get("nullable") and not _may_be_null(known):
+                del value[name]
+            else:
+                fill_defaults(known, value[name])
     elif isinstance(value, list) and isinstance(schema.get("items"), dict):
         for entry in value:
             fill_defaults(schema["items"], entry)
+
+
+def _may_be_null(schema: Schema) -> bool:
+    """A schema that says nothing of a type lets null be."""
+    return not schema.get("type") and not schema.get(_INT_OR_STRING)
 
 
 def validate(schema: Schema, value: Any, path: str = "", old: Any = ABSENT) -> list[FieldError]:

@@ -48,6 +48,9 @@ def test_defaults_fill_what_is_absent_or_null() -> None:
         obj: dict[str, Any] = {"spec": dict(spec)}
         fill_defaults(SCHEMA, obj)
         assert obj == {"spec": {"n": 3}}
+    obj = {"spec": {"n": 1, "s": None, "m": {"a": None, "b": 1}, "l": [None], "unknown": None}}
+    fill_defaults(SCHEMA, obj)
+    assert obj == {"spec": {"n": 1, "m": {"b": 1}, "l": [None], "unknown": None}}
     bare: dict[str, Any] = {}
     fill_defaults(SCHEMA, bare)
     assert bare == {}
