@@ -15,11 +15,12 @@ from kubepy.api.meta import Object, remove_finalizer
 from kubepy.apiserver.definition_status import Names, claimed, condition, is_established, with_status
 from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.custom import Custom, customs_of
+from kubepy.apiserver.registry.engine import REGISTRY
 from kubepy.apiserver.registry.rewriting import rewrite
 from kubepy.apiserver.registry.strategies.extensions import CLEANUP
 from kubepy.lib import log
 from kubepy.lib.clock import rfc3339
-from kubepy.storage.base import StoreError
+from kubepy.storage.base import KeyMissing, RevisionConflict, StoreError
 from kubepy.storage.cache import CachedObject
 
 if TYPE_CHECKING:
@@ -198,6 +199,15 @@ class CustomResources:
         )
         self._server.documents.set_custom(tuple(custom.row for custom in customs))
 
+    async def _remove_unserved(self, definition: Object) -> None:
+        """Objects of a definition none of whose versions is served go without further ado: nobody can see them."""
+        spec, store = definition["spec"], self._engine.store
+        if is_established(definition):
+            entries, _ = await store.list(f"{REGISTRY}{spec['group']}/{spec['names']['plural']}/")
+            for entry in entries:
+                with suppress(RevisionConflict, KeyMissing):
+                    await store.delete(entry.key, revision=entry.revision)
+
     async def _clean_up(self, definition: Object) -> None:
         """Deletes every object of the kind; when none is left the definition may go."""
         meta = definition["metadata"]
@@ -205,6 +215,8 @@ class CustomResources:
             return
         if meta["name"] not in self._customs and is_established(definition):
             await self._serve(meta["name"], customs_of(definition))
+        if not self._customs.get(meta["name"]):
+            await self._remove_unserved(definition)
         for custom in (self._customs.get(meta["name"]) or ())[:1]:
             served = self._engine.of(custom.row)
             cache = served.cache

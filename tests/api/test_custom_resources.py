@@ -331,3 +331,25 @@ def test_nothing_is_created_of_a_kind_that_is_going(tmp_path: Path) -> None:
                 await asyncio.sleep(0.01)
 
     on_api(tmp_path, test)
+
+
+def test_objects_of_no_served_version_go_with_their_definition(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        made = definition("widgets", "Widget", {"type": "object"})
+        assert (await api.call("POST", DEFINITIONS, made))[0] == 201
+        assert (await api.call("POST", WIDGETS, widget("w")))[0] == 201
+        made["spec"]["versions"][0]["served"] = False
+        patch = {"spec": {"versions": made["spec"]["versions"]}}
+        assert (await api.call("PATCH", f"{DEFINITIONS}/widgets.example.com", patch, kind=MERGE))[0] == 200
+        async with asyncio.timeout(10):
+            while (await api.call("GET", WIDGETS))[0] != 404:
+                await asyncio.sleep(0.01)
+        assert (await api.call("DELETE", f"{DEFINITIONS}/widgets.example.com"))[0] == 200
+        made["spec"]["versions"][0]["served"] = True
+        async with asyncio.timeout(10):
+            while (await api.call("POST", DEFINITIONS, made))[0] != 201:
+                await asyncio.sleep(0.01)
+        _, found = await api.call("GET", WIDGETS)
+        assert found["items"] == []
+
+    on_api(tmp_path, test)
