@@ -1,18 +1,22 @@
 """Nobody grants what he does not have: roles and bindings are checked against the rules of who writes them.
 
-Always on with RBAC. The verb `escalate` on a role, or `bind` on the role that a binding refers to, lifts it.
+Always on with RBAC. The verb `escalate` on a role, or `bind` on the role that a binding refers to, lifts it. Any
+change counts, not only one of rules: a label may bring a role into an aggregated one.
 Source: pkg/registry/rbac/{role,clusterrole,rolebinding,clusterrolebinding}/policybased; validation/rule.go.
 """
 
+from kubepy.api.errors import object_not_found
 from kubepy.apiserver.admission.attributes import Attributes, forbid
 from kubepy.apiserver.admission.plugin import Plugin
 from kubepy.apiserver.authn.user import PRIVILEGED_GROUP, UserInfo
 from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.authz.rbac_index import GROUP, RbacIndex
 from kubepy.apiserver.authz.rules import Rule, quote, render_rule, uncovered
+from kubepy.apiserver.lookup import Object
 from kubepy.apiserver.request_info import RequestInfo
 
 _ROLES = ("clusterroles", "roles")
+_COLLECTORS = frozenset(("ownerReferences", "finalizers", "managedFields", "resourceVersion", "generation"))
 _ALL = [
     {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
     {"verbs": ["*"], "nonResourceURLs": ["*"]},
@@ -29,7 +33,7 @@ class RbacEscalation(Plugin):
         self._authorization = authorization
 
     async def validate(self, attributes: Attributes) -> None:
-        """Raises Forbidden."""
+        """Raises Forbidden, or NotFound where the role that a binding refers to is missing."""
         if PRIVILEGED_GROUP in attributes.user.groups or self._authorization.rbac is None:
             return
         index = self._authorization.rbac.index
@@ -39,20 +43,21 @@ class RbacEscalation(Plugin):
             await self._check_binding(attributes, index)
 
     async def _check_role(self, attributes: Attributes, index: RbacIndex) -> None:
-        new, old = attributes.new, attributes.old_object or {}
-        aggregates = bool((new.get("aggregationRule") or {}).get("clusterRoleSelectors"))
-        same = new.get("rules") == old.get("rules") and new.get("aggregationRule") == old.get("aggregationRule")
-        if (old and same) or await self._may(attributes, "escalate", attributes.resource.plural, attributes.name):
+        new, old = attributes.new, attributes.old_object
+        if await self._may(attributes, "escalate", attributes.resource.plural, attributes.name):
             return
-        if aggregates and uncovered(index.rules_for(attributes.user, ""), _ALL):
-            raise forbid(attributes, "must have cluster-admin privileges to use the aggregationRule")
+        if old is not None and is_for_collector(new, old):
+            return
         missing = uncovered(index.rules_for(attributes.user, attributes.namespace), new.get("rules") or [])
         if missing:
             raise forbid(attributes, describe_missing(attributes.user, missing))
+        aggregates = any((one.get("aggregationRule") or {}).get("clusterRoleSelectors") for one in (new, old or {}))
+        if aggregates and uncovered(index.rules_for(attributes.user, ""), _ALL):
+            raise forbid(attributes, "must have cluster-admin privileges to use the aggregationRule")
 
     async def _check_binding(self, attributes: Attributes, index: RbacIndex) -> None:
         new, old = attributes.new, attributes.old_object
-        if old and old.get("subjects") == new.get("subjects") and old.get("roleRef") == new.get("roleRef"):
+        if old is not None and is_for_collector(new, old):
             return
         ref = new["roleRef"]
         plural = "clusterroles" if ref.get("kind") == "ClusterRole" else "roles"
@@ -60,8 +65,7 @@ class RbacEscalation(Plugin):
             return
         rules = index.rules_of(ref, attributes.namespace)
         if rules is None:
-            kind = str(ref.get("kind")).lower()
-            raise forbid(attributes, f"{kind}.{GROUP} {quote(ref.get('name', ''))} not found")
+            raise object_not_found(GROUP, plural, ref.get("name", ""))
         missing = uncovered(index.rules_for(attributes.user, attributes.namespace), rules)
         if missing:
             raise forbid(attributes, describe_missing(attributes.user, missing))
@@ -69,6 +73,16 @@ class RbacEscalation(Plugin):
     async def _may(self, attributes: Attributes, verb: str, plural: str, name: str) -> bool:
         info = RequestInfo(verb, "", True, GROUP, "v1", plural, "", attributes.namespace, name)
         return (await self._authorization.authorize(attributes.user, info)).allowed
+
+
+def is_for_collector(new: Object, old: Object) -> bool:
+    """Whether a write changes nothing but what garbage collection lives by: owners and finalizers."""
+
+    def rest(obj: Object) -> Object:
+        meta = {key: value for key, value in obj["metadata"].items() if key not in _COLLECTORS}
+        return {**obj, "metadata": meta}
+
+    return rest(new) == rest(old)
 
 
 def describe_missing(user: UserInfo, missing: list[Rule]) -> str:

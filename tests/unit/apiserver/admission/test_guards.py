@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from kubepy.api import resources
-from kubepy.api.errors import ApiError, Conflict, Invalid
+from kubepy.api.errors import ApiError, Conflict, Invalid, NotFound
 from kubepy.api.quota_usage import is_in_scopes, usage_of
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes
@@ -474,15 +474,27 @@ def test_escalate_and_bind_lift_the_guard(objects: Any) -> None:
 
     run(plugin, bind("strong"))
     assert "attempting to grant RBAC permissions" in refusal(plugin, bind("other"))
-    assert refusal(plugin, bind("gone")).endswith('clusterrole.rbac.authorization.k8s.io "gone" not found')
+    with pytest.raises(NotFound, match=r'clusterroles\.rbac\.authorization\.k8s\.io "gone" not found'):
+        run(plugin, bind("gone"))
 
 
 def test_a_change_that_grants_nothing_is_let_through(objects: Any) -> None:
     plugin = grants(objects)
     old = role(rule("*", "*"))
-    run(plugin, write("clusterroles", {**old, "metadata": {"name": "r", "labels": {"a": "b"}}}, old))
+    run(plugin, write("clusterroles", {**old, "metadata": {"name": "r", "finalizers": ["a/b"]}}, old))
     master = UserInfo("root", groups=("system:masters",))
     run(plugin, write("clusterroles", role(rule("*", "*")), user=master))
+
+
+def test_a_label_that_may_aggregate_a_role_counts_as_a_grant(objects: Any) -> None:
+    plugin, old = grants(objects), role(rule("*", "*"))
+    labels = {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}
+    changed = {**old, "metadata": {"name": "r", "labels": labels}}
+    assert "attempting to grant RBAC permissions" in refusal(plugin, write("clusterroles", changed, old))
+    binding = obj(RBAC, "ClusterRoleBinding", "b", "", roleRef={"kind": "ClusterRole", "name": "r"}, subjects=[])
+    objects.put(old)
+    marked = {**binding, "metadata": {"name": "b", "labels": labels}}
+    assert "attempting to grant RBAC permissions" in refusal(plugin, write("clusterrolebindings", marked, binding))
 
 
 def test_only_who_has_everything_aggregates(objects: Any) -> None:
