@@ -37,11 +37,11 @@ def readable(endpoint: Endpoint) -> Endpoint:
     return answer
 
 
-def rendered(render: Callable[[], bytes]) -> Endpoint:
-    """An endpoint that answers JSON."""
+def rendered(render: Callable[[], bytes], content_type: str) -> Endpoint:
+    """An endpoint whose answer may be kept for a while."""
 
     async def answer(ctx: Context) -> Answer:
-        return Response(200, render(), "application/json", {"Cache-Control": "public, max-age=3600"})
+        return Response(200, render(), content_type, {"Cache-Control": "public, max-age=3600"})
 
     return readable(answer)
 

@@ -108,18 +108,19 @@ class Identity:
         self.authenticator.certificates = _client_certificates(self._config)
         self.authenticator.request_header = _request_header(self._config)
 
-    def documents(self) -> dict[str, Callable[[], bytes]]:
-        """The paths by which others come to believe this cluster's tokens."""
+    def documents(self) -> dict[str, tuple[Callable[[], bytes], str]]:
+        """The paths, with bodies and content types, by which others come to believe this cluster's tokens."""
         config, verifier = self._config, self.verifier
         if not config.issuer.startswith("https://") or not verifier.keys:
             return {}
         address = config.external_hostname or config.advertise_address or "kubernetes.default.svc"
         uri = config.service_account_jwks_uri or f"https://{address}:{config.secure_port}/openid/v1/jwks"
         return {
-            "/.well-known/openid-configuration": lambda: orjson.dumps(
-                discovery_document(config.issuer, uri, verifier.keys)
+            "/.well-known/openid-configuration": (
+                lambda: orjson.dumps(discovery_document(config.issuer, uri, verifier.keys)),
+                "application/json",
             ),
-            "/openid/v1/jwks": lambda: orjson.dumps(jwks_document(verifier.keys)),
+            "/openid/v1/jwks": (lambda: orjson.dumps(jwks_document(verifier.keys)), "application/jwk-set+json"),
         }
 
 

@@ -67,8 +67,8 @@ class Security:
     authorizer: Authorizer = field(default_factory=lambda: Authorization([AlwaysAllow()]))
     admission: Admission | None = None
     reviews: dict[tuple[str, str, str], Review] = field(default_factory=dict)
-    documents: dict[str, Callable[[], bytes]] = field(default_factory=dict)
-    """Bodies of further paths, JSON: OpenID discovery."""
+    documents: dict[str, tuple[Callable[[], bytes], str]] = field(default_factory=dict)
+    """Bodies of further paths, with their content types: OpenID discovery."""
     background: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     """What runs beside the server as long as it runs: followers of files."""
     reconcile: Callable[[Client], Any] | None = None
@@ -164,8 +164,8 @@ class ApiServer:
         if self.overload.flow is not None:
             dumps.install(self.router, self.overload.flow.levels)
         self.openapi.install(self.router)
-        for path, render in self.security.documents.items():
-            self.router.paths[path] = endpoints.rendered(render)
+        for path, (render, content_type) in self.security.documents.items():
+            self.router.paths[path] = endpoints.rendered(render, content_type)
         kubelets = Kubelets(self.config, self.lookup)
         PodStreams(self.engine, self.engine.of(resources.named("pods")), kubelets).install(self.router)
         Proxies(self.engine, kubelets).install(self.router)

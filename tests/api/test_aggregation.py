@@ -183,6 +183,10 @@ def test_a_server_that_is_not_who_it_should_be_gets_no_request(tmp_path: Path) -
         status, _ = await api.call("PATCH", f"{SERVICES}/{NAME}", {"spec": spec}, kind="application/merge-patch+json")
         assert status == 200
         await until(lambda: api.call("GET", CUPS), lambda found: found[0] == 201)
+        spec = {"service": None, "insecureSkipTLSVerify": None}
+        await api.call("PATCH", f"{SERVICES}/{NAME}", {"spec": spec}, kind="application/merge-patch+json")
+        await until(lambda: condition(api, "True"), lambda told: told["reason"] == "Local")
+        assert (await api.call("GET", CUPS))[0] == 404
 
     on_both(tmp_path, story)
 

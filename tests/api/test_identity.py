@@ -1,6 +1,7 @@
 """Who callers are found to be by others than this server: OpenID providers and webhooks, over real TLS."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -215,8 +216,9 @@ def test_service_account_keys_rotate_while_the_server_runs(tmp_path: Path) -> No
                 return token, jwt.get_unverified_header(token)["kid"]
 
             async def published() -> list[str]:
-                _, keys = await api.call("GET", "/openid/v1/jwks")
-                return [key["kid"] for key in keys["keys"]]
+                async with api.session.get(f"{api.url}/openid/v1/jwks") as answer:
+                    assert answer.content_type == "application/jwk-set+json"
+                    return [key["kid"] for key in json.loads(await answer.read())["keys"]]
 
             token, key = await key_of_new()
             assert await published() == [key]

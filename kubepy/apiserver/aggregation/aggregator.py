@@ -116,8 +116,11 @@ class Aggregator:
     async def sync(self, name: str) -> None:
         """Brings one APIService's condition, and what is told of it, up to date. Raises ApiError, StoreError."""
         found = self._engine.lookup.get(API_SERVICES, name)
-        remote = remote_of(found) if found is not None else None
+        if found is None:
+            return
+        remote = remote_of(found)
         if remote is None:
+            await self._write(name, availability.LOCAL)
             return
         verdict = self._check_backing(remote)
         if verdict is None:
@@ -210,7 +213,8 @@ class Aggregator:
             else:
                 before = self._remotes.get(obj.name)
                 self._learn(decode_stored(obj.data))
-                if self._remotes.get(obj.name) != before or kind == "ADDED":
+                after = self._remotes.get(obj.name)
+                if after != before or (kind == "ADDED" and after is not None):
                     self._queue.add(obj.name)
             self._tell()
             if obj.name not in self._built_in:

@@ -21,6 +21,7 @@ class Verdict:
     message: str
 
 
+LOCAL = Verdict("True", "Local", "Local APIServices are always available")
 PASSED = Verdict("True", "Passed", "all checks passed")
 
 
