@@ -69,6 +69,12 @@ class ApiServerConfig(SecurityConfig):
     etcd_compaction_interval_s: float = flag_field(
         "etcd-compaction-interval", "duration", 300.0, "How often history is compacted; 0: never."
     )
+    etcd_healthcheck_timeout_s: float = flag_field(
+        "etcd-healthcheck-timeout", "duration", 2.0, "How long etcd may take to answer the checks of life."
+    )
+    etcd_readycheck_timeout_s: float = flag_field(
+        "etcd-readycheck-timeout", "duration", 2.0, "How long etcd may take to answer the check of readiness."
+    )
     encryption_provider_config: str = flag_field(
         "encryption-provider-config", "string", "", "YAML file that says which resources are encrypted in the store."
     )
@@ -210,6 +216,9 @@ class ApiServerConfig(SecurityConfig):
         "request-timeout", "duration", 60.0, "How long a request may take; 0: no limit."
     )
     min_request_timeout: int = flag_field("min-request-timeout", "int", 1800, "Seconds that a watch lasts at least.")
+    livez_grace_period_s: float = flag_field(
+        "livez-grace-period", "duration", 0.0, "How long after its start the server counts as alive whatever it does."
+    )
     shutdown_delay_duration_s: float = flag_field(
         "shutdown-delay-duration", "duration", 0.0, "How long to go on serving after the signal to stop."
     )

@@ -3,8 +3,9 @@
 Source: apiserver pkg/server/healthz/healthz.go.
 """
 
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.routing import Router
@@ -25,10 +26,11 @@ class Check:
 
 
 class Health:
-    """Answers for a list of checks."""
+    """Answers for a list of checks; for `livez_grace_s` after the start, /livez finds nothing wrong."""
 
-    def __init__(self, checks: list[Check]) -> None:
+    def __init__(self, checks: list[Check], *, livez_grace_s: float = 0.0) -> None:
         self._checks = checks
+        self._alive_until_s = time.monotonic() + livez_grace_s
 
     def install(self, router: Router) -> None:
         """Adds every path."""
@@ -42,9 +44,15 @@ class Health:
         async def answer(ctx: Context) -> Answer:
             excluded = set(ctx.params.get("exclude") or ())
             checks = [one] if one else [c for c in self._checks if tree in c.of and c.name not in excluded]
+            if tree == "livez" and time.monotonic() < self._alive_until_s:
+                checks = [replace(check, ask=_nothing) for check in checks]
             return await _report(tree, checks, excluded, verbose="verbose" in ctx.params)
 
         return answer
+
+
+async def _nothing() -> str:
+    return ""
 
 
 async def _report(tree: str, checks: list[Check], excluded: set[str], *, verbose: bool) -> Response:

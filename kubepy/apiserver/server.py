@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from kubepy.api import resources
@@ -174,11 +175,13 @@ class ApiServer:
             [
                 Check("ping", _fine),
                 Check("log", _fine, ("healthz", "livez")),
-                Check("etcd", self._ask_store),
+                Check("etcd", partial(self._ask_store, self.config.etcd_healthcheck_timeout_s)),
+                Check("etcd-readiness", partial(self._ask_store, self.config.etcd_readycheck_timeout_s), ("readyz",)),
                 Check("informer-sync", self._ask_caches, ("readyz",)),
                 Check("poststarthook/bootstrap", self._ask_hooks),
                 Check("shutdown", self._ask_shutdown, ("readyz",)),
-            ]
+            ],
+            livez_grace_s=self.config.livez_grace_period_s,
         ).install(self.router)
 
     async def start(self) -> None:
@@ -287,9 +290,9 @@ class ApiServer:
         config = self.config
         return f"{advertised_address(config.advertise_address, config.bind_address) or '127.0.0.1'}:{self._port()}"
 
-    async def _ask_store(self) -> str:
+    async def _ask_store(self, within_s: float) -> str:
         try:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(within_s):
                 await self.store.ping()
         except (Unavailable, TimeoutError) as fault:
             return f"etcd failed: {fault}"
