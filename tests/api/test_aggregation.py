@@ -1,6 +1,7 @@
 """Extension API servers behind this one: who is asked, as whom, and what is told of them."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,15 @@ from typing import Any
 import pytest
 import uvloop
 
+from kubepy.apiserver.securing import secure
+from kubepy.apiserver.server import ApiServer
 from kubepy.lib import pki
 from tests.api.serving import Api, api_server, kubectl, kubectls
 from tests.extension_server import GROUP, ROOT, ExtensionServer, discovered, extension_server
 
 PROXY_CA = pki.new_ca("front-proxy-ca")
 SERVICES, NAME = "/apis/apiregistration.k8s.io/v1/apiservices", "v1.demo.example"
+MERGE = "application/merge-patch+json"
 CUPS = f"{ROOT}/namespaces/default/cups"
 Story = Callable[[Api, ExtensionServer], Awaitable[None]]
 
@@ -180,11 +184,11 @@ def test_a_server_that_is_not_who_it_should_be_gets_no_request(tmp_path: Path) -
         why = "tls: failed to verify certificate: x509: certificate signed by unknown authority"
         assert text == f"error trying to reach service: {why}\n"
         spec = {"caBundle": None, "insecureSkipTLSVerify": True}
-        status, _ = await api.call("PATCH", f"{SERVICES}/{NAME}", {"spec": spec}, kind="application/merge-patch+json")
+        status, _ = await api.call("PATCH", f"{SERVICES}/{NAME}", {"spec": spec}, kind=MERGE)
         assert status == 200
         await until(lambda: api.call("GET", CUPS), lambda found: found[0] == 201)
         spec = {"service": None, "insecureSkipTLSVerify": None}
-        await api.call("PATCH", f"{SERVICES}/{NAME}", {"spec": spec}, kind="application/merge-patch+json")
+        await api.call("PATCH", f"{SERVICES}/{NAME}", {"spec": spec}, kind=MERGE)
         await until(lambda: condition(api, "True"), lambda told: told["reason"] == "Local")
         assert (await api.call("GET", CUPS))[0] == 404
 
@@ -216,6 +220,26 @@ def test_custom_resources_have_apiservices_that_come_and_go(tmp_path: Path) -> N
         await until(lambda: api.call("GET", own), lambda got: got[0] == 200 and got[1] != found)
         await api.call("DELETE", f"{definitions}/mugs.own.example")
         await until(lambda: api.call("GET", own), lambda got: got[0] == 404)
+
+    on_both(tmp_path, story)
+
+
+def test_a_worker_that_does_not_lead_passes_on_and_hears_the_same(tmp_path: Path) -> None:
+    async def story(api: Api, extension: ExtensionServer) -> None:
+        follower = ApiServer(api.server.config, api.server.store, secure=secure, leads=False)
+        await follower.start()
+        try:
+            await register(api, extension)
+            await condition(api, "True")
+
+            async def groups() -> list[str]:
+                found = await follower.client.request("GET", "/apis")
+                return [group["name"] for group in json.loads(found.body)["groups"]]
+
+            await until(groups, lambda names: GROUP in names)
+            await until(lambda: follower.client.request("GET", CUPS), lambda reply: reply.status == 201)
+        finally:
+            await follower.stop(0.1)
 
     on_both(tmp_path, story)
 

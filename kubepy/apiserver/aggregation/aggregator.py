@@ -2,7 +2,7 @@
 
 Level-triggered over the watch caches: `sync` of an APIService runs when it or what backs it changes, and every
 `RESYNC_S`, for servers fall silent without a change. What is passed on follows the stored condition, which all
-servers of a cluster share.
+servers of a cluster share. Of several workers the one that leads looks after them; each hears what is told.
 Source: kube-aggregator pkg/apiserver/{apiserver,handler_proxy}.go, pkg/controllers.
 """
 
@@ -47,8 +47,8 @@ _RETRY_S = 5.0
 _WORKERS = 5
 _TEXT = "text/plain; charset=utf-8"
 _UNAVAILABLE = Response(503, b"service unavailable\n", _TEXT)
-_REGISTRATION = "\0registration"
-"""A key of the queue that is no APIService: the APIServices that this server keeps."""
+_REGISTRATION, _OPENAPI = "\0registration", "\0openapi "
+"""Keys of the queue that are no APIService's: those that this server keeps; the OpenAPI of a named one."""
 _log = log.get(__name__)
 
 
@@ -119,22 +119,36 @@ class Aggregator:
         if found is None:
             return
         remote = remote_of(found)
-        if remote is None:
-            await self._write(name, availability.LOCAL)
+        if not self._server.leads:
+            if remote is not None:
+                await self._hear(remote, is_there=is_available(found))
             return
-        verdict = self._check_backing(remote)
-        if verdict is None:
-            why = await self._teller.check(remote)
-            verdict = availability.failed_discovery(why) if why else availability.PASSED
-        is_there = verdict is availability.PASSED
-        known = self._told.get(name, Told())
-        # Who waits for the condition finds the resources in discovery.
-        self._keep(remote, await self._teller.tell_resources(remote, known) if is_there else _stale(known))
+        verdict = availability.LOCAL if remote is None else await self._verdict(remote)
+        if remote is not None:
+            # Who waits for the condition finds the resources in discovery.
+            await self._hear(remote, is_there=verdict is availability.PASSED)
         await self._write(name, verdict)
-        if is_there:
-            self._keep(remote, await self._teller.tell_openapi(remote, self._told.get(name, known)))
         if verdict.reason == "FailedDiscoveryCheck":
             self._queue.add_after(name, _RETRY_S)
+
+    async def _verdict(self, remote: Remote) -> availability.Verdict:
+        found = self._check_backing(remote)
+        if found is not None:
+            return found
+        why = await self._teller.check(remote)
+        return availability.failed_discovery(why) if why else availability.PASSED
+
+    async def _hear(self, remote: Remote, *, is_there: bool) -> None:
+        """Takes in what the server tells of itself; its OpenAPI is not waited for."""
+        known = self._told.get(remote.name, Told())
+        self._keep(remote, await self._teller.tell_resources(remote, known) if is_there else _stale(known))
+        if is_there:
+            self._queue.add(f"{_OPENAPI}{remote.name}")
+
+    async def _hear_openapi(self, name: str) -> None:
+        remote = self._remotes.get(name)
+        if remote is not None:
+            self._keep(remote, await self._teller.tell_openapi(remote, self._told.get(name, Told())))
 
     def _keep(self, remote: Remote, told: Told) -> None:
         """Takes in what a server tells, if it is still the one that is registered."""
@@ -211,10 +225,10 @@ class Aggregator:
             if kind == "DELETED":
                 self._forget(obj.name)
             else:
-                before = self._remotes.get(obj.name)
+                before = self._remotes.get(obj.name), obj.name in self._available
                 self._learn(decode_stored(obj.data))
-                after = self._remotes.get(obj.name)
-                if after != before or (kind == "ADDED" and after is not None):
+                after = self._remotes.get(obj.name), obj.name in self._available
+                if after != before or (kind == "ADDED" and after[0] is not None):
                     self._queue.add(obj.name)
             self._tell()
             if obj.name not in self._built_in:
@@ -255,13 +269,20 @@ class Aggregator:
 
     async def _work(self, name: str) -> None:
         try:
-            await (self._register() if name == _REGISTRATION else self.sync(name))
+            if name == _REGISTRATION:
+                await self._register()
+            elif name.startswith(_OPENAPI):
+                await self._hear_openapi(name.removeprefix(_OPENAPI))
+            else:
+                await self.sync(name)
         except (ApiError, StoreError) as fault:
             _log.warning("APIService not synced", name=name, error=fault)
             raise Retry from fault
 
     async def _register(self) -> None:
         """Makes the APIServices of custom resources what they should be. Raises ApiError, StoreError."""
+        if not self._server.leads:
+            return
         client = self._server.client
         wanted = registration.custom_services(self._server.documents.custom)
         plan = registration.plan(self._engine.lookup.list(API_SERVICES), wanted, self._built_in)
