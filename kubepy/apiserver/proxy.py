@@ -14,14 +14,16 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from kubepy.apiserver.authn.chain import WEBSOCKET_TOKEN
 from kubepy.lib import tasks
 from kubepy.lib.http import Answer, Connection, Request, Response, Stream, Upgrade
 
 _HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade", "host",
-     "content-length", "accept-encoding", "expect")
+     "content-length", "expect")
 )  # fmt: skip
 _PRIVATE = frozenset(("authorization", "cookie", "x-remote-user", "x-remote-group"))
+_PROTOCOLS = "Sec-WebSocket-Protocol"
 _HEAD_MOST = 64 * 1024
 _CHUNK = 64 * 1024
 
@@ -84,7 +86,7 @@ async def forward(backend: Backend, request: Request, target: str, headers: CIMu
             server_hostname=backend.server_name,
             timeout=timeout,
             allow_redirects=False,
-            skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
     except (aiohttp.ClientError, OSError, TimeoutError) as fault:
         await session.close()
@@ -132,6 +134,9 @@ def forwarded_headers(request: Request) -> CIMultiDict[str]:
         for name, value in request.headers.items()
         if name.lower() not in _HOP_BY_HOP and name.lower() not in _PRIVATE
     )
+    if WEBSOCKET_TOKEN in (protocols := kept.get(_PROTOCOLS, "")):
+        others = [one for one in protocols.split(",") if not one.strip().startswith(WEBSOCKET_TOKEN)]
+        kept[_PROTOCOLS] = ",".join(others).strip()
     if request.remote:
         before = request.headers.get("X-Forwarded-For")
         kept["X-Forwarded-For"] = f"{before}, {request.remote}" if before else request.remote

@@ -19,6 +19,18 @@ PROXY_CA = pki.new_ca("front-proxy-ca")
 SERVICES, NAME = "/apis/apiregistration.k8s.io/v1/apiservices", "v1.demo.example"
 MERGE = "application/merge-patch+json"
 CUPS = f"{ROOT}/namespaces/default/cups"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+SIZE = {"type": "integer", "description": "How much it holds."}
+DEFINITION = {
+    "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+    "metadata": {"name": "mugs.own.example"},
+    "spec": {
+        "group": "own.example", "scope": "Namespaced",
+        "names": {"plural": "mugs", "singular": "mug", "kind": "Mug", "listKind": "MugList"},
+        "versions": [{"name": "v1", "served": True, "storage": True,
+                      "schema": {"openAPIV3Schema": {"type": "object", "properties": {"size": SIZE}}}}],
+    },
+}  # fmt: skip
 Story = Callable[[Api, ExtensionServer], Awaitable[None]]
 
 
@@ -197,19 +209,8 @@ def test_a_server_that_is_not_who_it_should_be_gets_no_request(tmp_path: Path) -
 
 def test_custom_resources_have_apiservices_that_come_and_go(tmp_path: Path) -> None:
     async def story(api: Api, extension: ExtensionServer) -> None:
-        definition = {
-            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": "mugs.own.example"},
-            "spec": {
-                "group": "own.example", "scope": "Namespaced",
-                "names": {"plural": "mugs", "singular": "mug", "kind": "Mug", "listKind": "MugList"},
-                "versions": [{"name": "v1", "served": True, "storage": True,
-                              "schema": {"openAPIV3Schema": {"type": "object"}}}],
-            },
-        }  # fmt: skip
-        definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
         own = f"{SERVICES}/v1.own.example"
-        assert (await api.call("POST", definitions, definition))[0] == 201
+        assert (await api.call("POST", DEFINITIONS, DEFINITION))[0] == 201
         _, found = await until(lambda: api.call("GET", own), lambda got: got[0] == 200)
         assert found["spec"] == {
             "group": "own.example", "groupPriorityMinimum": 1000, "version": "v1", "versionPriority": 100,
@@ -218,7 +219,7 @@ def test_custom_resources_have_apiservices_that_come_and_go(tmp_path: Path) -> N
         assert found["status"]["conditions"][0]["reason"] == "Local"
         await api.call("DELETE", own)
         await until(lambda: api.call("GET", own), lambda got: got[0] == 200 and got[1] != found)
-        await api.call("DELETE", f"{definitions}/mugs.own.example")
+        await api.call("DELETE", f"{DEFINITIONS}/mugs.own.example")
         await until(lambda: api.call("GET", own), lambda got: got[0] == 404)
 
     on_both(tmp_path, story)
@@ -242,6 +243,55 @@ def test_a_worker_that_does_not_lead_passes_on_and_hears_the_same(tmp_path: Path
             await follower.stop(0.1)
 
     on_both(tmp_path, story)
+
+
+def test_kubectl_works_with_objects_that_another_kubepy_keeps(tmp_path: Path) -> None:
+    """A whole API server behind this one: tables, watches, apply and explain go through."""
+
+    async def story(api: Api, behind: Api) -> None:
+        await behind.call("POST", DEFINITIONS, DEFINITION)
+        port = int(behind.url.rpartition(":")[2])
+        spec = {"type": "ExternalName", "externalName": "localhost"}
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "mugs"}, "spec": spec}
+        await api.call("POST", "/api/v1/namespaces/default/services", service)
+        registered = {
+            "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1.own.example"},
+            "spec": {
+                "group": "own.example", "version": "v1", "groupPriorityMinimum": 2000, "versionPriority": 10,
+                "insecureSkipTLSVerify": True, "service": {"name": "mugs", "namespace": "default", "port": port},
+            },
+        }  # fmt: skip
+        await api.call("POST", SERVICES, registered)
+        for binary in kubectls()[-1:]:
+            await kubectl(binary, api, "wait", "--for=condition=Available", "apiservice/v1.own.example")
+            mug = json.dumps({"apiVersion": "own.example/v1", "kind": "Mug", "metadata": {"name": "a"}, "size": 3})
+            await kubectl(binary, api, "apply", "--server-side", "-f", "-", stdin=mug)
+            assert "a" in await kubectl(binary, api, "get", "mugs", "--no-headers")
+            await kubectl(binary, api, "wait", "--for=jsonpath={.size}=3", "mug/a")
+            await until(lambda: api.call("GET", "/openapi/v3"), lambda got: "apis/own.example/v1" in got[1]["paths"])
+            assert "How much it holds" in await kubectl(binary, api, "explain", "mug.size")
+            await kubectl(binary, api, "delete", "mug", "a")
+        status, listed = await behind.call("GET", "/apis/own.example/v1/mugs")
+        assert (status, listed["items"]) == (200, [])
+
+    async def run() -> None:
+        own, other = tmp_path / "own", tmp_path / "other"
+        own.mkdir()
+        other.mkdir()
+        leaf = pki.issue(PROXY_CA, "front-proxy-client")
+        proxy = {"proxy_client_cert_file": leaf.certificate_pem, "proxy_client_key_file": leaf.key_pem}
+        for name, pem in (*proxy.items(), ("proxy_ca", PROXY_CA.certificate_pem)):
+            (tmp_path / name).write_bytes(pem)
+        headers = {
+            "requestheader_client_ca_file": str(tmp_path / "proxy_ca"),
+            "requestheader_username_headers": ("X-Remote-User",),
+            "requestheader_group_headers": ("X-Remote-Group",),
+        }
+        asks = {name: str(tmp_path / name) for name in proxy}
+        async with asyncio.timeout(40), api_server(other, **headers) as behind, api_server(own, **asks) as api:
+            await story(api, behind)
+
+    uvloop.run(run())
 
 
 def test_extension_servers_are_told_whom_to_believe(tmp_path: Path) -> None:

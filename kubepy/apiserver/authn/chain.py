@@ -22,7 +22,8 @@ from kubepy.lib.http import Request
 
 TOKEN_TTL_S = 10.0
 _REMEMBERED = 4096
-_WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
+WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
+"""What a WebSocket protocol begins with that is no protocol but a token."""
 _ANONYMOUS = UserInfo(users.ANONYMOUS, groups=(users.ALL_UNAUTHENTICATED,))
 _log = log.get(__name__)
 
@@ -137,14 +138,14 @@ def bearer_token(request: Request) -> str | None:
         scheme, _, token = header.strip().partition(" ")
         return token.strip() or None if scheme.lower() == "bearer" else None
     protocols = request.headers.get("Sec-WebSocket-Protocol", "")
-    return _websocket_token(protocols) if _WEBSOCKET_TOKEN in protocols else None
+    return _websocket_token(protocols) if WEBSOCKET_TOKEN in protocols else None
 
 
 def _websocket_token(protocols: str) -> str | None:
     for protocol in protocols.split(","):
         encoded = protocol.strip()
-        if encoded.startswith(_WEBSOCKET_TOKEN):
-            return _decode(encoded.removeprefix(_WEBSOCKET_TOKEN))
+        if encoded.startswith(WEBSOCKET_TOKEN):
+            return _decode(encoded.removeprefix(WEBSOCKET_TOKEN))
     return None
 
 

@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from kubepy.api.errors import BadRequest
 from kubepy.apiserver.kubelets import kubelet_port, preferred_address
 from kubepy.apiserver.pod_streams import choose_container
-from kubepy.apiserver.proxy import Backend, BackendError, forward, pump
+from kubepy.apiserver.proxy import Backend, BackendError, forward, forwarded_headers, pump
 from kubepy.apiserver.proxy_endpoints import is_proxyable, split_name
 from kubepy.apiserver.service_places import ready_places
 from kubepy.lib.http import Answer, Connection, Handler, Request, Response, Stream, Upgrade
@@ -88,6 +88,15 @@ def test_an_upgrade_is_a_tunnel(protocol: str) -> None:
         writer.close()
 
     behind(backend, test)
+
+
+def test_nothing_that_the_caller_shows_goes_on() -> None:
+    shown = {
+        "Authorization": "Bearer a", "Cookie": "b", "X-Remote-User": "c", "Accept-Encoding": "gzip", "Connection": "x",
+        "Sec-WebSocket-Protocol": "base64url.bearer.authorization.k8s.io.YQ, v5.channel.k8s.io",
+    }  # fmt: skip
+    kept = forwarded_headers(Request("GET", "/", headers=CIMultiDict(shown)))
+    assert dict(kept) == {"Accept-Encoding": "gzip", "Sec-WebSocket-Protocol": "v5.channel.k8s.io"}
 
 
 def test_a_refused_upgrade_is_an_answer() -> None:
