@@ -31,6 +31,7 @@ class RequestInfo:
     name: str = ""
     rest: str = ""
     field_selector: str = ""
+    label_selector: str = ""
 
 
 def is_on(value: str) -> bool:
@@ -96,7 +97,11 @@ def _name_collection_verb(info: RequestInfo, params: dict[str, list[str]]) -> No
         info.verb = "watch" if watch and is_on(watch[0]) else "list"
     elif info.verb == "delete":
         info.verb = "deletecollection"
-    if info.verb in ("list", "watch", "deletecollection") and (selector := params.get("fieldSelector")):
+    if info.verb not in ("list", "watch", "deletecollection"):
+        return
+    if selector := params.get("labelSelector"):
+        info.label_selector = selector[0]
+    if selector := params.get("fieldSelector"):
         info.field_selector = selector[0]
         # A rule for one name covers a list or watch that is narrowed to it.
         for term in selector[0].split(","):

@@ -12,6 +12,7 @@ from kubepy.apiserver.authn.user import PRIVILEGED_GROUP, UserInfo
 from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.authz.decision import Decision
 from kubepy.apiserver.authz.rules import Rule
+from kubepy.apiserver.authz.selectors import field_text, label_text
 from kubepy.apiserver.lookup import Object
 from kubepy.apiserver.request_info import RequestInfo
 
@@ -83,6 +84,8 @@ def request_of(spec: Object) -> RequestInfo:
         subresource=asked.get("subresource", ""),
         namespace=asked.get("namespace", ""),
         name=asked.get("name", ""),
+        field_selector=field_text(asked),
+        label_selector=label_text(asked),
     )
 
 

@@ -14,6 +14,7 @@ import orjson
 from kubepy.api.meta import Object
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.decision import NO_OPINION, Decision
+from kubepy.apiserver.authz.selectors import field_requirements, label_requirements
 from kubepy.apiserver.request_info import RequestInfo
 from kubepy.apiserver.webhooks import patience
 from kubepy.apiserver.webhooks.client import CallError, Webhooks
@@ -111,7 +112,7 @@ def spec_of(user: UserInfo, info: RequestInfo) -> Object:
     spec = {key: value for key, value in spec.items() if value}
     if not info.is_resource:
         return {**spec, "nonResourceAttributes": _filled(path=info.path, verb=info.verb)}
-    attributes = _filled(
+    attributes: Object = _filled(
         namespace=info.namespace,
         verb=info.verb,
         group=info.group,
@@ -120,8 +121,12 @@ def spec_of(user: UserInfo, info: RequestInfo) -> Object:
         subresource=info.subresource,
         name=info.name,
     )
-    if requirements := field_requirements(info.field_selector):
-        attributes["fieldSelector"] = {"requirements": requirements}
+    for field, requirements in (
+        ("fieldSelector", field_requirements(info.field_selector)),
+        ("labelSelector", label_requirements(info.label_selector)),
+    ):
+        if requirements:
+            attributes[field] = {"requirements": requirements}
     return {**spec, "resourceAttributes": attributes}
 
 
@@ -133,17 +138,6 @@ def with_every_field(spec: Object) -> Object:
     if (attributes := spec.get("nonResourceAttributes")) is not None:
         whole["nonResourceAttributes"] = {"path": "", "verb": "", **attributes}
     return whole
-
-
-def field_requirements(selector: str) -> list[Object]:
-    """A field selector as the requirements of an access review."""
-    found: list[Object] = []
-    for term in filter(None, selector.split(",")):
-        key, sign, value = term.partition("=")
-        if sign:
-            operator = "NotIn" if key.endswith("!") else "In"
-            found.append({"key": key.rstrip("!"), "operator": operator, "values": [value.removeprefix("=")]})
-    return found
 
 
 def _filled(**fields: str) -> Object:

@@ -51,7 +51,16 @@ def ask(one: WebhookAuthorizer, info: RequestInfo = GET_POD) -> Decision:
 
 
 def test_a_review_says_who_wants_what() -> None:
-    listed = RequestInfo("list", "", True, "apps", "v1", "deployments", field_selector="metadata.name=a,x!=y")
+    listed = RequestInfo(
+        "list",
+        "",
+        True,
+        "apps",
+        "v1",
+        "deployments",
+        field_selector="metadata.name=a,x!=y",
+        label_selector="app in (a,b),!old,tier",
+    )
     assert spec_of(ALICE, listed) == {
         "user": "alice", "uid": "7", "groups": ["dev"], "extra": {"k": ["v"]},
         "resourceAttributes": {
@@ -60,6 +69,13 @@ def test_a_review_says_who_wants_what() -> None:
                 "requirements": [
                     {"key": "metadata.name", "operator": "In", "values": ["a"]},
                     {"key": "x", "operator": "NotIn", "values": ["y"]},
+                ]
+            },
+            "labelSelector": {
+                "requirements": [
+                    {"key": "app", "operator": "In", "values": ["a", "b"]},
+                    {"key": "old", "operator": "DoesNotExist"},
+                    {"key": "tier", "operator": "Exists"},
                 ]
             },
         },
