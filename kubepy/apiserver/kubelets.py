@@ -4,6 +4,8 @@ Source: pkg/kubelet/client/kubelet_client.go.
 """
 
 import ssl
+from dataclasses import replace
+from functools import cache
 
 from kubepy.api import resources
 from kubepy.api.errors import InternalError, object_not_found
@@ -23,6 +25,7 @@ class Kubelets:
         self._config = config
         self._lookup = lookup
         self._tls: ssl.SSLContext | None = None
+        self._unverified: ssl.SSLContext | None = None
 
     def of_node(self, name: str) -> Backend:
         """The kubelet of a node. Raises NotFound, InternalError."""
@@ -34,6 +37,13 @@ class Kubelets:
             wanted = " ".join(self._config.kubelet_preferred_address_types)
             raise InternalError(f"Internal error occurred: no preferred addresses found; known addresses: [{wanted}]")
         return Backend(address, kubelet_port(node), self._context())
+
+    def unverified(self, backend: Backend) -> Backend:
+        """The same kubelet, whatever certificate it shows: for a client that asks to read a log so."""
+        if self._unverified is None:
+            self._unverified = client_tls(self._config)
+            self._unverified.check_hostname, self._unverified.verify_mode = False, ssl.CERT_NONE
+        return replace(backend, tls=self._unverified)
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
@@ -52,6 +62,7 @@ def client_tls(config: ApiServerConfig) -> ssl.SSLContext:
     return context
 
 
+@cache
 def insecure_tls() -> ssl.SSLContext:
     """For pods and Services that are proxied to over HTTPS: their certificates are nobody's promise, as upstream."""
     context = ssl.create_default_context()

@@ -70,7 +70,10 @@ class PodStreams:
         request = as_plain(ctx.request) if upgrades else ctx.request
         target = self._target("containerLogs", pod, container, urlencode(query))
         try:
-            answer = await forward(self._kubelets.of_node(node), request, target)
+            kubelet = self._kubelets.of_node(node)
+            if flag(ctx.params, "insecureSkipTLSVerifyBackend"):
+                kubelet = self._kubelets.unverified(kubelet)
+            answer = await forward(kubelet, request, target)
         except BackendError as fault:
             raise InternalError(f'Get "https://{node}{target}": {fault}') from fault
         if answer.status >= 300:

@@ -13,12 +13,13 @@ from kubepy.api.errors import BadRequest, ServiceUnavailable, object_not_found
 from kubepy.api.meta import Object
 from kubepy.apiserver.connect_options import proxy_options
 from kubepy.apiserver.kubelets import Kubelets, insecure_tls
-from kubepy.apiserver.proxy import Backend, BackendError, forward
+from kubepy.apiserver.proxy import Backend, BackendError, forward, forwarded_headers
+from kubepy.apiserver.proxy_answers import pass_on
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.routing import Router
 from kubepy.apiserver.service_places import port_name, ready_places, slices_of
-from kubepy.lib.http import Answer, Response
+from kubepy.lib.http import Answer, Response, Stream
 
 _PODS, _SERVICES = resources.named("pods"), resources.named("services")
 
@@ -73,10 +74,15 @@ class Proxies:
         assert served is not None
         await self._engine.admit_connect(served, ctx, proxy_options(served.resource, rest))
         target = (rest or "/") + (f"?{request.query}" if request.query else "")
+        headers = forwarded_headers(request)
+        headers["X-Forwarded-Uri"] = request.path
         try:
-            return await forward(backend, request, target)
+            answer = await forward(backend, request, target, headers)
         except BackendError as fault:
             raise ServiceUnavailable(f"error trying to reach service: {fault}") from fault
+        if isinstance(answer, Response | Stream):
+            pass_on(answer, request, rest, backend.authority)
+        return answer
 
 
 def split_name(name: str, kind: str) -> tuple[str, str, str]:
