@@ -179,6 +179,8 @@ class Router:
     async def _review(
         self, ctx: Context, review: Review, row: resources.Resource, *, kind: str, api_version: str
     ) -> Answer:
+        if ctx.form.shape:  # what is answered and forgotten is no row of anything
+            raise not_acceptable()
         obj = parse_body(ctx, kind)
         check_kind(obj, row, kind=kind, api_version=api_version)
         decode_object(obj, ctx, "Warn")

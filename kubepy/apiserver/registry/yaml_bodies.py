@@ -53,6 +53,6 @@ def _repeated(node: yaml.Node) -> Iterator[tuple[int, str]]:
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    yield key.start_mark.line + 1, key.value
+                    yield value.start_mark.line + 1, key.value
                 seen.add(key.value)
             yield from _repeated(value)
