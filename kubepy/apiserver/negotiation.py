@@ -43,11 +43,11 @@ PLAIN = Form()
 
 
 @lru_cache(512)
-def parse_accept(accept: str) -> Form | None:
+def parse_accept(accept: str, *, tables: bool = True) -> Form | None:
     """The form asked for most among those that can be served; None when there is none."""
     ranges = sorted(filter(None, map(_range, accept.split(","))), key=lambda found: found[0])
     forms = (_form(media, options) for _, media, options in ranges)
-    return next((form for form in forms if form is not None), None)
+    return next((form for form in forms if form is not None and (tables or form.shape != "Table")), None)
 
 
 def _range(clause: str) -> tuple[tuple[float, bool, bool], str, dict[str, str]] | None:
@@ -81,10 +81,10 @@ def _is_true(text: str) -> bool:
     return text in ("1", "t", "T", "true", "TRUE", "True")
 
 
-def negotiate(headers: Mapping[str, str], params: Mapping[str, list[str]]) -> Form:
-    """The form of the answer to a request. Raises NotAcceptable."""
+def negotiate(headers: Mapping[str, str], params: Mapping[str, list[str]], *, tables: bool = True) -> Form:
+    """The form of the answer to a request; without `tables` none is a Table. Raises NotAcceptable."""
     accept = headers.get("Accept")
-    form = parse_accept(accept) if accept and accept != JSON else PLAIN
+    form = parse_accept(accept, tables=tables) if accept and accept != JSON else PLAIN
     if form is None:
         raise not_acceptable()
     pretty = params.get("pretty")

@@ -10,7 +10,7 @@ from kubepy.api import resources
 from kubepy.api.errors import MethodNotAllowed, NotFound
 from kubepy.api.meta import Object
 from kubepy.apiserver import rendering
-from kubepy.apiserver.negotiation import not_acceptable
+from kubepy.apiserver.negotiation import negotiate, not_acceptable
 from kubepy.apiserver.registry import (
     binding,
     conversion,
@@ -180,7 +180,7 @@ class Router:
         self, ctx: Context, review: Review, row: resources.Resource, *, kind: str, api_version: str
     ) -> Answer:
         if ctx.form.shape:  # what is answered and forgotten is no row of anything
-            raise not_acceptable()
+            ctx.form = negotiate(ctx.request.headers, ctx.params, tables=False)
         obj = parse_body(ctx, kind)
         check_kind(obj, row, kind=kind, api_version=api_version)
         decode_object(obj, ctx, "Warn")
