@@ -125,7 +125,7 @@ class Chain:
             ctx = Context(request, info, params, user, form, self._clock.now(), warnings)
             return await self._route(ctx)
         except ApiError as fault:
-            return respond_error(fault, Form(yaml=form.yaml, pretty=form.pretty), warnings)
+            return respond_error(fault, Form(yaml=form.yaml, protobuf=form.protobuf, pretty=form.pretty), warnings)
         except Overloaded as fault:
             return fault.response()
         except (TooLarge, BodyTooLarge) as fault:

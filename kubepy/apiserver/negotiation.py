@@ -1,7 +1,7 @@
 """Which form an answer takes (JSON or YAML; whole, Table or metadata only) and which form a body came in.
 
-Pure. What Accept asks for most among what can be served wins; protobuf is never among it, so clients that offer JSON
-beside it get JSON. Bodies may be protobuf (see `protobuf.py`).
+Pure. What Accept asks for most among what can be served wins, but protobuf: that is for who takes nothing else, since
+JSON is what is stored. Bodies may be protobuf (see `protobuf.py`).
 Source: apiserver pkg/endpoints/handlers/negotiation; responsewriters/writers.go for what is pretty by itself.
 """
 
@@ -13,8 +13,8 @@ from kubepy.api.errors import NotAcceptable, UnsupportedMediaType
 
 JSON, YAML = "application/json", "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
-ACCEPTED = f"{JSON}, {YAML}"
-_STREAMED = f"{JSON};stream=watch"
+ACCEPTED = f"{JSON}, {YAML}, {PROTOBUF}"
+_STREAMED = f"{JSON};stream=watch, {PROTOBUF};stream=watch"
 _SHAPES = frozenset(("Table", "PartialObjectMetadata", "PartialObjectMetadataList"))
 _META_VERSIONS = frozenset(("v1", "v1beta1"))
 _PRETTY_AGENTS = ("curl", "Wget", "Mozilla/5.0")
@@ -25,18 +25,19 @@ class Form:
     """How to answer. `shape` is empty for the object itself, else a kind of meta.k8s.io at `shape_version`."""
 
     yaml: bool = False
+    protobuf: bool = False
     pretty: bool = False
     shape: str = ""
     shape_version: str = ""
 
     @property
     def content_type(self) -> str:
-        return YAML if self.yaml else JSON
+        return PROTOBUF if self.protobuf else YAML if self.yaml else JSON
 
     @property
     def is_plain(self) -> bool:
         """Stored bytes can be sent as they are."""
-        return not (self.shape or self.yaml or self.pretty)
+        return not (self.shape or self.yaml or self.protobuf or self.pretty)
 
 
 PLAIN = Form()
@@ -46,8 +47,9 @@ PLAIN = Form()
 def parse_accept(accept: str, *, tables: bool = True) -> Form | None:
     """The form asked for most among those that can be served; None when there is none."""
     ranges = sorted(filter(None, map(_range, accept.split(","))), key=lambda found: found[0])
-    forms = (_form(media, options) for _, media, options in ranges)
-    return next((form for form in forms if form is not None and (tables or form.shape != "Table")), None)
+    found = [form for _, media, options in ranges if (form := _form(media, options)) is not None]
+    forms = [form for form in found if tables or form.shape != "Table"]
+    return next((form for form in forms if not form.protobuf), forms[0] if forms else None)
 
 
 def _range(clause: str) -> tuple[tuple[float, bool, bool], str, dict[str, str]] | None:
@@ -63,17 +65,18 @@ def _range(clause: str) -> tuple[tuple[float, bool, bool], str, dict[str, str]] 
 
 
 def _form(media: str, options: Mapping[str, str]) -> Form | None:
-    yaml = media == YAML
-    if not yaml and media not in (JSON, "*/*", "application/*"):
+    yaml, protobuf = media == YAML, media == PROTOBUF
+    if not yaml and not protobuf and media not in (JSON, "*/*", "application/*"):
         return None
     if options.get("stream", "watch") != "watch" or options.get("sv"):
         return None
     shape = options.get("as", "")
     if not shape:
-        return Form(yaml=yaml)
-    if shape in _SHAPES and options.get("g") == "meta.k8s.io" and options.get("v") in _META_VERSIONS:
-        return Form(yaml=yaml, shape=shape, shape_version=options["v"])
-    return None
+        return Form(yaml=yaml, protobuf=protobuf)
+    known = shape in _SHAPES and options.get("g") == "meta.k8s.io" and options.get("v") in _META_VERSIONS
+    if not known or (protobuf and shape == "Table"):
+        return None
+    return Form(yaml=yaml, protobuf=protobuf, shape=shape, shape_version=options["v"])
 
 
 def _is_true(text: str) -> bool:
@@ -105,5 +108,5 @@ def body_type(headers: Mapping[str, str]) -> str:
     if media in (YAML, PROTOBUF):
         return media
     raise UnsupportedMediaType(
-        f"the body of the request was in an unknown format - accepted media types include: {ACCEPTED}, {PROTOBUF}"
+        f"the body of the request was in an unknown format - accepted media types include: {ACCEPTED}"
     )

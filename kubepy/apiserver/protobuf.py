@@ -1,7 +1,8 @@
 """Bodies in Kubernetes' protobuf form, read into the plain dicts that their JSON would give.
 
 kubectl from 1.32 on, and upstream's own components, send their typed objects so; answers to them are JSON, which
-they all accept. What Go writes that JSON leaves out (zero values) is dropped by decoding against the schema.
+they all accept (see `protobuf_writing.py` for who does not). What Go writes that JSON leaves out (zero values) is
+dropped by decoding against the schema.
 The numbers and types of fields are in protobuf_fields.json: per message, number -> [name, type], where a type is
 s, i, b, y, d or a message, after `*` for a list, `{` for a map of it, `@` for a message whose fields JSON has inline.
 Source: apimachinery pkg/runtime/serializer/protobuf; the generated.proto files of Kubernetes v1.33.
@@ -18,17 +19,18 @@ import orjson
 
 from kubepy.api.meta import Object
 
-_MAGIC = b"k8s\x00"
+MAGIC = b"k8s\x00"
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INT64_SIGN = 1 << 63
-_LISTS = frozenset(("authentication.v1.ExtraValue", "authorization.v1.ExtraValue", "certificates.v1.ExtraValue",
+LISTS = frozenset(("authentication.v1.ExtraValue", "authorization.v1.ExtraValue", "certificates.v1.ExtraValue",
                     "meta.v1.Verbs"))  # fmt: skip
 Table = Mapping[str, tuple[str, str]]
 
 
 @cache
-def _tables() -> dict[str, Table]:
+def tables() -> dict[str, Table]:
+    """The fields of every message by number: see the module's docstring."""
     text = importlib.resources.files("kubepy.apiserver").joinpath("protobuf_fields.json").read_bytes()
     found: dict[str, Table] = orjson.loads(text)
     return found
@@ -36,14 +38,14 @@ def _tables() -> dict[str, Table]:
 
 def parse_protobuf(body: bytes) -> Object:
     """The object in a body, with its apiVersion and kind. Raises ValueError."""
-    if not body.startswith(_MAGIC):
+    if not body.startswith(MAGIC):
         raise ValueError("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
-    envelope: dict[int, Any] = dict(_fields(body[len(_MAGIC) :]))
+    envelope: dict[int, Any] = dict(_fields(body[len(MAGIC) :]))
     api_version, kind = _type_meta(envelope.get(1, b""))
     message = message_of(api_version, kind)
     if message is None:
         raise ValueError(f'no kind "{kind}" is registered for version "{api_version}"')
-    return {"apiVersion": api_version, "kind": kind, **_object(envelope.get(2, b""), _tables()[message])}
+    return {"apiVersion": api_version, "kind": kind, **_object(envelope.get(2, b""), tables()[message])}
 
 
 def message_of(api_version: str, kind: str) -> str | None:
@@ -51,7 +53,7 @@ def message_of(api_version: str, kind: str) -> str | None:
     group, _, version = api_version.rpartition("/")
     short = group.partition(".")[0] or "core"
     for name in (f"{short}.{version}.{kind}", f"meta.v1.{kind}"):
-        if name in _tables():
+        if name in tables():
             return name
     return None
 
@@ -111,7 +113,7 @@ def _object(data: bytes, table: Table) -> Object:
             key, inner = _entry(value, kind[1:])
             found.setdefault(name, {})[key] = inner
         elif first == "@":
-            found.update(_object(value, _tables()[kind[1:]]))
+            found.update(_object(value, tables()[kind[1:]]))
         else:
             found[name] = _value(value, kind)
     return found
@@ -135,9 +137,9 @@ def _value(value: Any, kind: str) -> Any:
     special = _SPECIAL.get(kind)
     if special is not None:
         return special(value)
-    if kind in _LISTS:
+    if kind in LISTS:
         return [bytes(item).decode() for _, item in _fields(value)]
-    return _object(value, _tables()[kind])
+    return _object(value, tables()[kind])
 
 
 def _moment(data: bytes) -> datetime | None:

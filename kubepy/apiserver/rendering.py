@@ -14,8 +14,9 @@ from multidict import CIMultiDict
 from kubepy.api.errors import ApiError, BadRequest, NotAcceptable
 from kubepy.api.meta import Object
 from kubepy.api.printing.registry import table
-from kubepy.apiserver.negotiation import PLAIN, Form
+from kubepy.apiserver.negotiation import PLAIN, Form, not_acceptable
 from kubepy.apiserver.options import first
+from kubepy.apiserver.protobuf_writing import encode_protobuf
 from kubepy.apiserver.registry import conversion
 from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.context import Context
@@ -31,7 +32,12 @@ _NO_CACHE = {"Cache-Control": "no-cache, private"}
 
 
 def encode_object(obj: Object, form: Form) -> bytes:
-    """An object as text, in JSON or YAML."""
+    """An object as JSON, YAML or protobuf. Raises NotAcceptable for a kind that has no protobuf form."""
+    if form.protobuf:
+        data = encode_protobuf(obj)
+        if data is None:
+            raise not_acceptable()
+        return data
     if form.yaml:
         text: str = yaml.dump(obj, Dumper=yaml.CSafeDumper, default_flow_style=False, sort_keys=False)
         return text.encode()

@@ -207,7 +207,9 @@ async def _respond(served: Served, ctx: Context, result: Result) -> Response:
 def _renderer(served: Served, ctx: Context) -> watching.Render | None:
     if ctx.form.yaml:
         raise not_acceptable(streams=True)
-    if not ctx.form.shape and not served.converts:
+    if ctx.form.protobuf and served.custom is not None:
+        raise not_acceptable(streams=True)
+    if not ctx.form.shape and not ctx.form.protobuf and not served.converts:
         return None
     if ctx.form.shape == "Table":
         rendering.include_of(ctx)

@@ -11,10 +11,12 @@ from typing import cast
 
 import orjson
 
-from kubepy.api.errors import ApiError, Expired
+from kubepy.api.errors import Expired
 from kubepy.api.meta import Object
 from kubepy.api.selectors import FieldSelector
+from kubepy.apiserver.negotiation import PROTOBUF
 from kubepy.apiserver.options import ListOptions, parse_list_options, require_uint
+from kubepy.apiserver.protobuf_writing import encode_event
 from kubepy.apiserver.registry import conversion
 from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.context import Context
@@ -24,7 +26,9 @@ from kubepy.lib.http import Stream
 from kubepy.storage.cache import ByteWatcher, EventWatcher, WatchEvent
 
 Render = Callable[[Object, bool], Object]
+Encode = Callable[[str, Object], bytes]
 CONTENT_TYPE = "application/json"
+PROTOBUF_STREAM = f"{PROTOBUF};stream=watch"
 
 
 async def watch(served: Served, ctx: Context, render: Render | None, min_timeout_s: int) -> Stream:
@@ -35,6 +39,7 @@ async def watch(served: Served, ctx: Context, render: Render | None, min_timeout
     options = parse_list_options(ctx.params, watch=True)
     if options.fields.terms:
         options.fields = known_fields(served, options.fields)
+    encode, content_type = (encode_event, PROTOBUF_STREAM) if ctx.form.protobuf else (_line, CONTENT_TYPE)
     timeout_s = options.timeout_s or int(min_timeout_s * (1 + random.random()))
     version = require_uint(options.resource_version)
     early, late = split_fields(served, options.fields)
@@ -42,12 +47,12 @@ async def watch(served: Served, ctx: Context, render: Render | None, min_timeout
     try:
         watcher = await _open(served, ctx, options, version, plain=render is None)
     except Expired as gone:
-        return Stream(_once(_error_line(gone)), content_type=CONTENT_TYPE)
+        return Stream(_once(encode("ERROR", gone.status())), content_type=content_type)
     if render is None:
         return Stream(_Plain(cast(ByteWatcher, watcher), timeout_s), content_type=CONTENT_TYPE)
     events = cast(EventWatcher, watcher)
     if late.is_everything:
-        return Stream(_Rendered(events, timeout_s, render, served), content_type=CONTENT_TYPE)
+        return Stream(_Rendered(events, timeout_s, render, served, encode), content_type=content_type)
     shown = set() if options.send_initial_events or not version else await _shown(served, late)
     return Stream(_Selected(events, timeout_s, render, served, late, shown), content_type=CONTENT_TYPE)
 
@@ -116,11 +121,12 @@ class _Plain(_Timed):
 class _Rendered(_Timed):
     """The same in another form than the stored one."""
 
-    def __init__(self, watcher: EventWatcher, timeout_s: float, render: Render, served: Served) -> None:
+    def __init__(self, watcher: EventWatcher, timeout_s: float, render: Render, served: Served, encode: Encode) -> None:
         super().__init__(watcher, timeout_s)
         self._served = served
         self._events = watcher
         self._render = render
+        self._encode = encode or _line
         self._is_first = True
 
     async def __anext__(self) -> bytes:
@@ -134,7 +140,7 @@ class _Rendered(_Timed):
             kind = self._type(event, obj)
             if kind is not None:
                 shown = self._render(obj, self._is_first)
-                lines.append(orjson.dumps({"type": kind, "object": shown}) + b"\n")
+                lines.append(self._encode(kind, shown))
                 self._is_first = False
         return b"".join(lines)
 
@@ -173,8 +179,8 @@ class _Selected(_Rendered):
         return "MODIFIED" if was_shown else "ADDED"
 
 
-def _error_line(error: ApiError) -> bytes:
-    return orjson.dumps({"type": "ERROR", "object": error.status()}) + b"\n"
+def _line(kind: str, obj: Object) -> bytes:
+    return orjson.dumps({"type": kind, "object": obj}) + b"\n"
 
 
 async def _once(line: bytes) -> AsyncIterator[bytes]:

@@ -31,7 +31,7 @@ def test_the_first_servable_form_wins() -> None:
     assert form("application/yaml") == Form(yaml=True)
 
 
-@pytest.mark.parametrize("accept", ["text/html", "application/vnd.kubernetes.protobuf", "application/json;as=Bogus"])
+@pytest.mark.parametrize("accept", ["text/html", "application/cbor", "application/json;as=Bogus"])
 def test_what_cannot_be_served_is_refused(accept: str) -> None:
     with pytest.raises(NotAcceptable):
         form(accept)
@@ -41,6 +41,8 @@ def test_what_is_wanted_more_comes_first() -> None:
     assert form("application/json;q=0.1,application/yaml;q=0.9") == Form(yaml=True)
     assert form("*/*,application/yaml") == Form(yaml=True)
     assert form("application/yaml;q=0,application/json") == PLAIN
+    assert form(PROTOBUF) == Form(protobuf=True)
+    assert form(f"{PROTOBUF},application/json;q=0.1") == PLAIN
 
 
 def test_people_with_curl_get_it_indented() -> None:
