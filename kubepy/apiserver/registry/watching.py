@@ -121,7 +121,9 @@ class _Plain(_Timed):
 class _Rendered(_Timed):
     """The same in another form than the stored one."""
 
-    def __init__(self, watcher: EventWatcher, timeout_s: float, render: Render, served: Served, encode: Encode) -> None:
+    def __init__(
+        self, watcher: EventWatcher, timeout_s: float, render: Render, served: Served, encode: Encode | None = None
+    ) -> None:
         super().__init__(watcher, timeout_s)
         self._served = served
         self._events = watcher
