@@ -1,7 +1,7 @@
 """The encryption configuration file, and the ciphers that it names, byte for byte as upstream stores them.
 
-Of upstream's providers identity, aesgcm and aescbc are known; secretbox and kms are refused by name.
-Source: apiserver pkg/server/options/encryptionconfig; pkg/storage/value/encrypt/{aes,identity}.
+Of upstream's providers identity, aesgcm, aescbc and secretbox are known; kms is refused by name.
+Source: apiserver pkg/server/options/encryptionconfig; pkg/storage/value/encrypt/{aes,identity,secretbox}.
 """
 
 import base64
@@ -20,7 +20,7 @@ from kubepy.storage.encrypted import Transformer, Unreadable
 
 _API_VERSIONS = ("apiserver.config.k8s.io/v1", "v1")
 _NONCE, _BLOCK = 12, 16
-_KEY_LENGTHS = (16, 24, 32)
+_KEY_LENGTHS: Mapping[str, Sequence[int]] = {"aesgcm": (16, 24, 32), "aescbc": (16, 24, 32), "secretbox": (32,)}
 _REGISTRY = "/registry/"
 
 
@@ -93,7 +93,33 @@ class AesCbc:
             raise Unreadable("the value does not fit the key") from error
 
 
-_CIPHERS: Mapping[str, Callable[[str, bytes], Transformer]] = {"aesgcm": AesGcm, "aescbc": AesCbc}
+class SecretBox:
+    """NaCl's secretbox: XSalsa20 and Poly1305."""
+
+    def __init__(self, name: str, key: bytes) -> None:
+        from nacl import exceptions, secret  # only here: no other provider needs the library in memory
+
+        self.prefix = f"k8s:enc:secretbox:v1:{name}:".encode()
+        self._box = secret.SecretBox(key)
+        self._faults = (exceptions.CryptoError, ValueError)
+
+    def encrypt(self, value: bytes, key: str) -> bytes:
+        """Nonce and sealed value."""
+        return bytes(self._box.encrypt(value))
+
+    def decrypt(self, stored: bytes, key: str) -> bytes:
+        """The value. Raises Unreadable."""
+        try:
+            return self._box.decrypt(stored)
+        except self._faults as error:
+            raise Unreadable("the value does not fit the key") from error
+
+
+_CIPHERS: Mapping[str, Callable[[str, bytes], Transformer]] = {
+    "aesgcm": AesGcm,
+    "aescbc": AesCbc,
+    "secretbox": SecretBox,
+}
 
 
 def parse_encryption_config(text: str) -> dict[str, list[Transformer]]:
@@ -152,7 +178,7 @@ def _transformers(providers: Sequence[Mapping[str, Any]], path: str, faults: lis
         elif kind in _CIPHERS:
             yield from _with_keys(kind, settings or {}, f"{where}.{kind}", faults)
         else:
-            faults.append(f"{where}: provider {kind!r} is not supported: use aesgcm, aescbc or identity")
+            faults.append(f"{where}: provider {kind!r} is not supported: use aesgcm, aescbc, secretbox or identity")
 
 
 def _with_keys(kind: str, settings: Mapping[str, Any], path: str, faults: list[str]) -> Iterator[Transformer]:
@@ -168,8 +194,8 @@ def _with_keys(kind: str, settings: Mapping[str, Any], path: str, faults: list[s
             continue
         if not name:
             faults.append(f"{path}.keys[{index}].name: Required value: key must have a name")
-        elif len(secret) not in _KEY_LENGTHS:
-            lengths = ", ".join(map(str, _KEY_LENGTHS))
+        elif len(secret) not in _KEY_LENGTHS[kind]:
+            lengths = ", ".join(map(str, _KEY_LENGTHS[kind]))
             faults.append(f"{path}.keys[{index}].secret: Invalid value: must be of length {lengths}, is {len(secret)}")
         else:
             yield _CIPHERS[kind](name, secret)

@@ -6,7 +6,14 @@ import contextlib
 
 import pytest
 
-from kubepy.apiserver.encryption import AesCbc, AesGcm, EncryptionError, Identity, parse_encryption_config
+from kubepy.apiserver.encryption import (
+    AesCbc,
+    AesGcm,
+    EncryptionError,
+    Identity,
+    SecretBox,
+    parse_encryption_config,
+)
 from kubepy.storage.base import Change, RevisionConflict
 from kubepy.storage.embedded import EmbeddedStore
 from kubepy.storage.encrypted import EncryptedStore, Transformer, Unreadable
@@ -25,13 +32,13 @@ def cipher(kind: str, name: str, secret: bytes) -> str:
     return f"{kind}: {{keys: [{{name: {name}, secret: {base64.b64encode(secret).decode()}}}]}}"
 
 
-@pytest.mark.parametrize("transformer", [AesGcm("k", NEW), AesCbc("k", NEW), Identity()])
+@pytest.mark.parametrize("transformer", [AesGcm("k", NEW), AesCbc("k", NEW), SecretBox("k", NEW), Identity()])
 @pytest.mark.parametrize("value", [b"", b"x" * 16, b'{"kind":"Secret"}'])
 def test_what_goes_in_comes_out(transformer: Transformer, value: bytes) -> None:
     assert transformer.decrypt(transformer.encrypt(value, KEY), KEY) == value
 
 
-@pytest.mark.parametrize("maker", [AesGcm, AesCbc])
+@pytest.mark.parametrize("maker", [AesGcm, AesCbc, SecretBox])
 def test_another_key_reads_nothing_and_no_value_is_stored_twice_alike(maker: type[AesGcm]) -> None:
     value = b'{"kind":"Secret","data":"a long enough one"}' * 4
     sealed = maker("k", NEW).encrypt(value, KEY)
