@@ -13,6 +13,7 @@ import selectors
 import signal
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from kubepy.lib import daemon, log
@@ -38,8 +39,9 @@ class Worker:
         return self.index == 0
 
     def ready(self) -> None:
-        """Tells the parent that it serves."""
-        os.write(self._ready_fd, b"1")
+        """Tells the parent, if it lives, that it serves."""
+        with suppress(BrokenPipeError):
+            os.write(self._ready_fd, b"1")
 
 
 @dataclass(slots=True)

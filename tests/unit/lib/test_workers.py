@@ -16,7 +16,7 @@ import kubepy
 from kubepy.lib.daemon import CannotStart
 from kubepy.lib.workers import shared_sockets
 
-# Each worker says `INDEX PID` on a line of standard output when it serves, and `end INDEX` when it was told to stop.
+# Each worker says `INDEX PID` on a line of standard output before it is ready, and `end INDEX` when told to stop.
 _PROGRAM = """
 import os, select, sys
 from kubepy.lib.workers import Supervisor
@@ -26,8 +26,8 @@ if isinstance(worker, int):
     sys.exit(worker)
 if sys.argv[1:] == [str(worker.index)]:
     os._exit(7)
-worker.ready()
 os.write(1, f"{worker.index} {os.getpid()}\\n".encode())
+worker.ready()
 select.select([worker.stop_fd], [], [])
 os.write(1, f"end {worker.index}\\n".encode())
 """
@@ -35,10 +35,20 @@ _WITHIN_S = 20
 
 
 class Parent:
-    """The process, and the lines that it and its workers write."""
+    """The process, the lines that it and its workers write, and what it tells the service manager."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self.process = process
+    def __init__(self, process: "subprocess.Popen[bytes]", manager: socket.socket) -> None:
+        self.process, self._manager = process, manager
+
+    def told(self) -> bytes:
+        """The next word to the service manager."""
+        return self._manager.recv(64)
+
+    def started(self) -> list[list[str]]:
+        """The first lines of both workers, in the order that they came in, when both are ready."""
+        lines = [self.line(), self.line()]
+        assert self.told() == b"READY=1"
+        return lines
 
     def line(self) -> list[str]:
         """The next line, in words; empty at the end, when every process has closed its output."""
@@ -54,63 +64,57 @@ class Parent:
 
 
 @contextmanager
-def _parent(*arguments: str, **environment: str) -> Iterator[Parent]:
+def _parent(folder: Path, *arguments: str) -> Iterator[Parent]:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(folder / "notify"))
+    manager.settimeout(_WITHIN_S)
+    environment = {"PYTHONPATH": str(Path(kubepy.__file__).parents[1]), "NOTIFY_SOCKET": str(folder / "notify")}
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", _PROGRAM, *arguments],
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path(kubepy.__file__).parents[1]), **environment},
+        env={**os.environ, **environment},
     )
     try:
-        yield Parent(process)
+        yield Parent(process, manager)
     finally:
         process.kill()
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
+        manager.close()
 
 
-def test_workers_start_and_end_with_their_parent() -> None:
-    with _parent() as parent:
-        assert [parent.line()[0], parent.line()[0]] == ["0", "1"]  # who leads comes first
+def test_workers_start_and_end_with_their_parent(tmp_path: Path) -> None:
+    with _parent(tmp_path) as parent:
+        assert [line[0] for line in parent.started()] == ["0", "1"]  # who leads comes first
         parent.process.send_signal(signal.SIGTERM)
+        assert parent.told() == b"STOPPING=1"
         assert sorted([parent.line(), parent.line()]) == [["end", "0"], ["end", "1"]]
         assert parent.line() == ["over"]
         assert parent.process.wait(_WITHIN_S) == 0
 
 
-def test_dead_worker_is_started_again_in_its_place() -> None:
-    with _parent() as parent:
-        first, second = parent.line(), parent.line()
+def test_dead_worker_is_started_again_in_its_place(tmp_path: Path) -> None:
+    with _parent(tmp_path) as parent:
+        first, second = parent.started()
         os.kill(int(first[1]), signal.SIGKILL)
         again = parent.line()
         assert again[0] == "0"
         assert again[1] not in (first[1], second[1])
 
 
-def test_workers_do_not_outlive_a_killed_parent() -> None:
-    with _parent() as parent:
-        parent.line(), parent.line()
+def test_workers_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
+    with _parent(tmp_path) as parent:
+        parent.started()
         parent.process.kill()
         assert sorted([parent.line(), parent.line()]) == [["end", "0"], ["end", "1"]]
         assert parent.line() == []
 
 
 @pytest.mark.parametrize("failing", ["0", "1"])
-def test_worker_that_cannot_start_ends_the_daemon(failing: str) -> None:
-    with _parent(failing) as parent:
+def test_worker_that_cannot_start_ends_the_daemon(failing: str, tmp_path: Path) -> None:
+    with _parent(tmp_path, failing) as parent:
         assert parent.process.wait(_WITHIN_S) == 1
-
-
-def test_service_manager_hears_once_that_all_are_ready(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(_WITHIN_S)
-        with _parent(NOTIFY_SOCKET=str(tmp_path / "notify")) as parent:
-            assert manager.recv(64) == b"READY=1"
-            assert [parent.line()[0], parent.line()[0]] == ["0", "1"]
-            parent.process.send_signal(signal.SIGTERM)
-            assert manager.recv(64) == b"STOPPING=1"
-            assert parent.process.wait(_WITHIN_S) == 0
 
 
 def test_shared_sockets_are_of_one_port_that_nobody_else_has() -> None:
