@@ -104,6 +104,16 @@ def json_patch(document: Any, operations: list[dict[str, Any]]) -> Any:
     return root[0]
 
 
+def misfit(document: Any, operations: list[dict[str, Any]]) -> dict[str, Any]:
+    """The first operation that does not fit, of some of which one does not."""
+    for operation in operations:
+        try:
+            document = json_patch(document, [operation])
+        except Invalid:
+            return operation
+    raise ValueError("every operation fits")
+
+
 def _path(operation: dict[str, Any], field: str) -> list[str]:
     """The pointer's tokens, below the list that holds the document."""
     pointer = operation.get(field)

@@ -80,15 +80,14 @@ def applied_operations(value: Any, view: Object) -> Object:
     """The object after a JSON patch; as it was where a test fails. Raises BadMutation."""
     if not isinstance(value, list) or not all(isinstance(operation, Mapping) for operation in value):
         raise BadMutation("type mismatch: JSONPatchType.expression should evaluate to array of JSONPatch")
-    patched: Any = view
-    for operation in value:
-        try:
-            patched = patches.json_patch(patched, [dict(operation)])
-        except Invalid as fault:
-            if operation.get("op") == "test":
-                return view
-            why = f'{operation.get("op")} operation does not apply: doc is missing path: "{operation.get("path")}"'
-            raise BadMutation(f"JSONPath: {why}: missing value") from fault
+    try:
+        patched = patches.json_patch(view, value)
+    except Invalid as fault:
+        operation = patches.misfit(view, value)
+        if operation.get("op") == "test":
+            return view
+        why = f'{operation.get("op")} operation does not apply: doc is missing path: "{operation.get("path")}"'
+        raise BadMutation(f"JSONPath: {why}: missing value") from fault
     if not isinstance(patched, dict):
         raise BadMutation("JSONPath: the patch does not leave an object")
     return patched

@@ -124,12 +124,11 @@ def _keep_owners(attributes: Attributes, before: Object) -> None:
 
 def patched_by(operations: Sequence[Object], view: Object) -> Object:
     """The object after a webhook's JSON patch. Raises InternalError, which names the operation that does not fit."""
-    patched = view
-    for operation in operations:
-        try:
-            patched = patches.json_patch(patched, [operation])
-        except ApiError as fault:
-            raise reviewing.internal(_misfit(operation)) from fault
+    todo = list(operations)
+    try:
+        patched = patches.json_patch(view, todo)
+    except ApiError as fault:
+        raise reviewing.internal(_misfit(patches.misfit(view, todo))) from fault
     if not isinstance(patched, dict):
         raise reviewing.internal("the patch does not leave an object")
     return patched
