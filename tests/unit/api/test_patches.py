@@ -138,3 +138,10 @@ def test_a_patched_document_that_is_no_object_of_its_kind_blames_the_patch() -> 
             "message": 'Invalid value: "{\\"data\\":{\\"a\\":1}}": json: cannot unmarshal',
         }
     ]
+
+
+def test_the_operation_that_does_not_fit_is_found() -> None:
+    add, remove = {"op": "add", "path": "/a", "value": 1}, {"op": "remove", "path": "/b"}
+    assert patches.misfit({}, [add, {"op": "remove", "path": "/a"}, remove]) == remove
+    with pytest.raises(ValueError, match="every operation fits"):
+        patches.misfit({}, [add])
