@@ -213,8 +213,6 @@ class CustomResources:
         meta = definition["metadata"]
         if CLEANUP not in (meta.get("finalizers") or ()):
             return
-        if meta["name"] not in self._customs and is_established(definition):
-            await self._serve(meta["name"], customs_of(definition))
         if not self._customs.get(meta["name"]):
             await self._remove_unserved(definition)
         for custom in (self._customs.get(meta["name"]) or ())[:1]:

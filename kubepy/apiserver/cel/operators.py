@@ -1,7 +1,7 @@
 """What the operators of CEL do with values: arithmetic that never wraps, order, membership, access by index."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
 from kubepy.apiserver.cel.errors import EvaluationError, no_such_overload
@@ -161,7 +161,7 @@ def optional_index(holder: Any, key: Any) -> Optional:
     if isinstance(holder, Optional):
         return optional_index(holder.content, key) if holder.present else NONE
     if isinstance(holder, Mapping):
-        return Optional(True, holder[key]) if _key(key) in holder else NONE
+        return Optional(True, holder[key]) if isinstance(key, Hashable) and key in holder else NONE
     if isinstance(holder, list) and is_number(key):
         return Optional(True, holder[int(key)]) if key == int(key) and 0 <= key < len(holder) else NONE
     raise no_such_overload()

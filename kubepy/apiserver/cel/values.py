@@ -136,9 +136,7 @@ def _equal_lists(left: list[Any], right: list[Any]) -> bool:
 
 def compare(left: Any, right: Any) -> int:
     """Less than, equal to or greater than zero. Raises EvaluationError where there is no order."""
-    if type(left) is not type(right) and not (is_number(left) and is_number(right)):
+    is_ordered = type(left) is type(right) and isinstance(left, bool | str | bytes | Timestamp | Duration)
+    if not is_ordered and not (is_number(left) and is_number(right)):
         raise no_such_overload()
-    try:
-        return int(left > right) - int(left < right)
-    except TypeError:
-        raise no_such_overload() from None
+    return int(left > right) - int(left < right)
