@@ -128,6 +128,8 @@ class CustomResources:
             if is_established(definition):
                 async with self._serving:
                     await self._serve(name, customs_of(definition))
+            if terminating:
+                self._engine.closing |= {self._engine.of(custom.row).prefix for custom in self._customs.get(name) or ()}
             if leads and terminating:
                 await self._clean_up(definition)
         except (ApiError, StoreError) as fault:
@@ -216,9 +218,7 @@ class CustomResources:
         if not self._customs.get(meta["name"]):
             await self._remove_unserved(definition)
         for custom in (self._customs.get(meta["name"]) or ())[:1]:
-            served = self._engine.of(custom.row)
-            cache = served.cache
-            self._engine.closing.add(served.prefix)
+            cache = self._engine.of(custom.row).cache
             for namespace in {entry.namespace for entry in cache.list()[0]}:
                 await self._server.client.delete_collection(custom.row, namespace or None)
             await cache.fresh()

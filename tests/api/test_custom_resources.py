@@ -196,11 +196,12 @@ def test_kubectl_explains_gets_and_is_refused(tmp_path: Path) -> None:
     on_api(tmp_path, test)
 
 
-def test_stored_objects_get_defaults_that_the_schema_has_since(tmp_path: Path) -> None:
+def test_stored_objects_follow_their_schema(tmp_path: Path) -> None:
     async def test(api: Api) -> None:
-        made = definition("widgets", "Widget", spec_schema({"n": {"type": "integer"}}))
+        both = {"n": {"type": "integer"}, "old": {"type": "integer"}}
+        made = definition("widgets", "Widget", spec_schema(both))
         assert (await api.call("POST", DEFINITIONS, made))[0] == 201
-        assert (await api.call("POST", WIDGETS, widget("w")))[0] == 201
+        assert (await api.call("POST", WIDGETS, widget("w", old=1)))[0] == 201
         made["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = spec_schema({"n": {"type": "integer", "default": 7}})
         patch = {"spec": {"versions": made["spec"]["versions"]}}
         assert (await api.call("PATCH", f"{DEFINITIONS}/widgets.example.com", patch, kind=MERGE))[0] == 200

@@ -176,10 +176,9 @@ def customs_of(definition: Object) -> list[Custom]:
     spec = definition["spec"]
     indexed = {label: path for version in spec["versions"] for label, path in _selectable(version).items()}
     stored = next(version for version in spec["versions"] if version.get("storage"))
-    schema = _schema(spec, stored)
     kept = Kept(
         f"{spec['group']}/{stored['name']}",
-        schema if structural.has_defaults(schema) else None,
+        _schema(spec, stored) if (definition["metadata"].get("generation") or 1) > 1 else None,
         indexed,
         by_webhook=_webhook(spec) is not None,
     )

@@ -1,7 +1,8 @@
 """How objects of a custom kind are kept in the cache, where the store may hold an older form of them.
 
-What was stored at another version is read as the storage version; what the schema has got defaults for since is filled
-in. So every read is of the present form, and costs no more. An object that only a webhook can convert stays as it is.
+What was stored at another version is read as the storage version; what the schema does not know any more goes, what it
+has got defaults for since is filled in. So every read is of the present form, and costs no more. An object that only a
+webhook can convert stays as it is.
 Source: apiextensions-apiserver pkg/apiserver/customresource_handler.go (schemaCoercingDecoder, unstructuredDefaulter).
 """
 
@@ -16,17 +17,19 @@ from kubepy.apiserver.registry import structural
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The form of what is kept. `defaults` is the schema, if it has any; `indexed` are the fields that select."""
+    """The form of what is kept. `schema` is None while nothing can have been stored under another one; `indexed` are
+    the fields that select.
+    """
 
     api_version: str
-    defaults: Mapping[str, Any] | None
+    schema: Mapping[str, Any] | None
     indexed: Mapping[str, str]
     by_webhook: bool = False
 
     def read(self, data: bytes) -> bytes:
         """Stored bytes, in this form."""
         is_current = data.startswith(b'{"apiVersion":"%s",' % self.api_version.encode())
-        if is_current and self.defaults is None:
+        if is_current and self.schema is None:
             return data
         try:
             obj = orjson.loads(data)
@@ -39,7 +42,8 @@ class Kept:
                 return data
             obj["apiVersion"], is_current = self.api_version, False
         before = data if is_current else b""
-        if self.defaults is not None:
-            structural.fill_defaults(self.defaults, obj)
+        if self.schema is not None:
+            structural.prune(self.schema, obj)
+            structural.fill_defaults(self.schema, obj)
         made = orjson.dumps({"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": obj["metadata"], **obj})
         return data if made == before else made

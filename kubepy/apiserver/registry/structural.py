@@ -28,14 +28,6 @@ def has_rules(schema: Any) -> bool:
     return isinstance(schema, list) and any(map(has_rules, schema))
 
 
-def has_defaults(schema: Any) -> bool:
-    """Whether a schema fills in anything, anywhere."""
-    if not isinstance(schema, dict):
-        return False
-    inner = [*(schema.get("properties") or {}).values(), schema.get("additionalProperties"), schema.get("items")]
-    return "default" in schema or any(map(has_defaults, inner))
-
-
 def prune(schema: Schema, value: Any, path: str = "", *, root: bool = True) -> list[str]:
     """Drops unknown fields in place; their paths."""
     if isinstance(value, dict):

@@ -22,6 +22,11 @@ def test_defaults_and_the_version_are_filled_in() -> None:
     assert (found["apiVersion"], found["spec"]) == ("example.com/v2", {"n": 3})
 
 
+def test_what_the_schema_does_not_know_goes() -> None:
+    stored = STORED.replace(b'"spec":{}', b'"spec":{"n":1,"gone":2},"status":{}')
+    assert orjson.loads(Kept("example.com/v1", SCHEMA, {}).read(stored))["spec"] == {"n": 1}
+
+
 def test_what_only_a_webhook_converts_stays() -> None:
     assert Kept("example.com/v2", SCHEMA, {}, by_webhook=True).read(STORED) is STORED
     assert Kept("example.com/v2", SCHEMA, {}).read(b"no json") == b"no json"
