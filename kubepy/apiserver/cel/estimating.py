@@ -114,6 +114,8 @@ class Estimator:
             return 1, shapes[-1] if name in ("optional.of", "of") else first
         if name == "_+_":
             return self._sum(node, shapes)
+        if name == "@in":  # keys of maps are found at once
+            return (max(1, shapes[1].most) if self._kind(operands[1]) == "list" else 1), _UNKNOWN
         if name in ("matches", "find", "findAll") and len(shapes) > 1:
             cost = (first.most + 1) * TRAVERSAL * max(shapes[1].most * REGEX, 1)
             return cost, Shape(first.most, element=Shape(first.most))
@@ -144,6 +146,5 @@ _COSTS: Final[Mapping[str, Callable[[list[Shape]], float]]] = {
     **dict.fromkeys(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"), _compared),
     "startsWith": lambda shapes: max(1, shapes[-1].most * TRAVERSAL),
     "endsWith": lambda shapes: max(1, shapes[-1].most * TRAVERSAL),
-    "@in": lambda shapes: max(1, shapes[1].most),
     "check": lambda shapes: _CHECK,
 }

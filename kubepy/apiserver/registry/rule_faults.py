@@ -16,7 +16,7 @@ from kubepy.apiserver.registry.structural import RULES
 
 _RULE_MOST: Final = 10_000_000
 _TOTAL_MOST: Final = 100_000_000
-_MARGIN: Final = 1.5
+_MARGIN: Final = 2
 """The estimate is not upstream's to the last unit: what upstream would let pass must never be refused for that."""
 _DEAREST: Final = 4
 # How upstream's messages show a rule: all of its fields, under the names that they have there.

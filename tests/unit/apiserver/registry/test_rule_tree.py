@@ -190,6 +190,11 @@ def test_transition_rule_in_a_list_without_keys_is_refused() -> None:
             None,
         ),
         (obj({"s": STRING, "n": INT}, rule("self.s == 'a' || self.n in [1, 2]")), None),
+        (
+            obj({"l": {"type": "array", "items": STRING}, "m": {"type": "object", "additionalProperties": STRING}},
+                rule("self.l.all(a, a in self.m)")),
+            None,
+        ),
     ],
 )  # fmt: skip
 def test_rule_that_can_cost_too_much_is_refused(spec: Schema, message: str | None) -> None:
