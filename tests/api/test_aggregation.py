@@ -180,6 +180,10 @@ def test_what_is_not_there_is_told_and_not_asked(tmp_path: Path) -> None:
         await until(reason, lambda found: found == "FailedDiscoveryCheck")
         told = await condition(api, "False")
         assert told["message"].endswith(f"bad status from https://cups.default.svc:{extension.port}{ROOT}: 500")
+        _, told = await api.call("GET", "/metrics")
+        assert f'aggregator_unavailable_apiservice{{name="{NAME}"}} 1.0' in told
+        counted = f'aggregator_unavailable_apiservice_total{{name="{NAME}",reason="ServiceNotFound"}} 1.0'
+        assert counted in told
         await api.call("DELETE", f"{SERVICES}/{NAME}")
         status = await until(lambda: api.call("GET", CUPS), lambda found: found[0] == 404)
         assert status[1] == "404 page not found\n"

@@ -20,6 +20,7 @@ from kubepy.apiserver.aggregation import availability, registration
 from kubepy.apiserver.aggregation.backends import Backends
 from kubepy.apiserver.aggregation.remote import Remote, is_available, remote_of
 from kubepy.apiserver.aggregation.telling import Teller, Told
+from kubepy.apiserver.aggregation.unavailability import Unavailability
 from kubepy.apiserver.api_services import local_services
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.proxy import BackendError
@@ -62,6 +63,8 @@ class Aggregator:
         self._backends = Backends(server.config, server.lookup)
         self._teller = Teller(self._backends)
         self._queue: WorkQueue[str] = WorkQueue()
+        self._unavailability = Unavailability()
+        server.metrics.registry.register(self._unavailability)
         self._remotes: dict[str, Remote] = {}
         self._available: set[str] = set()
         self._told: dict[str, Told] = {}
@@ -162,6 +165,7 @@ class Aggregator:
         return availability.check_backing(remote, service, slices_of(lookup, wanted.namespace, wanted.name))
 
     async def _write(self, name: str, verdict: availability.Verdict) -> None:
+        self._unavailability.tell(name, verdict)
         now = rfc3339(self._engine.clock.now())
         written = await rewrite(
             self._engine, self._served, name, "", lambda current: availability.with_verdict(current, verdict, now)
@@ -197,6 +201,7 @@ class Aggregator:
             self._told.pop(name, None)
             self._endpoints.pop(name, None)
             self._backends.forget(name)
+            self._unavailability.forget(name)
 
     def _tell(self) -> None:
         """Lays the paths and the documents anew."""
