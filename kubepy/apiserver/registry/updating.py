@@ -42,11 +42,13 @@ async def update(engine: Engine, served: Served, ctx: Context) -> Result:
     conversion.complete(served, sent)
     body = encode_whole(sent)
     strategy = served.strategy
-    if strategy.allows_create_on_update and not info.subresource and not sent["metadata"].get("resourceVersion"):
+    if strategy.allows_create_on_update and not info.subresource:
         key = served.key(info.namespace, info.name)
         if served.cache.get(key) is None:
             await served.cache.fresh()
             if served.cache.get(key) is None:
+                _check_uid(served, ctx, sent["metadata"], "")
+                sent["metadata"].pop("resourceVersion", None)
                 return await create_object(engine, served, ctx, sent, options)
 
     def replace(stored: Object) -> Object:
@@ -139,10 +141,22 @@ def _prepare(served: Served, ctx: Context, subresource: str, new: Object, old: O
         strategy.prepare_for_subresource(subresource, new, old, ctx)
 
 
+def _check_uid(served: Served, ctx: Context, meta: Object, has: str) -> None:
+    """Raises Conflict where a PUT means another object; its text is that of upstream's storage."""
+    uid, row, info = meta.get("uid"), served.resource, ctx.info
+    if uid and uid != has:
+        key = served.key(info.namespace, info.name)
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {has}"
+        fault = f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: {why}"
+        raise conflict(row.group, row.plural, info.name, fault)
+
+
 def _carry_over(served: Served, ctx: Context, new: Object, old: Object, *, is_put: bool) -> None:
     """Fills in what the server owns of metadata. Raises Conflict on a stale version or another uid."""
     meta, before = new["metadata"], old["metadata"]
     row = served.resource
+    if is_put:
+        _check_uid(served, ctx, meta, before.get("uid") or "")
     version = meta.get("resourceVersion")
     if version and require_uint(version):
         if version != before["resourceVersion"]:
@@ -151,10 +165,6 @@ def _carry_over(served: Served, ctx: Context, new: Object, old: Object, *, is_pu
         why = "Invalid value: 0x0: must be specified for an update"
         fault = errors.FieldError("metadata.resourceVersion", "FieldValueInvalid", why)
         raise errors.invalid_object(row.group, row.kind, ctx.info.name, [fault])
-    uid = meta.get("uid")
-    if is_put and uid and uid != before.get("uid"):
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before.get('uid')}"
-        raise conflict(row.group, row.plural, ctx.info.name, why)
     meta["resourceVersion"] = before["resourceVersion"]
     for field in _KEPT:
         if field == "generation" or field not in meta or meta[field] is None:

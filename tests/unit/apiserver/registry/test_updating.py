@@ -56,3 +56,19 @@ def test_a_put_may_say_what_it_overwrites(meta: Any, status: int, why: str) -> N
         assert why in told.body.get("message", "")
 
     on_server(test)
+
+
+def test_a_put_makes_what_is_gone_unless_it_means_that_very_object() -> None:
+    async def test(ask: Asker) -> None:
+        path = "/apis/coordination.k8s.io/v1/namespaces/default/leases/a"
+        gone = await ask("PUT", path, {"metadata": {"name": "a", "uid": "u", "resourceVersion": "5"}})
+        assert (gone.status, gone.message) == (
+            409,
+            'Operation cannot be fulfilled on leases.coordination.k8s.io "a": StorageError: invalid object, Code: 4, '
+            "Key: /registry/leases/default/a, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: "
+            "UID in precondition: u, UID in object meta: ",
+        )
+        assert (await ask("PUT", path, {"metadata": {"name": "a", "resourceVersion": "5"}})).status == 201
+        assert (await ask("PUT", f"{MAPS}/a", {"metadata": {"name": "a", "uid": "u"}})).status == 404
+
+    on_server(test)
