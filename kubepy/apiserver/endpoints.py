@@ -31,7 +31,7 @@ def readable(endpoint: Endpoint) -> Endpoint:
 
     async def answer(ctx: Context) -> Answer:
         if ctx.request.method not in ("GET", "HEAD"):
-            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+            raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         return await endpoint(ctx)
 
     return answer
