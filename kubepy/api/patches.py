@@ -14,7 +14,7 @@ import orjson
 
 from kubepy.api.errors import BadRequest, Invalid, RequestEntityTooLarge, invalid, invalid_object
 from kubepy.api.go_values import json_type
-from kubepy.api.schemas import parse_json
+from kubepy.api.json_text import parse_json
 from kubepy.api.strategic_merge import strategic_merge
 
 __all__ = ["json_patch", "merge_patch", "parse_json_patch", "parse_object_patch", "strategic_merge", "unfit"]

@@ -6,11 +6,8 @@ Source: apimachinery pkg/runtime/serializer/json (strict decoding), apiserver pk
 """
 
 import json
-import re
 from collections.abc import Iterable
 from typing import Any, Final
-
-import orjson
 
 from kubepy.api.decoding import DROP, Mismatch, decoder_of
 from kubepy.api.definitions import Schema, schema_of
@@ -118,73 +115,3 @@ def _collect_duplicates(value: Any, path: str, found: list[str]) -> None:
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             _collect_duplicates(inner, f"{path}[{index}]", found)
-
-
-def parse_json(raw: bytes) -> Any:
-    """The parsed text. Raises ValueError in the words of Go's parser where they are known.
-
-    What is nested deeper than can be written again (254 levels) is refused here: it could be read, but never stored.
-    """
-    try:
-        parsed = orjson.loads(raw)
-    except orjson.JSONDecodeError as fault:
-        raise ValueError(_go_syntax(raw, fault)) from fault
-    if raw.count(b"{") + raw.count(b"[") > _DEPTH:
-        try:
-            orjson.dumps(parsed)
-        except orjson.JSONEncodeError as fault:
-            raise ValueError("exceeded max depth") from fault
-    return parsed
-
-
-_DEPTH: Final = 250
-
-
-_AFTER = {
-    "Expecting property name": "looking for beginning of object key string",
-    "Illegal trailing comma": "looking for beginning of object key string",
-    "Expecting ':' delimiter": "after object key",
-    "Extra data": "after top-level value",
-}
-
-
-def _go_syntax(raw: bytes, fault: orjson.JSONDecodeError) -> str:
-    """What Go says of it: Python's own parser tells best what it expected where."""
-    text, at, why = raw.decode(errors="replace"), fault.pos, fault.msg
-    try:
-        json.loads(text)
-    except json.JSONDecodeError as found:
-        at, why = found.pos, found.msg
-    except RecursionError:
-        return "exceeded max depth"
-    if at >= len(text) or not text.strip() or why.startswith("Unterminated string"):
-        return "unexpected end of JSON input"
-    if why.startswith("Expecting ',' delimiter"):
-        place = "after object key:value pair" if _is_in_object(text[:at]) else "after array element"
-    else:
-        place = next(
-            (told for begin, told in _AFTER.items() if why.startswith(begin)), "looking for beginning of value"
-        )
-    return f"invalid character {_go_quote(text[at])} {place}"
-
-
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-
-
-def _is_in_object(text: str) -> bool:
-    """Whether the innermost bracket that is open at the end of `text` is a brace."""
-    depth = 0
-    for character in reversed(_STRING.sub("", text)):
-        if character in "}]":
-            depth += 1
-        elif character in "{[":
-            if depth == 0:
-                return character == "{"
-            depth -= 1
-    return False
-
-
-def _go_quote(character: str) -> str:
-    if character in ("'", "\\"):
-        return f"'\\{character}'"
-    return f"'{character}'" if character.isprintable() else "'" + json.dumps(character)[1:-1] + "'"

@@ -189,6 +189,7 @@ class Fleet:
         name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
         try:
             if pod["metadata"].get("deletionTimestamp"):
+                await self._finish(pod)
                 await self._client.delete(_PODS, name, namespace, grace_period_s=0, uid=uid_of(pod))
             elif not is_terminal(pod.get("status") or {}):
                 await self._report(key, pod)
@@ -204,7 +205,16 @@ class Fleet:
         left = _runs_for_s(pod) - (self._clock.now() - record.started).total_seconds()
         if 0 < left < float("inf"):
             self._queue.add_after(key, left)
-        status = self.status_of(pod, record, ended=left <= 0)
+        ended = record.started + timedelta(seconds=_runs_for_s(pod)) if left <= 0 else None
+        await self._tell(pod, self.status_of(pod, record, ended=ended))
+
+    async def _finish(self, pod: Object) -> None:
+        """A pod that ran is told to be ready no more before it is let go: who waits for its end sees it end."""
+        record = self._records.get(uid_of(pod))
+        if record is not None and not is_terminal(pod.get("status") or {}):
+            await self._tell(pod, self.status_of(pod, record, ended=self._clock.now()))
+
+    async def _tell(self, pod: Object, status: Object) -> None:
         old = pod.get("status") or {}
         if any(old.get(k) != status.get(k) for k in ("phase", "podIP", "containerStatuses", "initContainerStatuses")):
             name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
@@ -217,8 +227,8 @@ class Fleet:
             self._addresses.setdefault(node, _Addresses(cidr))  # two pods may have asked at once
         return self._addresses[node]
 
-    def status_of(self, pod: Object, record: "_Record", *, ended: bool) -> Object:
-        """What the pod's status is when its containers run, or have `ended`."""
+    def status_of(self, pod: Object, record: "_Record", *, ended: datetime | None) -> Object:
+        """What the pod's status is when its containers run, or have `ended` then."""
         node = self._nodes[pod["spec"]["nodeName"]]
         address = node.address or _made_up_address(node.name)
         observed = _imagine(pod, record, ended=ended)
@@ -303,13 +313,12 @@ def _runs_for_s(pod: Object) -> float:
     return _JOB_RUNS_S if any(o.get("kind") == "Job" for o in owners) else float("inf")
 
 
-def _imagine(pod: Object, record: _Record, *, ended: bool) -> Observed:
+def _imagine(pod: Object, record: _Record, *, ended: datetime | None) -> Observed:
     """The records of containers that would be there; the same at every call, so that a second sync writes nothing."""
     uid = uid_of(pod)
     ref = PodRef(uid, pod["metadata"]["name"], pod["metadata"]["namespace"])
     sandbox = SandboxStatus(id=f"{uid}-sandbox", pod=ref, ready=not ended, ips=(record.ip,))
     code = int(annotations(pod).get(EXIT_CODE, 0))
-    end = record.started + timedelta(seconds=_runs_for_s(pod) if ended else 0)
     containers = [(c, not is_sidecar(c), 0) for c in init_containers(pod)]
     containers += [(c, False, code) for c in main_containers(pod)]
     made = [
@@ -321,7 +330,7 @@ def _imagine(pod: Object, record: _Record, *, ended: bool) -> Observed:
             image=container.get("image", ""),
             image_id=f"fake://{container.get('image', '')}",
             started_at=record.started,
-            finished_at=record.started if done else end if ended else None,
+            finished_at=record.started if done else ended,
             exit_code=exit_code if ended else 0,
         )
         for container, done, exit_code in containers

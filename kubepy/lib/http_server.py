@@ -8,6 +8,7 @@ Left to `http_tunnel.py`: the connection under an upgrade; to `http_limits.py`: 
 
 import asyncio
 import logging
+import re
 import socket
 import ssl
 import time
@@ -35,6 +36,7 @@ _PIECE = 256 * 1024
 """Bytes that are handed to the transport at once."""
 _GZIP_THREAD_FROM = 512 * 1024
 _log = logging.getLogger(__name__)
+_BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 _REASONS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 
@@ -209,7 +211,10 @@ class Server:
                     await self._receive(exchange, request)
                 else:
                     request.receive = partial(self._receive, exchange, request)
-            answer = await self._handler(request)
+            if "%" in request.path and _BAD_ESCAPE.search(request.path):
+                answer = Response(400, b"400 Bad Request", "text/plain; charset=utf-8")
+            else:
+                answer = await self._handler(request)
         except BodyTooLarge as fault:
             answer = self._too_large(fault.limit)
         except BrokenBody as fault:

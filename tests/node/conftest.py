@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.node.clusters import pod_network
+
 PAUSE, BUSYBOX = "registry.k8s.io/pause:3.10", "busybox:test"
 _STARTS_WITHIN_S = 30.0
 
@@ -73,13 +75,4 @@ def docker_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def cni(tmp_path: Path) -> Path:
     """A folder with a pod network of the tests' own."""
-    folder = tmp_path / "net.d"
-    folder.mkdir()
-    (folder / "10-test.conflist").write_text(
-        f"""{{"cniVersion": "0.4.0", "name": "kubelet-test", "plugins": [
-        {{"type": "bridge", "bridge": "kltest0", "isGateway": true, "hairpinMode": true,
-          "ipam": {{"type": "host-local", "dataDir": "{tmp_path}/ipam", "ranges": [[{{"subnet": "10.253.77.0/24"}}]]
-          }}}},
-        {{"type": "portmap", "capabilities": {{"portMappings": true}}}}]}}"""
-    )
-    return folder
+    return pod_network(tmp_path)

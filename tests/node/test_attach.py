@@ -2,36 +2,21 @@
 
 import asyncio
 import fcntl
-import json
 import os
 import pty
 import select
 import struct
 import termios
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import uvloop
 
-from kubepy.api import resources
-from kubepy.apiserver.authn.user import UserInfo
-from kubepy.apiserver.embedded import in_process
-from kubepy.client.client import Client
-from kubepy.kubelet.config import KubeletConfig
-from kubepy.kubelet.kubelet import Kubelet
-from kubepy.kubelet.runtime.docker import DockerRuntime
-from kubepy.kubelet.server import KubeletServer
-from kubepy.kubelet.server_auth import ServerAuth
-from kubepy.lib import pki, tasks
-from kubepy.lib.clock import SYSTEM
-from kubepy.lib.http import Answer, Request
-from kubepy.lib.http_server import serve, server_tls
 from tests.kubectls import find_kubectls
+from tests.node.clusters import one_node_cluster
 
-ADMIN = UserInfo(name="admin", groups=("system:masters", "system:authenticated"))
 KUBECTLS = [str(path) for path in find_kubectls()][::2]
 """Up to 1.29 over SPDY, from 1.30 over WebSocket (v5.channel.k8s.io)."""
 
@@ -70,72 +55,6 @@ class Cluster:
         )  # fmt: skip
 
 
-def _tls(folder: Path, name: str) -> tuple[str, str]:
-    made = pki.issue(pki.new_ca(f"{name}-ca"), name, dns=[name], ips=["127.0.0.1"], client=False, server=True)
-    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
-    certificate.write_bytes(pki.certificate_pem(made.certificate))
-    key.write_bytes(pki.key_pem(made.key))
-    return str(certificate), str(key)
-
-
-@asynccontextmanager
-async def cluster(socket: str, cni: Path, root: Path, program: str) -> AsyncIterator[Cluster]:
-    async with in_process() as server:
-        client = Client.direct(server.handler, ADMIN)
-        meta = {"name": "default", "namespace": "default"}
-        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}
-        await client.create(resources.named("serviceaccounts"), account)
-
-        async def as_admin(request: Request) -> Answer:
-            request.context["user"] = ADMIN
-            return await server.handler(request)
-
-        async def of_kubelet(request: Request) -> Answer:
-            return await answers.handle(request)
-
-        front = await serve(as_admin, host="127.0.0.1", port=0, tls=server_tls(*_tls(root, "apiserver")))
-        rear = await serve(of_kubelet, host="127.0.0.1", port=0, tls=server_tls(*_tls(root, "kubelet")))
-        runtime = DockerRuntime(socket)
-        config = KubeletConfig(
-            node_name="n1", root_dir=root, cni_conf_dir=cni, cluster_dns=("10.96.0.10",),
-            cluster_domain="cluster.local", cgroup_root="/kubelet-test", node_ips=("127.0.0.1",),
-            port=rear.port, anonymous=True, authorization_mode="AlwaysAllow",
-        )  # fmt: skip
-        kubelet = Kubelet(config, client, runtime)
-        answers = KubeletServer(kubelet, ServerAuth(config, client, SYSTEM))
-        running = [tasks.spawn(kubelet.run(), name="kubelet"), tasks.spawn(_bind(client), name="scheduler")]
-        kubeconfig = root / "config"
-        address = {"server": f"https://127.0.0.1:{front.port}", "insecure-skip-tls-verify": True}
-        settings = {
-            "apiVersion": "v1", "kind": "Config", "current-context": "c",
-            "clusters": [{"name": "c", "cluster": address}],
-            "users": [{"name": "u", "user": {"token": "t"}}],
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        }  # fmt: skip
-        kubeconfig.write_text(json.dumps(settings))
-        try:
-            yield Cluster(kubeconfig, program)
-        finally:
-            await front.close(0.5)
-            await rear.close(0.5)
-            await tasks.cancel(*running)
-            for brief in await runtime.all():
-                await runtime.remove(brief.id)
-            await runtime.close()
-
-
-async def _bind(client: Client) -> None:
-    """The least of schedulers: every pod runs on n1."""
-    pods = resources.named("pods")
-    version = (await client.list(pods))["metadata"]["resourceVersion"]
-    async for kind, pod in client.watch(pods, resource_version=version):
-        if kind == "ADDED" and not pod["spec"].get("nodeName"):
-            meta = pod["metadata"]
-            binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": meta["name"]},
-                       "target": {"kind": "Node", "name": "n1"}}  # fmt: skip
-            await client.create(pods, binding, meta["namespace"], name=meta["name"], subresource="binding")
-
-
 @pytest.fixture(params=KUBECTLS, ids=[os.path.basename(path) for path in KUBECTLS])
 def on_cluster(
     request: pytest.FixtureRequest, docker_socket: str, cni: Path, tmp_path: Path
@@ -144,8 +63,8 @@ def on_cluster(
 
     def on(scenario: Callable[[Cluster], Awaitable[None]]) -> None:
         async def run() -> None:
-            async with asyncio.timeout(90), cluster(docker_socket, cni, tmp_path, request.param) as made:
-                await scenario(made)
+            async with asyncio.timeout(90), one_node_cluster(docker_socket, cni, tmp_path) as kubeconfig:
+                await scenario(Cluster(kubeconfig, request.param))
 
         uvloop.run(run())
 

@@ -39,7 +39,7 @@ def validate_config_map(config: Object) -> list[FieldError]:
         errors += [invalid(f"binaryData[{key}]", key, text) for text in names.is_config_key(key)]
         size += decoded_size(value)
     if size > _SIZE_LIMIT:
-        errors.append(too_long("", _SIZE_LIMIT))
+        errors.append(too_long("[]", _SIZE_LIMIT))  # upstream names no field, which its paths write so
     return errors
 
 

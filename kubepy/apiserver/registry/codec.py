@@ -13,6 +13,7 @@ import orjson
 from kubepy.api import resources, schemas
 from kubepy.api.errors import BadRequest
 from kubepy.api.go_values import json_type
+from kubepy.api.json_text import parse_json
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.negotiation import JSON, PROTOBUF, YAML, body_type
@@ -45,7 +46,7 @@ def parse_body(ctx: Context, kind: str) -> Object:
 
 def _parse_json(body: bytes) -> Parsed:
     try:
-        parsed = schemas.parse_json(body)
+        parsed = parse_json(body)
     except ValueError as fault:
         raise ValueError(f"{_NO_KIND}; json parse error: {fault}") from fault
     return {} if parsed is None else parsed, schemas.duplicate_fields(body, parsed)

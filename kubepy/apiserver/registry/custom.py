@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubepy.api import definitions, names, schemas
 from kubepy.api.errors import FieldError, invalid
+from kubepy.api.go_values import json_type
 from kubepy.api.meta import Object
 from kubepy.api.printing.columns import NAME, Cells, Column, Printer
 from kubepy.api.printing.durations import since
@@ -56,7 +57,10 @@ class Custom:
     def decode(self, obj: Object) -> list[str]:
         """Prunes an object in place; what was unknown, as strict decoding words it. Raises BadRequest."""
         meta = obj.get("metadata")
-        if isinstance(meta, dict):
+        if meta is not None and not isinstance(meta, dict):
+            why = f"json: cannot unmarshal {json_type(meta)} into Go struct field .metadata of type v1.ObjectMeta"
+            raise schemas.decode_fault(self.row.api_version, self.row.kind, why)
+        if meta:
             schemas.normalise(definitions.definition(_OBJECT_META), meta, self.row.api_version, self.row.kind)
         return [f'unknown field "{path}"' for path in structural.prune(self.schema, obj)]
 

@@ -103,7 +103,8 @@ def parse_configuration(ctx: Context, options: WriteOptions) -> Object:
         found = go_values.json_type(config)
         why = f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
         raise BadRequest(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
-    ctx.repeated = [f"error converting YAML to JSON: {fault}" for fault in repeated_keys(body)]
+    if body[:1] != b"{" or schemas.duplicate_fields(body, config):  # what JSON names once, YAML does
+        ctx.repeated = [f"error converting YAML to JSON: {fault}" for fault in repeated_keys(body)]
     if options.validation == "Strict" and ctx.repeated:
         raise BadRequest(f"error strict decoding YAML: {ctx.repeated[0]}")
     return config

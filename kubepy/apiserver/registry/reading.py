@@ -14,7 +14,7 @@ import orjson
 
 from kubepy.api.errors import BadRequest, Expired
 from kubepy.api.go_values import json_type
-from kubepy.api.schemas import parse_json
+from kubepy.api.json_text import parse_json
 from kubepy.api.selectors import EVERY_FIELD, FieldSelector
 from kubepy.apiserver.options import ListOptions, first, parse_list_options, require_uint
 from kubepy.apiserver.registry.context import Context

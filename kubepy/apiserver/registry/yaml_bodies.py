@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
-from kubepy.api import schemas
+from kubepy.api.json_text import parse_json
 from kubepy.apiserver.registry.yaml_bounds import check_aliases, check_depth
+from kubepy.apiserver.registry.yaml_values import as_json
 
 
 class _Loader(yaml.CSafeLoader):
@@ -27,14 +28,14 @@ def parse_yaml(text: bytes) -> Any:
     """The one document of a YAML text. Raises ValueError."""
     if text[:1] == b"{":  # most clients that say YAML send JSON
         with suppress(ValueError):
-            return schemas.parse_json(text)
+            return parse_json(text)
     try:
         check_depth(text)
         parsed = yaml.load(text, _Loader)
     except yaml.YAMLError as fault:
         raise ValueError(f"error converting YAML to JSON: yaml: {fault}") from fault
     check_aliases(text, parsed)
-    return parsed
+    return as_json(parsed)
 
 
 def repeated_keys(text: bytes) -> list[str]:

@@ -130,9 +130,10 @@ class DeploymentController(Controller):
         return new
 
     async def _note_revision(self, deployment: Object, number: str) -> None:
+        """Written through the status, so that it does not count as a change of the spec."""
         if s.annotations(deployment).get(s.REVISION) != number:
             meta = {**deployment["metadata"], "annotations": {**s.annotations(deployment), s.REVISION: number}}
-            stored = await self.client.update(_DEPLOYMENTS, {**deployment, "metadata": meta})
+            stored = await self.client.update(_DEPLOYMENTS, {**deployment, "metadata": meta}, subresource="status")
             deployment["metadata"] = stored["metadata"]
 
     async def _create_set(self, deployment: Object, old: Sequence[Object]) -> Object | None:

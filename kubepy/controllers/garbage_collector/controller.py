@@ -6,6 +6,7 @@ change. Objects are kept as bare metadata. Source: pkg/controller/garbagecollect
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from kubepy.api import errors, resources
 from kubepy.api.meta import Object
@@ -21,6 +22,9 @@ _log = log.get(__name__)
 _IGNORED = {("", "events"), ("events.k8s.io", "events")}
 _WORKERS = 8
 _DISCOVER_EVERY_S = 30.0
+_SERVED_AFTER_S = 1.0
+"""What is served follows a definition within this time."""
+_DEFINITIONS = {("apiextensions.k8s.io", "customresourcedefinitions"), ("apiregistration.k8s.io", "apiservices")}
 _SHARED = {
     ("", "pods"), ("", "nodes"), ("", "services"), ("", "endpoints"), ("", "namespaces"), ("", "serviceaccounts"),
     ("", "configmaps"), ("apps", "deployments"), ("apps", "replicasets"), ("discovery.k8s.io", "endpointslices"),
@@ -50,7 +54,10 @@ class GarbageCollector:
         self._informers: dict[Resource, Informer] = {}
         self._resources: dict[tuple[str, str], Resource] = {}
         self._absent: dict[str, None] = {}
+        self._unserved: set[str] = set()
+        """Objects whose owner is of a kind that is not served, as far as is known."""
         self._discovered = asyncio.Event()
+        self._defined = asyncio.Event()
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -77,8 +84,21 @@ class GarbageCollector:
                 del self._informers[resource]
             for resource in found - self._informers.keys():
                 self._follow(group, following, resource)
+            for uid in self._unserved:
+                self._judge.add(uid)
+            self._unserved.clear()
             self._discovered.set()
-            await asyncio.sleep(_DISCOVER_EVERY_S)
+            await self._until_defined()
+
+    async def _until_defined(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DISCOVER_EVERY_S):
+                await self._defined.wait()
+                self._defined.clear()
+                await asyncio.sleep(_SERVED_AFTER_S)
+
+    def _note_definition(self, _: Object) -> None:
+        self._defined.set()
 
     def _follow(
         self, group: asyncio.TaskGroup, following: dict[Resource, asyncio.Task[None]], resource: Resource
@@ -88,10 +108,23 @@ class GarbageCollector:
             informer = self.context.informers.of(built_in)
         else:
             informer = Informer(self.client, resource, transform=bare)
-            following[resource] = group.create_task(informer.run(), name=f"gc-{resource.qualified}")
+            following[resource] = group.create_task(self._run_informer(informer), name=f"gc-{resource.qualified}")
         self._informers[resource] = informer
         seen = self._observer(resource)
         informer.add_handler(on_add=seen, on_update=lambda _, new: seen(new), on_delete=self._gone)
+        if (resource.group, resource.plural) in _DEFINITIONS:
+            noted = self._note_definition
+            informer.add_handler(on_add=noted, on_update=lambda _, new: noted(new), on_delete=noted)
+
+    async def _run_informer(self, informer: Informer) -> None:
+        """An owner that went before its kind was followed is told of by no event: its dependents are looked at."""
+        came_later = self._discovered.is_set()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(informer.run(), name="gc-informer")
+            if came_later:
+                await informer.wait_synced()
+                for dependent in self.graph.doubtful():
+                    self._judge.add(dependent.uid)
 
     def _observer(self, resource: Resource) -> Callable[[Object], None]:
         def seen(obj: Object) -> None:
@@ -173,6 +206,7 @@ class GarbageCollector:
             ref["apiVersion"], ref["kind"]
         )
         if resource is None:
+            self._unserved.add(node.uid)
             _log.debug("owner's kind is not served", kind=ref["kind"], version=ref["apiVersion"], of=node.name)
             raise Retry
         if resource.namespaced and not node.namespace:

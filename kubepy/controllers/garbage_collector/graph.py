@@ -76,6 +76,10 @@ class Graph:
     def __len__(self) -> int:
         return len(self._nodes)
 
+    def doubtful(self) -> list[Node]:
+        """The dependents of owners that only references tell of."""
+        return [dependent for node in self._nodes.values() if node.virtual for dependent in node.dependents.values()]
+
     def observe(self, resource: Resource, obj: Object) -> Work:
         """Takes in an object as it is now."""
         meta = obj["metadata"]

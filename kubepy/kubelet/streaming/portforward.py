@@ -10,7 +10,7 @@ import ctypes
 import os
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -175,7 +175,7 @@ class WebSocketForwarding:
         self._netns = netns
 
     async def serve(self) -> None:
-        """Until the client goes."""
+        """Until the client goes, or everything that it was forwarded to has ended: it is told so by the goodbye."""
         scope = Scope()
         writers: dict[int, asyncio.StreamWriter] = {}
         try:
@@ -183,22 +183,30 @@ class WebSocketForwarding:
                 told = struct.pack("<H", port)
                 await self._socket.send(bytes((index * 2,)) + told)
                 await self._socket.send(bytes((index * 2 + 1,)) + told)
+            answering = set()
             for index, port in enumerate(self._ports):
                 try:
                     reader, writers[index * 2] = await dial(self._netns, port)
                 except OSError as error:
                     await self._socket.send(bytes((index * 2 + 1,)) + str(error).encode())
                     continue
-                scope.start(self._downward(index * 2, reader), name=f"port-forward {port}")
-            while (message := await self._socket.receive()) is not None:
-                if message and message[0] in writers:
-                    writers[message[0]].write(message[1:])
-                    await writers[message[0]].drain()
+                answering.add(scope.start(self._downward(index * 2, reader), name=f"port-forward {port}"))
+            asking = scope.start(self._upward(writers), name="port-forward")
+            while answering and not asking.done():
+                done, _ = await asyncio.wait({asking, *answering}, return_when=asyncio.FIRST_COMPLETED)
+                answering -= done
         finally:
             await scope.close()
             for writer in writers.values():
                 writer.close()
             await self._socket.close()
+
+    async def _upward(self, writers: Mapping[int, asyncio.StreamWriter]) -> None:
+        with suppress(OSError):
+            while (message := await self._socket.receive()) is not None:
+                if message and message[0] in writers:
+                    writers[message[0]].write(message[1:])
+                    await writers[message[0]].drain()
 
     async def _downward(self, channel: int, reader: asyncio.StreamReader) -> None:
         with suppress(OSError):

@@ -9,6 +9,7 @@ import pytest
 
 from kubepy.api import resources, schemas
 from kubepy.api.errors import BadRequest
+from kubepy.api.json_text import parse_json
 
 POD = resources.named("pods")
 DEPLOYMENT = resources.named("deployments", "apps")
@@ -202,15 +203,15 @@ def test_repeated_fields_are_found_in_the_text(text: str, found: list[str]) -> N
 )
 def test_text_that_is_no_json_is_told_as_go_does(text: str, why: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011  # the whole text is compared below
-        schemas.parse_json(text.encode())
+        parse_json(text.encode())
     assert str(raised.value) == why
 
 
 def test_what_is_nested_too_deep_to_be_stored_is_refused() -> None:
-    assert schemas.parse_json(b"[" * 200 + b"]" * 200)
-    assert schemas.parse_json(b"[" + b"[]," * 500 + b"1]")
+    assert parse_json(b"[" * 200 + b"]" * 200)
+    assert parse_json(b"[" + b"[]," * 500 + b"1]")
     with pytest.raises(ValueError, match="exceeded max depth"):
-        schemas.parse_json(b"[" * 500 + b"]" * 500)
+        parse_json(b"[" * 500 + b"]" * 500)
     nested: dict[str, Any] = {}
     for _ in range(2000):
         nested = {"properties": {"a": nested}}

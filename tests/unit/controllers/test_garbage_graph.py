@@ -97,3 +97,11 @@ def test_without_any_owner_left_it_goes() -> None:
 def test_dependents_of_dependents_go_in_the_foreground_too() -> None:
     assert verdict(waiting=1, children=1).delete == "Foreground"
     assert verdict(waiting=1).delete == "Background"
+
+
+def test_dependents_of_owners_that_nobody_has_seen_are_in_doubt_until_they_are_seen() -> None:
+    graph = Graph()
+    graph.observe(PODS, obj("a", "rs"))
+    assert uids(graph.doubtful()) == {"a"}
+    graph.observe(SETS, obj("rs"))
+    assert graph.doubtful() == []

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
 import uvloop
+from yarl import URL
 
 from kubepy.lib.http import Answer, Connection, Handler, Request, Response, Stream, Upgrade
 from kubepy.lib.http_limits import Limits
@@ -332,3 +333,12 @@ def test_stream_that_pushes_is_written_at_once_while_the_peer_reads() -> None:
         writer.close()
 
     on_server(stream, test)
+
+
+def test_a_path_that_cannot_be_unescaped_is_refused() -> None:
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        for path in ("/a%", "/a%z1/b", "/%%41"):
+            async with session.get(URL(url + path, encoded=True)) as answer:
+                assert (answer.status, await answer.text()) == (400, "400 Bad Request")
+
+    on_server(echo, test)

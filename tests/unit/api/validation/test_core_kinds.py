@@ -43,7 +43,7 @@ TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name":
           "(e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"]),
         ("ConfigMap", {"data": {"a": "x"}, "binaryData": {"a": "eA=="}},
          ['data[a]: Invalid value: "a": duplicate of key present in binaryData']),
-        ("ConfigMap", {"data": {"a": "x" * 1048577}}, [": Too long: may not be more than 1048576 bytes"]),
+        ("ConfigMap", {"data": {"a": "x" * 1048577}}, ["[]: Too long: may not be more than 1048576 bytes"]),
         ("Secret", {"data": {"a": b64encode(b"x" * 1048577).decode()}},
          ["data: Too long: may not be more than 1048576 bytes"]),
         ("Secret", {"type": "kubernetes.io/tls"}, ["data[tls.crt]: Required value", "data[tls.key]: Required value"]),
