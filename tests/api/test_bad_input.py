@@ -91,7 +91,7 @@ OTHERS = {
     "an unknown dry run": (f"{MAPS}?dryRun=x", JSON, MAP, 422, 'supported values: "All"'),
 }  # fmt: skip
 PATHS = {
-    f"{MAPS}/..%2f..%2fx": (404, "not found"),
+    f"{MAPS}/..%2f..%2fx": (404, "could not find"),
     f"{MAPS}/a%00": (404, "not found"),
     f"{MAPS}/%ff": (404, "not found"),
     f"{MAPS}/a%zz": (400, "400 Bad Request"),
@@ -193,7 +193,7 @@ def test_no_field_name_gets_out_of_its_header(tmp_path: Path) -> None:
         async with api.session.post(api.url + path, data=body, headers={"Content-Type": JSON}) as answer:
             assert answer.status == 201
             assert "Set-Cookie" not in answer.headers
-            assert "Set-Cookie: a=b" in answer.headers["Warning"]
+            assert "Warning" not in answer.headers
 
     run(tmp_path, call)
 

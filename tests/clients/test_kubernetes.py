@@ -80,7 +80,7 @@ def test_objects_of_several_groups_live_and_die(api: client.ApiClient, kubepy_na
     made.metadata.resource_version = stale
     refused(409, "Conflict", apps.replace_namespaced_deployment, "web", kubepy_namespace, made)
     scale = apps.read_namespaced_deployment_scale("web", kubepy_namespace)
-    scale.spec.replicas = 1
+    scale.metadata.resource_version, scale.spec.replicas = None, 1
     assert apps.replace_namespaced_deployment_scale("web", kubepy_namespace, scale).spec.replicas == 1
     role = client.V1Role(
         metadata=client.V1ObjectMeta(name="r"),

@@ -131,7 +131,7 @@ def test_conditions_are_waited_for(client: Client, kubeconfig: str, kubepy_names
     client.create(Deployment.from_dict(deployment("web", 2)))
     assert client.wait(Deployment, "web", for_conditions=["Available"]).status.availableReplicas == 2
     scale = client.get(Deployment.Scale, "web")
-    scale.spec.replicas = 1
+    scale.metadata.resourceVersion, scale.spec.replicas = None, 1
     assert client.replace(scale, "web").spec.replicas == 1
 
     async def test(api: AsyncClient) -> None:

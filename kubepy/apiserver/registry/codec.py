@@ -72,6 +72,11 @@ def _unrecognized(kind: str, why: str, body: bytes) -> BadRequest:
 def check_kind(obj: Object, resource: Resource, *, kind: str, api_version: str) -> None:
     """Fills in apiVersion and kind where they are missing. Raises BadRequest where they are another's."""
     found_version, found_kind = obj.get("apiVersion"), obj.get("kind")
+    for field, value in (("apiVersion", found_version), ("kind", found_kind)):
+        if value is not None and not isinstance(value, str):
+            why = f"json: cannot unmarshal {json_type(value)} into Go struct field .{field} of type string"
+            found = f"the object provided is unrecognized (must be of type {kind}): {_NO_KIND}"
+            raise BadRequest(f"{found}; json parse error: {why}")
     if not found_version and not found_kind:
         obj["apiVersion"], obj["kind"] = api_version, kind
         return
@@ -79,8 +84,6 @@ def check_kind(obj: Object, resource: Resource, *, kind: str, api_version: str) 
     found_kind = obj["kind"] = found_kind or kind
     if found_version == api_version and found_kind == kind:
         return
-    if not isinstance(found_version, str) or not isinstance(found_kind, str):
-        raise BadRequest(f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind")
     head = f'{found_kind} in version "{found_version.rpartition("/")[2]}" cannot be handled as a {kind}: '
     if found_version == api_version or resources.by_kind(found_version, found_kind):
         version = found_version.rpartition("/")[2]

@@ -41,6 +41,11 @@ class Patch:
     faults: list[str] = field(default_factory=list)
     merged: Object | None = None
 
+    def keep_kind(self, patched: Object, api_version: str, kind: str) -> None:
+        """A strategic patch is merged into an object that knows what it is, whatever the patch says of that."""
+        if self.merged is not None:
+            patched["apiVersion"], patched["kind"] = api_version, kind
+
     def unfit(self, patched: Object, fault: BadRequest) -> Invalid:
         """The 422 for what the patch made; upstream shows the patch, or what came out of it, as it has it at hand."""
         if self.merged is None:
@@ -121,6 +126,8 @@ def settle(new: Object, served: Served, ctx: Context, options: WriteOptions, sen
     meta = new.get("metadata")
     if not isinstance(meta, dict):
         meta = new["metadata"] = {"name": info.name}
+    if sent is not None:
+        sent.keep_kind(new, row.api_version, row.kind)
     try:
         check_kind(new, row, kind=row.kind, api_version=row.api_version)
         decode_object(new, ctx, options.validation, custom=served.custom)

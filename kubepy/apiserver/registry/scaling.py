@@ -86,6 +86,7 @@ async def patch_scale(engine: Engine, served: Served, ctx: Context) -> Result:
 
     def patched(current: Object) -> Object:
         scale = sent.apply(current)
+        sent.keep_kind(scale, _VERSION, _KIND)
         try:
             check_kind(scale, served.resource, kind=_KIND, api_version=_VERSION)
             decode_object(scale, ctx, options.validation)
