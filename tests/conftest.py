@@ -10,8 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import which
 
+import hypothesis
 import pytest
 
+# The same examples in every run: a test that fails by chance tells nobody anything. For long, by hand:
+# pytest --hypothesis-profile=long
+hypothesis.settings.register_profile("few", derandomize=True, deadline=None, database=None, max_examples=100)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=10_000)
+hypothesis.settings.load_profile("few")
 _STARTS_WITHIN_S = 20.0
 
 

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubepy.api import managed_fields, resources, schemas
@@ -314,7 +314,6 @@ def as_far_as_set(patch: Any, value: Any) -> bool:
     return bool(patch == value)
 
 
-@settings(max_examples=50)
 @given(writes, configs)
 def test_after_a_forced_apply_everything_set_is_there_and_a_second_one_changes_nothing(
     history: list[tuple[str, Object]], patch: Object
@@ -325,3 +324,88 @@ def test_after_a_forced_apply_everything_set_is_there_and_a_second_one_changes_n
     result = stored(applied(live, patch, force=True))
     assert as_far_as_set(patch, result)
     assert managed_fields.is_unchanged_but_times(result, stored(applied(result, patch, time=NEW)))
+
+
+def env_of(obj: Object) -> dict[str, str | None]:
+    return {entry["name"]: entry.get("value") for entry in container_of(obj).get("env") or ()}
+
+
+def owned_in_env(obj: Object, manager: str) -> tuple[set[str], set[str]]:
+    """The variables, and those with their values, that a manager owns."""
+    fields = owned(obj, manager) or {}
+    for element in ("f:spec", "f:template", "f:spec", "f:containers", 'k:{"name":"c"}', "f:env"):
+        fields = fields.get(element) or {}
+    found = {name: fields[key] for name in "ABC" if (key := f'k:{{"name":"{name}"}}') in fields}
+    return set(found), {name for name, inner in found.items() if "f:value" in inner}
+
+
+def with_env(env: dict[str, str]) -> Object:
+    return config(**({"env": [{"name": name, "value": value} for name, value in env.items()]} if env else {}))
+
+
+class Owners:
+    """A model of a list of variables: entries, and values, are there while somebody has them; force takes values."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str | None] = {}
+        self._entries: dict[str, set[str]] = {}
+        self._owners: dict[str, set[str]] = {}
+
+    def apply(self, manager: str, wanted: dict[str, str | None]) -> None:
+        for name in "ABC":
+            entry, owners = self._entries.setdefault(name, set()), self._owners.setdefault(name, set())
+            if name in wanted:
+                if self.values.get(name) != wanted[name]:
+                    owners.clear()
+                self.values[name] = wanted[name]
+                entry.add(manager)
+                owners.add(manager)
+                continue
+            if manager in owners:
+                owners.remove(manager)
+                if not owners:
+                    self.values[name] = None
+            entry.discard(manager)
+            if not entry:
+                self.values.pop(name, None)
+
+    def of(self, manager: str) -> tuple[set[str], set[str]]:
+        return (
+            {name for name, entry in self._entries.items() if manager in entry},
+            {name for name, owners in self._owners.items() if manager in owners},
+        )
+
+
+@given(writes)
+def test_each_manager_owns_what_it_applied_last_and_nobody_took(history: list[tuple[str, Object]]) -> None:
+    live, model = None, Owners()
+    for manager, patch in history:
+        live = stored(applied(live, patch, manager, force=True))
+        model.apply(manager, env_of(patch))
+        assert env_of(live) == model.values
+        for who in ("one", "two"):
+            assert owned_in_env(live, who) == model.of(who)
+
+
+@given(environment, environment)
+def test_two_managers_conflict_exactly_where_they_differ(one: dict[str, str], two: dict[str, str]) -> None:
+    live = stored(applied(None, with_env(one)))
+    differ = {name for name in one.keys() & two.keys() if one[name] != two[name]}
+    if differ:
+        with pytest.raises(Conflict) as raised:
+            applied(live, with_env(two), "two")
+        told = {cause["field"] for cause in raised.value.details["causes"]}
+        path = '.spec.template.spec.containers[name="c"].env[name="%s"].value'
+        assert told == {path % name for name in differ}
+    else:
+        assert env_of(stored(applied(live, with_env(two), "two"))) == {**one, **two}
+
+
+@given(environment, environment)
+def test_the_order_of_two_managers_that_agree_makes_no_difference(one: dict[str, str], two: dict[str, str]) -> None:
+    first, second = {**one}, {**two, **one}
+    there = stored(applied(stored(applied(None, with_env(first))), with_env(second), "two"))
+    back = stored(applied(stored(applied(None, with_env(second), "two")), with_env(first)))
+    assert env_of(there) == env_of(back)
+    for who in ("one", "two"):
+        assert owned_in_env(there, who) == owned_in_env(back, who)

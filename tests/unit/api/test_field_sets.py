@@ -1,5 +1,6 @@
 """Field sets: their algebra is that of plain sets of paths."""
 
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,33 @@ def test_operations_are_those_of_sets(left: Paths, right: Paths) -> None:
     assert members_of(field_sets.difference(a, b)) == left - right
     assert members_of(field_sets.intersection(a, b)) == left & right
     assert (a, b) == (build(left), build(right))
+
+
+@given(paths, paths, paths)
+def test_the_algebra_has_its_laws(one: Paths, two: Paths, three: Paths) -> None:
+    a, b, c = build(one), build(two), build(three)
+    union, difference, intersection = field_sets.union, field_sets.difference, field_sets.intersection
+    assert union(a, b) == union(b, a)
+    assert union(union(a, b), c) == union(a, union(b, c))
+    assert intersection(a, b) == intersection(b, a)
+    assert intersection(a, union(b, c)) == union(intersection(a, b), intersection(a, c))
+    assert difference(a, union(b, c)) == difference(difference(a, b), c)
+    assert union(difference(a, b), intersection(a, b)) == a
+    assert union(a, a) == intersection(a, a) == a
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 1) | st.text("fkvi.:{}", max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text("fkvi.:{}", max_size=4), inner, max_size=2),
+)
+
+
+@given(paths, values)
+def test_what_comes_as_json_is_known_for_a_set_or_for_none(members: Paths, other: object) -> None:
+    built = build(members) or {}
+    assert field_sets.is_field_set(orjson.loads(orjson.dumps(built)))
+    if field_sets.is_field_set(other):
+        assert field_sets.union(other, other) == field_sets.intersection(other, other) == (other or {})  # type: ignore[arg-type]
 
 
 @given(paths, paths)

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubepy.api import patches
@@ -27,7 +27,6 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
-@settings(max_examples=50)
 @given(objects, objects)
 def test_a_merge_patch_is_idempotent_and_harms_nothing(document: Any, patch: Any) -> None:
     before = copy.deepcopy((document, patch))
@@ -36,7 +35,6 @@ def test_a_merge_patch_is_idempotent_and_harms_nothing(document: Any, patch: Any
     assert (document, patch) == before
 
 
-@settings(max_examples=50)
 @given(objects)
 def test_merging_into_nothing_leaves_the_patch_without_nulls(patch: Any) -> None:
     assert patches.merge_patch({}, patch) == without_nulls(patch)
@@ -106,12 +104,60 @@ def test_operations_that_do_not_fit_are_rejected(operation: dict[str, Any]) -> N
         patches.json_patch({"a": 1, "l": [1]}, [operation])
 
 
-@settings(max_examples=50)
 @given(objects, documents)
 def test_added_values_can_be_tested_and_removed(document: Any, value: Any) -> None:
     key = "/new"
     operations = [{"op": "add", "path": key, "value": value}, {"op": "test", "path": key, "value": value}]
     assert patches.json_patch(document, [*operations, {"op": "remove", "path": key}]) == document
+
+
+def merge_diff(old: Any, new: Any) -> Any:
+    """The merge patch from one document without nulls to another."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    changed = {
+        key: merge_diff(old.get(key), value) for key, value in new.items() if key not in old or old[key] != value
+    }
+    return {key: None for key in old if key not in new} | changed
+
+
+@given(objects.map(without_nulls), objects.map(without_nulls))
+def test_the_difference_of_two_documents_merges_one_into_the_other(old: Any, new: Any) -> None:
+    assert patches.merge_patch(old, merge_diff(old, new)) == new
+
+
+def json_diff(old: Any, new: Any, at: str = "") -> list[dict[str, Any]]:
+    """The JSON patch from one document to another; what differs in kind is replaced as a whole."""
+    if patches.is_same(old, new):
+        return []
+    if isinstance(old, dict) and isinstance(new, dict):
+        paths = {key: f"{at}/{key.replace('~', '~0').replace('/', '~1')}" for key in old.keys() | new.keys()}
+        gone = [{"op": "remove", "path": paths[key]} for key in old if key not in new]
+        come = [{"op": "add", "path": paths[key], "value": new[key]} for key in new if key not in old]
+        return gone + come + [op for key in old if key in new for op in json_diff(old[key], new[key], paths[key])]
+    if isinstance(old, list) and isinstance(new, list):
+        both = min(len(old), len(new))
+        changed = [op for index in range(both) for op in json_diff(old[index], new[index], f"{at}/{index}")]
+        shorter = [{"op": "remove", "path": f"{at}/{both}"}] * (len(old) - both)
+        return changed + shorter + [{"op": "add", "path": f"{at}/-", "value": value} for value in new[both:]]
+    return [{"op": "replace", "path": at, "value": new}]
+
+
+@given(objects, objects)
+def test_the_difference_of_two_documents_patches_one_into_the_other(old: Any, new: Any) -> None:
+    assert patches.is_same(patches.json_patch(old, json_diff(old, new)), new)
+
+
+@given(objects, objects)
+def test_operations_are_carried_out_one_after_the_other_or_not_at_all(old: Any, new: Any) -> None:
+    before, operations = copy.deepcopy(old), json_diff(old, new)
+    one_by_one = old
+    for operation in operations:
+        one_by_one = patches.json_patch(one_by_one, [operation])
+    assert patches.is_same(one_by_one, new)
+    with pytest.raises(Invalid):
+        patches.json_patch(old, [*operations, {"op": "test", "path": "/none", "value": 1}])
+    assert patches.is_same(old, before)
 
 
 def test_bodies_that_are_no_patches() -> None:

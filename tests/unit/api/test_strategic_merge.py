@@ -131,3 +131,58 @@ def test_merging_twice_is_merging_once(live: list[dict[str, Any]], patch: list[d
     assert set(names(once["containers"])) == set(names(live)) | set(names(patch))
     order = [name for name in names(once["containers"]) if name in names(patch)]
     assert order == names(patch)
+
+
+def change_of(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> dict[str, Any]:
+    """The patch from one list of containers to another, as kubectl makes it."""
+    before, after = ({entry["name"]: entry for entry in entries} for entries in (old, new))
+    entries: list[dict[str, Any]] = []
+    for name, entry in after.items():
+        was = before.get(name, {})
+        changed = {key: value for key, value in entry.items() if was.get(key) != value}
+        changed |= {key: None for key in was if key not in entry}
+        if changed or name not in before:
+            entries.append({"name": name, **changed})
+    gone = [{"$patch": "delete", "name": name} for name in before if name not in after]
+    order = {"$setElementOrder/containers": [{"name": entry["name"]} for entry in new]}
+    return {"containers": entries + gone, **order}
+
+
+@given(containers, containers)
+def test_the_difference_of_two_lists_merges_one_into_the_other(
+    old: list[dict[str, Any]], new: list[dict[str, Any]]
+) -> None:
+    assert merge({"containers": old}, change_of(old, new))["containers"] == new
+
+
+@given(containers, containers, containers)
+def test_entries_of_others_outlive_a_change_that_does_not_know_them(
+    old: list[dict[str, Any]], new: list[dict[str, Any]], others: list[dict[str, Any]]
+) -> None:
+    theirs = [{**entry, "name": f"other-{entry['name']}"} for entry in others]
+    merged = merge({"containers": [*old, *theirs]}, change_of(old, new))["containers"]
+    assert [entry for entry in merged if entry["name"].startswith("other-")] == theirs
+    assert [entry for entry in merged if not entry["name"].startswith("other-")] == new
+
+
+finalizers = st.lists(st.sampled_from(["a/1", "a/2", "a/3", "a/4"]), max_size=4, unique=True)
+
+
+@given(finalizers, finalizers)
+def test_the_difference_of_two_sets_merges_one_into_the_other(old: list[str], new: list[str]) -> None:
+    assert SCHEMA
+    patch = {
+        "finalizers": [name for name in new if name not in old],
+        "$deleteFromPrimitiveList/finalizers": [name for name in old if name not in new],
+        "$setElementOrder/finalizers": new,
+    }
+    merged = strategic_merge({"metadata": {"finalizers": old}}, {"metadata": patch}, SCHEMA)
+    assert merged["metadata"]["finalizers"] == new
+
+
+@given(containers, st.dictionaries(st.sampled_from(["tty", "image", "stdin"]), st.sampled_from([1, "x", True])))
+def test_a_list_is_replaced_as_a_whole_when_that_is_asked_for(
+    old: list[dict[str, Any]], fields: dict[str, Any]
+) -> None:
+    new = [{"name": "z", **fields}]
+    assert merge({"containers": old}, {"containers": [*new, {"$patch": "replace"}]})["containers"] == new

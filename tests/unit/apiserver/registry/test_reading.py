@@ -4,6 +4,8 @@ import base64
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kubepy.apiserver.registry import reading
 from kubepy.storage.cache import too_old
@@ -184,5 +186,31 @@ def test_events_are_selected_by_the_names_of_their_group() -> None:
             ("/apis/events.k8s.io/v1/events", "regarding.kind%3DNode", 0),
         ):
             assert len((await ask("GET", f"{path}?fieldSelector={field}")).body["items"]) == found
+
+
+few_names = st.sampled_from(["a", "a-0", "a.b", "b", "c", "d"])
+steps = st.lists(st.tuples(st.sampled_from(["POST", "DELETE"]), few_names), max_size=3)
+
+
+@settings(max_examples=30)
+@given(st.sets(few_names), st.lists(st.tuples(st.integers(1, 3), steps), max_size=6))
+def test_pages_join_to_what_was_there_at_first_whatever_is_written_between(
+    names: set[str], pages: list[tuple[int, list[tuple[str, str]]]]
+) -> None:
+    async def test(ask: Asker) -> None:
+        await make(ask, *names)
+        want = (await ask("GET", MAPS)).body["items"]
+        found, going_on = [], ""
+        for limit, writes in [*pages, (0, [])]:
+            page = (await ask("GET", f"{MAPS}?limit={limit}{going_on}")).body
+            found += page["items"]
+            assert page["metadata"].get("remainingItemCount", 0) == len(want) - len(found)
+            if not (token := page["metadata"].get("continue")):
+                break
+            going_on = f"&continue={token}"
+            for method, name in writes:
+                body = {"metadata": {"name": name}} if method == "POST" else None
+                await ask(method, MAPS if method == "POST" else f"{MAPS}/{name}", body)
+        assert found == want
 
     on_server(test)
