@@ -80,6 +80,8 @@ class _Exchange:
     def _cancel(self, exc: BaseException) -> None:
         if self._watcher is not None:
             self._watcher.cancel()
+        if self.payload is not None and not self.payload.is_eof():
+            self.payload.set_exception(exc)  # whoever waits for the rest of the body waits in vain
 
     def _finish(self) -> None:
         self._watcher = None
@@ -243,7 +245,7 @@ class Server:
         request.receive = None
         try:
             request.body = await _read_body(exchange, request, self._limits.body_bytes)
-        except (web.RequestPayloadError, HttpProcessingError) as fault:
+        except (web.RequestPayloadError, HttpProcessingError, ConnectionError) as fault:
             exchange.keep_alive = False
             raise BrokenBody(str(fault)) from fault
         except BaseException:

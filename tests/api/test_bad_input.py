@@ -59,7 +59,7 @@ OTHERS = {
     "no YAML": (MAPS, YAML, b"a: b: c", 400, "error converting YAML to JSON: yaml: mapping values are not allowed"),
     "two documents": (MAPS, YAML, b"a: 1\n---\nb: 2\n", 400, "expected a single document"),
     "a YAML bomb": (MAPS, YAML, BOMB, 400, "document contains excessive aliasing"),
-    "YAML that contains itself": (MAPS, YAML, b"data: &a {x: *a}", 400, "anchor contains itself"),
+    "YAML that contains itself": (MAPS, YAML, b"data: &a {x: *a}", 400, "anchor value contains itself"),
     "YAML that is no JSON": (MAPS, YAML, b"data: {x: .inf}", 400, "json: unsupported value: inf"),
     "a YAML key that is no text": (MAPS, YAML, b"data: {[1]: x}", 400, "error converting YAML to JSON"),
     "deep YAML": (MAPS, YAML, b'{"metadata":' + b"[" * 9999 + b"]" * 9999 + b"}", 400, "exceeded max depth"),

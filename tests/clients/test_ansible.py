@@ -13,6 +13,7 @@ from kubepy.testing.process import DevProcess
 from tests.clients.collection import collections_path
 
 _WITHIN_S = 240
+pytestmark = pytest.mark.timeout(_WITHIN_S + 60)  # each task of the playbook is a process
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ def test_objects_live_and_die(client: Client) -> None:
     assert names(client.list(ConfigMap, labels={"app": in_(["x", "y"])})) == ["a"]
     assert names(client.list(ConfigMap, fields={"metadata.name": not_equal("a")})) == ["b"]
     assert client.set(ConfigMap, "b", labels={"app": "y"}, annotations={"n": "1"}).metadata.labels == {"app": "y"}
-    client.delete(ConfigMap, "b", cascade=CascadeType.FOREGROUND, grace_period=0)
+    client.delete(ConfigMap, "b", cascade=CascadeType.BACKGROUND, grace_period=0)
     client.deletecollection(ConfigMap, dry_run=True)
     assert names(client.list(ConfigMap)) == ["a"]
     client.deletecollection(ConfigMap)

@@ -69,14 +69,20 @@ def _unrecognized(kind: str, why: str, body: bytes) -> BadRequest:
     return BadRequest(f"the object provided is unrecognized (must be of type {kind}): {why} ({shown})")
 
 
-def check_kind(obj: Object, resource: Resource, *, kind: str, api_version: str) -> None:
-    """Fills in apiVersion and kind where they are missing. Raises BadRequest where they are another's."""
-    found_version, found_kind = obj.get("apiVersion"), obj.get("kind")
-    for field, value in (("apiVersion", found_version), ("kind", found_kind)):
+def check_type_meta(obj: Object, kind: str) -> tuple[str, str]:
+    """The kind and apiVersion of what should be a `kind`; each may be empty. Raises BadRequest if one is no text."""
+    for field in ("apiVersion", "kind"):
+        value = obj.get(field)
         if value is not None and not isinstance(value, str):
             why = f"json: cannot unmarshal {json_type(value)} into Go struct field .{field} of type string"
             found = f"the object provided is unrecognized (must be of type {kind}): {_NO_KIND}"
             raise BadRequest(f"{found}; json parse error: {why}")
+    return obj.get("kind") or "", obj.get("apiVersion") or ""
+
+
+def check_kind(obj: Object, resource: Resource, *, kind: str, api_version: str) -> None:
+    """Fills in apiVersion and kind where they are missing. Raises BadRequest where they are another's."""
+    found_kind, found_version = check_type_meta(obj, kind)
     if not found_version and not found_kind:
         obj["apiVersion"], obj["kind"] = api_version, kind
         return

@@ -16,7 +16,7 @@ from kubepy.api.errors import BadRequest, NotFound, conflict
 from kubepy.api.meta import Object
 from kubepy.api.resources import BUILT_IN
 from kubepy.apiserver.options import DeleteOptions, parse_delete_options
-from kubepy.apiserver.registry.codec import decode_stored, encode, parse_body
+from kubepy.apiserver.registry.codec import check_type_meta, decode_stored, encode, parse_body
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.reading import Page, list_page
@@ -77,7 +77,8 @@ def _options(ctx: Context) -> DeleteOptions:
 
 def _check_kind(body: Object) -> None:
     """Every group's DeleteOptions will do. Raises BadRequest."""
-    kind, version = body.get("kind") or _KIND, body.get("apiVersion") or "v1"
+    kind, version = check_type_meta(body, _KIND)
+    kind, version = kind or _KIND, version or "v1"
     if kind != _KIND or version.rpartition("/")[0] not in _GROUPS:
         why = f'no kind "{kind}" is registered for version "{version}" in scheme'
         shown = version.rpartition("/")[2]

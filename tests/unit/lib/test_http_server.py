@@ -342,3 +342,24 @@ def test_a_path_that_cannot_be_unescaped_is_refused() -> None:
                 assert (answer.status, await answer.text()) == (400, "400 Bad Request")
 
     on_server(echo, test)
+
+
+def test_a_peer_that_leaves_in_the_middle_of_its_body_leaves_nothing_behind() -> None:
+    async def run() -> None:
+        for limits in (Limits(), Limits(reads_ahead=False)):
+            server = await serve(late, host="127.0.0.1", port=0, limits=limits)
+            idle = len(asyncio.all_tasks())
+            _, writer = await connect(server, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\nhalf")
+            await writer.drain()
+            writer.close()
+            async with asyncio.timeout(5):
+                while len(asyncio.all_tasks()) > idle or not server._web.requests_count:
+                    await asyncio.sleep(0.01)
+            await server.close(1)
+
+    async def late(request: Request) -> Answer:
+        if request.receive is not None:
+            await request.receive()
+        return Response(200, request.body)
+
+    uvloop.run(run())
