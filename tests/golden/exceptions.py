@@ -40,7 +40,7 @@ EXCEPTIONS: Mapping[tuple[str, int], str] = {
     ("strategic-merge", 10): _DIRECTIVES,
     ("strategic-merge", 12): "one write less before it: its generation; and a deletion beside a merge is carried out",
     ("strategic-merge", 13): "follows from the step before it",
-    ("update-immutable", 8): "the recorded body has another server's controller-uid, and no labels with a prefix as since v1.27",
+    ("update-immutable", 8): "the recorded body has another server's controller-uid, and no labels as since v1.27",
     ("update-immutable", 14): _NOT_RECORDED_HERE,
     ("update-immutable", 15): _NOT_RECORDED_HERE,
     ("update-immutable", 19): _NOT_RECORDED_HERE,

@@ -9,8 +9,8 @@ from typing import Any
 
 from kubepy.api import names
 from kubepy.api.errors import FieldError, forbidden, invalid, required, too_long
+from kubepy.api.json_text import parse_json
 from kubepy.api.meta import Object
-from kubepy.api.schemas import parse_json
 from kubepy.api.validation.equality import same
 from kubepy.api.validation.meta import immutable, together, validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
