@@ -205,6 +205,8 @@ def _mode_faults(config: SecurityConfig) -> Iterator[str]:
 
 
 def _config_file_faults(config: SecurityConfig, issuers: tuple[str, ...]) -> Iterator[str]:
+    if config.oidc_issuer_url in issuers:
+        yield f"--oidc-issuer-url {config.oidc_issuer_url}: URL must not overlap with disallowed issuers: {[*issuers]}"
     if path := config.authentication_config:
         yield from _file_faults(
             "authentication-config",

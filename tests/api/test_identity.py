@@ -13,7 +13,7 @@ import yaml
 
 from kubepy.lib import kubeconfig, pki
 from tests.api.serving import Api, api_server
-from tests.openid_provider import CLIENT, OpenIdProvider, openid_provider
+from tests.openid_provider import ACCESS_TOKEN, CLIENT, OpenIdProvider, openid_provider
 from tests.webhook_server import WebhookServer, webhook_server
 
 Object = dict[str, Any]
@@ -89,6 +89,21 @@ def test_a_token_of_the_provider_names_its_user(tmp_path: Path) -> None:
 
     flags = {"oidc_groups_claim": "roles", "oidc_groups_prefix": "oidc:", "oidc_required_claim": required}
     with_provider(tmp_path, on_team, **flags)
+
+
+def test_groups_that_are_elsewhere_are_fetched(tmp_path: Path) -> None:
+    async def story(api: Api, provider: OpenIdProvider) -> None:
+        def token(query: str = "", access: str = ACCESS_TOKEN) -> str:
+            place = {"endpoint": f"{provider.url}/groups{query}", "access_token": access}
+            return provider.token(_claim_names={"roles": "src"}, _claim_sources={"src": place})
+
+        found = await who(api, token())
+        assert isinstance(found, dict)
+        assert found["groups"] == ["far", "away", "system:authenticated"]
+        assert await who(api, token(access="guessed")) == 401
+        assert await who(api, token("?aud=others")) == 401
+
+    with_provider(tmp_path, story, oidc_groups_claim="roles")
 
 
 def test_keys_that_rotate_are_fetched_again(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 
 from kubepy.apiserver.authn.base import Authenticated, Refused
+from kubepy.apiserver.authn.distributed_claims import expand
 from kubepy.apiserver.authn.jwt_claims import user_of
 from kubepy.apiserver.authn.jwt_settings import JwtIssuer
 from kubepy.apiserver.authn.provider_keys import ProviderError, ProviderKeys
@@ -27,33 +28,43 @@ class JwtTokens:
 
     def __init__(self, issuer: JwtIssuer) -> None:
         self._issuer = issuer
+        self._others: dict[str, ProviderKeys] = {}
+        """Keys of issuers of groups that our tokens only point to."""
         self._keys = ProviderKeys(issuer.url, ca=issuer.ca, discovery_url=issuer.discovery_url)
 
     async def authenticate_token(self, token: str, audiences: Collection[str]) -> Authenticated | None:
         """The user of a token that the issuer signed for one of its audiences. Raises Refused."""
         if unverified_issuer(token) != self._issuer.url:
             return None
-        try:
-            claims = await self._verified(token)
-        except (ProviderError, jwt.PyJWTError) as fault:
-            raise Refused(f"oidc: verify token: {fault}") from fault
-        check_claims(self._issuer, claims, time.time())
+        claims = await self._verified(token, self._keys)
+        if self._issuer.groups.claim:
+            claims = await expand(claims, self._issuer.groups.claim, ca=self._issuer.ca, verify=self._verify_other)
         return Authenticated(user_of(self._issuer, claims))
 
-    async def _verified(self, token: str) -> Claims:
-        header = jwt.get_unverified_header(token)
-        if header.get("alg") not in self._issuer.algorithms:
-            supported = " ".join(self._issuer.algorithms)
-            raise Refused(
-                f'oidc: verify token: oidc: id token signed with unsupported algorithm, expected ["{supported}"] got '
-                f'"{header.get("alg")}"'
-            )
-        claims = self._decoded(token, header, self._keys.known(header.get("kid")))
-        if claims is None:
-            await self._keys.fetch()
-            claims = self._decoded(token, header, self._keys.known(header.get("kid")))
+    async def _verify_other(self, token: str, url: str) -> Claims:
+        """The claims of a token that another issuer, which a token of ours named, has signed for our audiences."""
+        keys = self._others.setdefault(url, ProviderKeys(url, ca=self._issuer.ca))
+        return await self._verified(token, keys)
+
+    async def _verified(self, token: str, keys: ProviderKeys) -> Claims:
+        """The claims of a token that is good now and meant for us. Raises Refused."""
+        try:
+            header = jwt.get_unverified_header(token)
+            if header.get("alg") not in self._issuer.algorithms:
+                supported = " ".join(self._issuer.algorithms)
+                raise Refused(
+                    f'oidc: verify token: oidc: id token signed with unsupported algorithm, expected ["{supported}"] '
+                    f'got "{header.get("alg")}"'
+                )
+            claims = self._decoded(token, header, keys.known(header.get("kid")))
+            if claims is None:
+                await keys.fetch()
+                claims = self._decoded(token, header, keys.known(header.get("kid")))
+        except (ProviderError, jwt.PyJWTError) as fault:
+            raise Refused(f"oidc: verify token: {fault}") from fault
         if claims is None:
             raise Refused("oidc: verify token: failed to verify signature: failed to verify id token signature")
+        check_claims(self._issuer, claims, time.time())
         return claims
 
     @staticmethod

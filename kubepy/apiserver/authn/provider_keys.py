@@ -85,18 +85,7 @@ class ProviderKeys:
         return found
 
     async def _get(self, url: str) -> dict[str, Any]:
-        target = Target(url=url, ca=self._ca)
-        try:
-            async with (
-                asyncio.timeout(_WITHIN_S),
-                aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client_tls(target))) as session,
-                session.get(url, headers={"Accept": "application/json"}) as reply,
-            ):
-                body = await reply.content.read(_MOST)
-        except (aiohttp.ClientError, OSError, TimeoutError) as fault:
-            raise ProviderError(f'Get "{url}": {faults.of_way(target, fault, _authority(url))}') from fault
-        if reply.status != 200:
-            raise ProviderError(f"{reply.status} {reply.reason}: {body[:256].decode(errors='replace')}")
+        body = await fetch(url, ca=self._ca)
         try:
             found = orjson.loads(body)
         except orjson.JSONDecodeError as fault:
@@ -104,6 +93,23 @@ class ProviderKeys:
         if not isinstance(found, dict):
             raise ProviderError(f"oidc: the answer of {url} is no object")
         return found
+
+
+async def fetch(url: str, *, ca: bytes, headers: Mapping[str, str] | None = None) -> bytes:
+    """What is at the URL, of a server whose certificate ends in `ca`, or the system's. Raises ProviderError."""
+    target = Target(url=url, ca=ca)
+    try:
+        async with (
+            asyncio.timeout(_WITHIN_S),
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client_tls(target))) as session,
+            session.get(url, headers={"Accept": "application/json", **(headers or {})}) as reply,
+        ):
+            body = await reply.content.read(_MOST)
+    except (aiohttp.ClientError, OSError, TimeoutError) as fault:
+        raise ProviderError(f'Get "{url}": {faults.of_way(target, fault, _authority(url))}') from fault
+    if reply.status != 200:
+        raise ProviderError(f"{reply.status} {reply.reason}: {body[:256].decode(errors='replace')}")
+    return body
 
 
 def keys_of(document: Mapping[str, Any]) -> tuple[Key, ...]:
