@@ -36,12 +36,15 @@ class Overload:
         self.deadlines = Deadlines(config.request_timeout_s) if config.request_timeout_s else None
         self.flow: FlowControl | None = None
         self.plain: MaxInFlight | None = None
+        # Workers share the server's seats: connections are spread over them, and each counts its own.
+        reading = -(-config.max_requests_inflight // config.workers)
+        mutating = -(-config.max_mutating_requests_inflight // config.workers)
         if config.enable_priority_and_fairness:
-            levels = Levels(config.max_requests_inflight + config.max_mutating_requests_inflight)
+            levels = Levels(reading + mutating)
             levels.configure((), (), perf_counter())
             self.flow = FlowControl(levels, _sizes(engine))
         else:
-            self.plain = MaxInFlight(config.max_requests_inflight, config.max_mutating_requests_inflight)
+            self.plain = MaxInFlight(reading, mutating)
         self._lookup: Lookup = engine.lookup
         self._clock = clock
         self._seen: tuple[int, int] | None = None

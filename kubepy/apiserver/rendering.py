@@ -4,6 +4,7 @@ Bytes are decoded only for a form that needs it. Lists of bytes are joined, neve
 Source: apiserver pkg/endpoints/handlers/response.go, handlers/responsewriters.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ from kubepy.apiserver.warning_headers import warning_headers
 from kubepy.lib.http import Response
 from kubepy.storage.cache import CachedObject
 
+_YAML_THREAD_FROM = 20
+"""Objects from which a list is written as YAML beside the loop."""
 _NO_CACHE = {"Cache-Control": "no-cache, private"}
 
 
@@ -155,7 +158,10 @@ async def respond_list(served: Served, ctx: Context, page: Page) -> Response:
         return Response(200, _join(served, page), headers=_NO_CACHE)
     found = await conversion.read(served, [decode_stored(entry.data) for entry in page.objects])
     objects = [conversion.from_storage(served, obj) for obj in found if matches_late(served, page.late, obj)]
-    return respond(_list_in_shape(served, ctx, objects, _list_meta(page)), form)
+    made = _list_in_shape(served, ctx, objects, _list_meta(page))
+    if form.yaml and len(objects) > _YAML_THREAD_FROM:  # it takes long, and others are to be answered meanwhile
+        return await asyncio.to_thread(respond, made, form)
+    return respond(made, form)
 
 
 def _list_meta(page: Page) -> dict[str, Any]:
