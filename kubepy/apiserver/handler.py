@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Container
 from time import perf_counter
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from multidict import CIMultiDict
 
@@ -24,7 +24,7 @@ from kubepy.apiserver.rendering import respond_error, with_warnings
 from kubepy.apiserver.request_info import RequestInfo, parse_request_info
 from kubepy.lib import log
 from kubepy.lib.clock import Clock
-from kubepy.lib.http import Answer, Request, Response
+from kubepy.lib.http import Answer, Request, Response, Stream
 from kubepy.lib.http_limits import BODY_LIMIT, BodyTooLarge, BrokenBody
 from kubepy.storage.base import TooLarge, Unavailable
 
@@ -169,6 +169,14 @@ class Chain:
         return negotiate(request.headers, params)
 
 
+@runtime_checkable
+class CatchesUp(Protocol):
+    """A stream that begins with what is there: a watch."""
+
+    def when_caught_up(self, tell: Callable[[], None]) -> None:
+        """`tell` is called once, when what was there has been taken or nobody wants it."""
+
+
 class _Passage:
     """What a request holds while it is under way."""
 
@@ -198,7 +206,9 @@ def _audit_id() -> str:
 
 
 def _complete(answer: Answer, passage: _Passage) -> None:
-    """Adds the headers that every answer has; the seats are kept until a whole answer has been taken by the peer."""
+    """Adds the headers that every answer has; the seats are kept until the peer has taken a whole
+    answer, or what a watch begins with.
+    """
     headers = answer.headers
     kept: CIMultiDict[str] | dict[str, str] = headers if isinstance(headers, CIMultiDict) else dict(headers)
     kept["Audit-Id"] = _audit_id()
@@ -207,6 +217,8 @@ def _complete(answer: Answer, passage: _Passage) -> None:
         kept.update(ticket.headers)
         if isinstance(answer, Response):
             answer.on_sent = passage.release
+        elif isinstance(answer, Stream) and isinstance(answer.chunks, CatchesUp):
+            answer.chunks.when_caught_up(passage.release)
         else:
-            ticket.release()
+            passage.release()
     answer.headers = kept

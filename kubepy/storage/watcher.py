@@ -30,6 +30,7 @@ class Watcher(Generic[Item, Batch]):
         "_cut_off",
         "_encode",
         "_ended",
+        "_on_caught_up",
         "_on_close",
         "_pack",
         "_take",
@@ -58,6 +59,7 @@ class Watcher(Generic[Item, Batch]):
         self._buffered_bytes = 0
         self._cut_off = False
         self._ended = False
+        self._on_caught_up: Callable[[], None] | None = None
         self._on_close: Callable[[Watcher[Item, Batch]], None] | None = None
         self._take: Callable[[Batch], bool] | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -121,7 +123,7 @@ class Watcher(Generic[Item, Batch]):
 
     async def aclose(self) -> None:
         """The consumer is done."""
-        self._backlog = None
+        self._caught_up()
         self._buffer.clear()
         self.end()
 
@@ -136,8 +138,21 @@ class Watcher(Generic[Item, Batch]):
             size += len(event.object.data)
             if size > _BACKLOG_BYTES:
                 return items
-        self._backlog = None
+        self._caught_up()
         return items
+
+    def when_caught_up(self, tell: Callable[[], None]) -> None:
+        """`tell` is called once, when the backlog has been handed out or the consumer is done."""
+        if self._backlog is None:
+            tell()
+        else:
+            self._on_caught_up = tell
+
+    def _caught_up(self) -> None:
+        self._backlog = None
+        tell, self._on_caught_up = self._on_caught_up, None
+        if tell is not None:
+            tell()
 
 
 ByteWatcher = Watcher[bytes, bytes]

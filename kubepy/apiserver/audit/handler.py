@@ -6,7 +6,8 @@ Source: apiserver pkg/endpoints/filters/audit.go.
 """
 
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from multidict import CIMultiDict
@@ -65,23 +66,38 @@ class Auditor:
         self._tell(record, verdict, RECEIVED, None)
         if isinstance(answer, Stream):
             self._tell(record, verdict, STARTED, answer)
-            answer.chunks = self._followed(answer.chunks, record, verdict, answer)
+            answer.chunks = _Followed(answer.chunks, partial(self._tell, record, verdict, COMPLETE, answer))
         else:
             self._tell(record, verdict, COMPLETE, answer)
         return answer
-
-    async def _followed(
-        self, chunks: AsyncIterator[bytes], record: Record, verdict: Verdict, answer: Answer
-    ) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in chunks:
-                yield chunk
-        finally:
-            if close := getattr(chunks, "aclose", None):
-                await close()
-            self._tell(record, verdict, COMPLETE, answer)
 
     def _tell(self, record: Record, verdict: Verdict, stage: str, answer: Answer | None) -> None:
         if stage not in verdict.omit_stages:
             now = record.received if stage == RECEIVED else self._clock.now()
             self._sink.write(make_event(record, verdict, stage, now, answer))
+
+
+class _Followed:
+    """A stream's chunks; `ended` is called once when it ends, whether anybody read it or not, unlike a generator's."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], ended: Callable[[], None]) -> None:
+        self._chunks = chunks
+        self._ended: Callable[[], None] | None = ended
+
+    def __aiter__(self) -> "_Followed":
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._chunks)
+        except StopAsyncIteration:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """The consumer is done."""
+        if close := getattr(self._chunks, "aclose", None):
+            await close()
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended()

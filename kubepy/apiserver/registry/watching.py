@@ -104,6 +104,10 @@ class _Timed:
         assert isinstance(batch, bytes)
         return batch
 
+    def when_caught_up(self, tell: Callable[[], None]) -> None:
+        """`tell` is called once, when what was there at the start has been taken or nobody wants it."""
+        self._watcher.when_caught_up(tell)
+
     async def aclose(self) -> None:
         """The consumer is done."""
         self._timer.cancel()

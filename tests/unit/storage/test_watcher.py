@@ -141,3 +141,27 @@ def test_what_is_not_taken_is_iterated_over_in_its_place() -> None:
         waiting.cancel()
 
     asyncio.run(main())
+
+
+def test_it_tells_when_the_backlog_has_been_taken_or_nobody_wants_it() -> None:
+    async def main() -> None:
+        told: list[str] = []
+        big = [WatchEvent("ADDED", cached(f"p{i}")) for i in range(4)]
+        for event in big:
+            event.object.data = b"x" * 200_000
+        taken, left = watcher(big), watcher(big)
+        taken.when_caught_up(lambda: told.append("taken"))
+        left.when_caught_up(lambda: told.append("left"))
+        await anext(taken)
+        assert told == []
+        await anext(taken)
+        taken.push(b"live", 1)
+        await anext(taken)
+        assert told == ["taken"]
+        await left.aclose()
+        await taken.aclose()
+        assert told == ["taken", "left"]
+        left.when_caught_up(lambda: told.append("late"))
+        assert told[-1] == "late"
+
+    asyncio.run(main())

@@ -166,6 +166,36 @@ def test_a_stream_is_told_at_its_start_and_its_end() -> None:
     assert events[0]["verb"] == "watch"
 
 
+def test_a_stream_that_nobody_reads_is_closed_and_told_of() -> None:
+    class Chunks:
+        closed = False
+
+        def __aiter__(self) -> "Chunks":
+            return self
+
+        async def __anext__(self) -> bytes:
+            return b"a"
+
+        async def aclose(self) -> None:
+            self.closed = True
+
+    sink, chunks = Sink(), Chunks()
+
+    async def serve(request: Request) -> Answer:
+        return Stream(chunks)
+
+    async def main() -> None:
+        policy = parse_policy(rules("- {level: Metadata}"))
+        auditor = Auditor(serve, policy, sink, Authorization([AlwaysAllow()]))
+        found = await auditor.handle(Request("GET", "/api/v1/pods", "watch=true"))
+        assert isinstance(found, Stream)
+        await found.chunks.aclose()  # type: ignore[attr-defined]  # as the server closes what it does not send
+
+    asyncio.run(main())
+    assert chunks.closed
+    assert sink.events[-1]["stage"] == "ResponseComplete"
+
+
 def test_what_the_policy_leaves_out_is_not_written() -> None:
     assert audit(rules("- {level: None}"), Request("GET", "/version"), Response())[0] == []
 
