@@ -192,6 +192,9 @@ def test_while_etcd_is_away_reads_of_the_cache_go_on_and_others_time_out(tmp_pat
                 etcd.process.send_signal(signal.SIGCONT)
                 async with session.get(f"{MAPS}/a") as answer:
                     assert answer.status == 200
+                async with session.get("/metrics") as answer:
+                    created = 'etcd_request_duration_seconds_count{group="",operation="create",resource="configmaps"}'
+                    assert created in await answer.text()
         finally:
             etcd.process.send_signal(signal.SIGCONT)
             etcd.kill()

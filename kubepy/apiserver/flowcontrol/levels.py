@@ -5,8 +5,8 @@ until its last request has ended. The mandatory levels and schemas are there whe
 Source: apiserver pkg/util/flowcontrol/apf_controller.go.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 from kubepy.api import flow_objects
 from kubepy.apiserver.authn.user import UserInfo
@@ -18,8 +18,11 @@ from kubepy.apiserver.flowcontrol.seat_shares import Bounds, Demand
 from kubepy.apiserver.flowcontrol.shuffle_sharding import deal, flow_hash
 from kubepy.apiserver.flowcontrol.tally import Tally
 from kubepy.apiserver.request_info import RequestInfo
+from kubepy.lib import log
 
 Object = Mapping[str, Any]
+Made = TypeVar("Made")
+_log = log.get(__name__)
 _KNOWN_FLOWS: Final = 4096
 LEVEL_HEADER: Final = "X-Kubernetes-PF-PriorityLevel-UID"
 SCHEMA_HEADER: Final = "X-Kubernetes-PF-FlowSchema-UID"
@@ -87,7 +90,7 @@ class Levels:
     def configure(self, levels: Iterable[Object], schemas: Iterable[Object], now: float) -> None:
         """Takes over what the objects say."""
         wanted = {obj["metadata"]["name"]: obj for obj in flow_objects.priority_levels() if _is_mandatory(obj)}
-        wanted |= {obj["metadata"]["name"]: obj for obj in levels}
+        wanted |= {obj["metadata"]["name"]: obj for obj in levels if _made(_queuing, obj["spec"], obj) is not None}
         for name, level in tuple(self.by_name.items()):
             level.is_quiescing = name not in wanted
             if level.is_quiescing and level.queues.is_idle:
@@ -97,7 +100,8 @@ class Levels:
         self._share()
         compiled = {obj["metadata"]["name"]: obj for obj in flow_objects.flow_schemas() if _is_mandatory(obj)}
         compiled |= {obj["metadata"]["name"]: obj for obj in schemas}
-        self.schemas = ordered(schema for schema in map(compile_schema, compiled.values()) if schema.level in wanted)
+        made = (_made(compile_schema, obj, obj) for obj in compiled.values())
+        self.schemas = ordered(schema for schema in made if schema is not None and schema.level in wanted)
         self._flows.clear()
 
     def _take(self, name: str, obj: Object, now: float) -> None:
@@ -124,6 +128,15 @@ class Levels:
         limits = seat_shares.allocate([level.bounds for level in levels], [level.demand for level in levels])
         for level, limit in zip(levels, limits, strict=True):
             level.queues.limit = limit
+
+
+def _made(make: Callable[[Object], Made], part: Object, obj: Object) -> Made | None:
+    """What `make` makes of a part of an object; None, told in the log, when it is broken: another server stored it."""
+    try:
+        return make(part)
+    except (KeyError, TypeError, AttributeError) as fault:
+        _log.warning("flow control object ignored", name=obj["metadata"]["name"], error=repr(fault))
+        return None
 
 
 def _is_mandatory(obj: Object) -> bool:

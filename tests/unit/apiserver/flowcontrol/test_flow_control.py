@@ -267,3 +267,11 @@ def test_a_level_that_is_gone_goes_on_until_its_last_request_has_ended() -> None
         assert set(flow.levels.by_name) == {"exempt", "catch-all"}
 
     on_loop(test)
+
+
+def test_broken_objects_are_ignored() -> None:
+    broken: list[dict[str, Any]] = [{"metadata": {"name": "broken"}, "spec": {}}]
+    levels = Levels(600)
+    levels.configure([*flow_objects.priority_levels(), *broken], [*flow_objects.flow_schemas(), *broken], 0.0)
+    assert "broken" not in levels.by_name
+    assert len(levels.schemas) == 13
