@@ -58,6 +58,8 @@ class Asker:
             async with asyncio.timeout(10):
                 lines = b"".join([chunk async for chunk in answer.chunks]).splitlines()
             return Told(answer.status, [orjson.loads(line) for line in lines], CIMultiDict(answer.headers))
+        if answer.on_sent is not None:
+            answer.on_sent()
         raw = answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
         parsed = orjson.loads(raw) if answer.content_type == "application/json" and raw else raw.decode()
         return Told(answer.status, parsed, CIMultiDict(answer.headers))
