@@ -46,10 +46,10 @@ def create_priority_class(obj: Object) -> list[FieldError]:
 
 
 def update_priority_class(new: Object, old: Object) -> list[FieldError]:
-    """Faults of a changed PriorityClass. Upstream spells the path of the value with a capital."""
+    """Faults of a changed PriorityClass: its value and what it may push out stay."""
     errors = validate_metadata_update(new, old)
     if (new.get("value") or 0) != (old.get("value") or 0):
-        errors.append(forbidden("Value", "may not be changed in an update."))
+        errors.append(forbidden("value", "may not be changed in an update."))
     return errors + unchanged(new.get("preemptionPolicy"), old.get("preemptionPolicy"), "preemptionPolicy")
 
 

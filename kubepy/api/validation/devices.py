@@ -1,16 +1,14 @@
-"""Rules of dynamic resource allocation: claims and their templates, classes, slices, taint rules.
+"""Rules of dynamic resource allocation: claims and their templates, classes, taint rules.
 
 Expressions are judged for presence and length, not compiled.
 Source: pkg/apis/resource/validation/validation.go.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from kubepy.api import names
-from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required, too_long, too_many
+from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required, too_long
 from kubepy.api.meta import Object
-from kubepy.api.validation.affinity import validate_node_selector
 from kubepy.api.validation.checks import (
     checked,
     duplicates,
@@ -22,42 +20,21 @@ from kubepy.api.validation.checks import (
     unchanged,
     validate_conditions,
 )
+from kubepy.api.validation.device_checks import EFFECTS, driver, each, taint, unique
 from kubepy.api.validation.meta import (
     NameCheck,
     validate_metadata,
     validate_metadata_update,
     validate_template_metadata,
 )
+from kubepy.api.validation.resources import is_extended
 from kubepy.api.validation.rules import Rules
 
 _GROUP = "resource.k8s.io"
 _MOST = 32
 _MOST_CONSUMERS = 256
-_MOST_DEVICES = 128
 _MOST_ALTERNATIVES = 8
 _EXPRESSION_LIMIT = 10 * 1024
-_POOL_NAME_LIMIT = 253
-_EFFECTS = ("NoExecute", "NoSchedule", "None")
-
-ItemRule = Callable[[Any, str], list[FieldError]]
-
-
-def _each(items: Sequence[Any] | None, path: str, most: int, rule: ItemRule) -> list[FieldError]:
-    items = items or ()
-    errors = [too_many(path, len(items), most)] if len(items) > most else []
-    for index, item in enumerate(items):
-        errors += rule(item, f"{path}[{index}]")
-    return errors
-
-
-def _unique(items: Sequence[Object] | None, path: str, field: str) -> list[FieldError]:
-    values = [item.get(field) for item in items or ()]
-    return [duplicate(f"{path}[{index}].{field}", values[index]) for index in duplicates(values)]
-
-
-def _driver(name: str | None, path: str) -> list[FieldError]:
-    errors = named(name, path, names.is_dns1123_subdomain)
-    return [*errors, too_long(path, 63)] if len(name or "") > 63 else errors
 
 
 def _selector(selector: Object, path: str) -> list[FieldError]:
@@ -76,7 +53,7 @@ def _configuration(configuration: Object, path: str) -> list[FieldError]:
     opaque = configuration.get("opaque")
     if opaque is None:
         return [required(f"{path}.opaque")]
-    errors = _driver(opaque.get("driver"), f"{path}.opaque.driver")
+    errors = driver(opaque.get("driver"), f"{path}.opaque.driver")
     parameters = opaque.get("parameters")
     if parameters is None:
         errors.append(required(f"{path}.opaque.parameters"))
@@ -95,17 +72,15 @@ def _toleration(toleration: Object, path: str) -> list[FieldError]:
         errors += checked(value, f"{path}.value", names.is_label_value)
     else:
         errors += one_of_required(operator, f"{path}.operator", ("Equal", "Exists"))
-    if not key and operator != "Exists":
-        errors.append(required(f"{path}.key"))
     if effect := toleration.get("effect"):
-        errors += one_of(effect, f"{path}.effect", _EFFECTS[:2])
+        errors += one_of(effect, f"{path}.effect", EFFECTS)
     return errors
 
 
 def _exact(request: Object, path: str) -> list[FieldError]:
     mode, count = request.get("allocationMode"), request.get("count") or 0
     errors = named(request.get("deviceClassName"), f"{path}.deviceClassName", names.is_dns1123_subdomain)
-    errors += _each(request.get("selectors"), f"{path}.selectors", _MOST, _selector)
+    errors += each(request.get("selectors"), f"{path}.selectors", _MOST, _selector)
     if mode == "All":
         if count:
             why = "must not be specified when allocationMode is 'All'"
@@ -115,11 +90,15 @@ def _exact(request: Object, path: str) -> list[FieldError]:
             errors.append(invalid(f"{path}.count", count, "must be greater than zero"))
     else:
         errors.append(not_supported(f"{path}.allocationMode", mode or "", ("All", "ExactCount")))
-    return errors + _each(request.get("tolerations"), f"{path}.tolerations", 16, _toleration)
+    return errors + each(request.get("tolerations"), f"{path}.tolerations", 16, _toleration)
 
 
 def _alternative(request: Object, path: str) -> list[FieldError]:
     return named(request.get("name"), f"{path}.name", names.is_dns1123_label) + _exact(request, path)
+
+
+def _unique_names(items: Sequence[Object] | None, path: str) -> list[FieldError]:
+    return unique([item.get("name") for item in items or ()], path)
 
 
 def _request(request: Object, path: str) -> list[FieldError]:
@@ -133,8 +112,8 @@ def _request(request: Object, path: str) -> list[FieldError]:
     if not alternatives:
         return [*errors, required(path, "exactly one of `exactly` or `firstAvailable` is required")]
     at = f"{path}.firstAvailable"
-    errors += _each(alternatives, at, _MOST_ALTERNATIVES, _alternative)
-    return errors + _unique(alternatives, at, "name")
+    errors += each(alternatives, at, _MOST_ALTERNATIVES, _alternative)
+    return errors + _unique_names(alternatives, at)
 
 
 def _named_requests(requests: Sequence[str] | None, path: str, known: set[str]) -> list[FieldError]:
@@ -148,7 +127,9 @@ def _named_requests(requests: Sequence[str] | None, path: str, known: set[str]) 
 
 def _claim_devices(devices: Object, path: str) -> list[FieldError]:
     requests = devices.get("requests") or []
-    errors = _each(requests, f"{path}.requests", _MOST, _request) + _unique(requests, f"{path}.requests", "name")
+    errors = each(requests, f"{path}.requests", _MOST, _request) + unique(
+        [item.get("name") for item in requests or ()], f"{path}.requests"
+    )
     known = {request.get("name", "") for request in requests}
     known |= {
         f"{request.get('name')}/{option.get('name')}"
@@ -169,8 +150,8 @@ def _claim_devices(devices: Object, path: str) -> list[FieldError]:
     def configuration(item: Object, at: str) -> list[FieldError]:
         return _named_requests(item.get("requests"), f"{at}.requests", known) + _configuration(item, at)
 
-    errors += _each(devices.get("constraints"), f"{path}.constraints", _MOST, constraint)
-    return errors + _each(devices.get("config"), f"{path}.config", _MOST, configuration)
+    errors += each(devices.get("constraints"), f"{path}.constraints", _MOST, constraint)
+    return errors + each(devices.get("config"), f"{path}.config", _MOST, configuration)
 
 
 def create_claim(obj: Object) -> list[FieldError]:
@@ -192,7 +173,7 @@ def claim_status(new: Object, old: Object) -> list[FieldError]:
     """Faults of a ResourceClaim's status: who has it reserved keeps what is allocated."""
     status, before = status_of(new), status_of(old)
     consumers, path = status.get("reservedFor") or [], "status.reservedFor"
-    errors = validate_metadata_update(new, old) + _each(consumers, path, _MOST_CONSUMERS, _consumer)
+    errors = validate_metadata_update(new, old) + each(consumers, path, _MOST_CONSUMERS, _consumer)
     uids = [consumer.get("uid") for consumer in consumers]
     errors += [duplicate(f"{path}[{index}].uid", uids[index]) for index in duplicates(uids)]
     if consumers and status.get("allocation") is None:
@@ -226,85 +207,17 @@ def create_class(obj: Object) -> list[FieldError]:
     """Faults of a new DeviceClass."""
     spec = spec_of(obj)
     errors = validate_metadata(obj, False, names.is_dns1123_subdomain)
-    errors += _each(spec.get("selectors"), "spec.selectors", _MOST, _selector)
-    errors += _each(spec.get("config"), "spec.config", _MOST, _configuration)
-    if name := spec.get("extendedResourceName"):
-        errors += checked(name, "spec.extendedResourceName", names.is_qualified_name)
+    errors += each(spec.get("selectors"), "spec.selectors", _MOST, _selector)
+    errors += each(spec.get("config"), "spec.config", _MOST, _configuration)
+    name = spec.get("extendedResourceName")
+    if name is not None and not is_extended(name):
+        errors.append(invalid("spec.extendedResourceName", name, "must be a valid extended resource name"))
     return errors
 
 
 def update_class(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed DeviceClass."""
     return validate_metadata_update(new, old) + create_class(new)
-
-
-_WHERE = ("nodeName", "nodeSelector", "allNodes", "perDeviceNodeSelection")
-
-
-def _taint(taint: Object, path: str) -> list[FieldError]:
-    errors = named(taint.get("key"), f"{path}.key", names.is_qualified_name)
-    if value := taint.get("value"):
-        errors += checked(value, f"{path}.value", names.is_label_value)
-    return errors + one_of_required(taint.get("effect"), f"{path}.effect", _EFFECTS)
-
-
-def _device(device: Object, path: str) -> list[FieldError]:
-    errors = named(device.get("name"), f"{path}.name", names.is_dns1123_label)
-    for name, attribute in (device.get("attributes") or {}).items():
-        if len([value for value in attribute.values() if value is not None]) != 1:
-            at = f"{path}.attributes[{name}]"
-            errors.append(required(at, "exactly one value must be specified") if not attribute else
-                          invalid(at, attribute, "exactly one value must be specified"))  # fmt: skip
-    return errors + _each(device.get("taints"), f"{path}.taints", 16, _taint)
-
-
-def _pool(pool: Object, path: str) -> list[FieldError]:
-    name = pool.get("name") or ""
-    errors: list[FieldError] = []
-    if not name:
-        errors.append(required(f"{path}.name"))
-    else:
-        if len(name) > _POOL_NAME_LIMIT:
-            errors.append(too_long(f"{path}.name", _POOL_NAME_LIMIT))
-        for part in name.split("/"):
-            errors += checked(part, f"{path}.name", names.is_dns1123_subdomain)
-    if (pool.get("resourceSliceCount") or 0) <= 0:
-        why = "must be greater than zero"
-        errors.append(invalid(f"{path}.resourceSliceCount", pool.get("resourceSliceCount") or 0, why))
-    if (pool.get("generation") or 0) < 0:
-        errors.append(invalid(f"{path}.generation", pool["generation"], "must be greater than or equal to zero"))
-    return errors
-
-
-def _validate_slice(spec: Object) -> list[FieldError]:
-    errors = _driver(spec.get("driver"), "spec.driver") + _pool(spec.get("pool") or {}, "spec.pool")
-    chosen = [field for field in _WHERE if spec.get(field) not in (None, "", False)]
-    if len(chosen) != 1:
-        fields = ", ".join(f"`{field}`" for field in _WHERE)
-        why = f"exactly one of {fields} is required"
-        text = f"{why}, but multiple fields are set" if chosen else why
-        errors.append(invalid("spec", spec, text) if chosen else required("spec", text))
-    if spec.get("nodeName"):
-        errors += checked(spec["nodeName"], "spec.nodeName", names.is_dns1123_subdomain)
-    if spec.get("nodeSelector") is not None:
-        errors += validate_node_selector(spec["nodeSelector"], "spec.nodeSelector")
-    errors += _each(spec.get("devices"), "spec.devices", _MOST_DEVICES, _device)
-    return errors + _unique(spec.get("devices"), "spec.devices", "name")
-
-
-def create_slice(obj: Object) -> list[FieldError]:
-    """Faults of a new ResourceSlice."""
-    return validate_metadata(obj, False, names.is_dns1123_subdomain) + _validate_slice(spec_of(obj))
-
-
-def update_slice(new: Object, old: Object) -> list[FieldError]:
-    """Faults of a changed ResourceSlice: whose it is, and where, stays."""
-    spec, before = spec_of(new), spec_of(old)
-    errors = validate_metadata_update(new, old) + _validate_slice(spec)
-    for field in ("driver", "nodeName", "nodeSelector", "allNodes"):
-        errors += unchanged(spec.get(field), before.get(field), f"spec.{field}")
-    now, then = ((s.get("pool") or {}).get("name") for s in (spec, before))
-    return errors + unchanged(now, then, "spec.pool.name")
 
 
 def create_taint_rule(obj: Object) -> list[FieldError]:
@@ -315,7 +228,7 @@ def create_taint_rule(obj: Object) -> list[FieldError]:
     for field, check in (("driver", names.is_dns1123_subdomain), ("device", names.is_dns1123_label)):
         if selector.get(field) is not None:
             errors += checked(selector[field], f"spec.deviceSelector.{field}", check)
-    return errors + _taint(spec_of(obj).get("taint") or {}, "spec.taint")
+    return errors + taint(spec_of(obj).get("taint") or {}, "spec.taint")
 
 
 def update_taint_rule(new: Object, old: Object) -> list[FieldError]:
@@ -333,6 +246,5 @@ RULES: dict[tuple[str, str], Rules] = {
     (_GROUP, "ResourceClaim"): Rules(create_claim, update_claim, claim_status),
     (_GROUP, "ResourceClaimTemplate"): Rules(create_template, update_template),
     (_GROUP, "DeviceClass"): Rules(create_class, update_class),
-    (_GROUP, "ResourceSlice"): Rules(create_slice, update_slice),
     (_GROUP, "DeviceTaintRule"): Rules(create_taint_rule, update_taint_rule, taint_rule_status),
 }

@@ -18,6 +18,7 @@ from kubepy.api.validation import (
     core,
     core_events,
     crd,
+    device_slices,
     devices,
     discovery,
     events,
@@ -40,8 +41,8 @@ __all__ = ["Rules", "rules_for"]
 
 _MODULES = (
     admission, admission_policies, apiservice, apps, autoscaling, batch, certificates, claims, cluster, config, core,
-    core_events, crd, devices, discovery, events, flowcontrol, migrations, network, node, persistent_volumes,
-    pod_update, policy, quota, rbac, reviews, service, storage,
+    core_events, crd, device_slices, devices, discovery, events, flowcontrol, migrations, network, node,
+    persistent_volumes, pod_update, policy, quota, rbac, reviews, service, storage,
 )  # fmt: skip
 
 _RULES: dict[tuple[str, str], Rules] = {key: rules for module in _MODULES for key, rules in module.RULES.items()}

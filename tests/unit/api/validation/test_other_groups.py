@@ -395,11 +395,13 @@ NEW_FAULTS: list[tuple[str, Object, Causes]] = [
         {"spec.devices.requests": [{"name": "a"}, {"name": "a", "exactly": {"allocationMode": "All", "count": 1}}]},
         {
             ("spec.devices.requests[0]", REQUIRED),
-            ("spec.devices.requests[1].name", DUPLICATE),
+            ("spec.devices.requests[1]", DUPLICATE),
             ("spec.devices.requests[1].exactly.deviceClassName", REQUIRED),
             ("spec.devices.requests[1].exactly.count", INVALID),
         },
     ),
+    ("DeviceClass", {"spec.extendedResourceName": "cpu"}, {("spec.extendedResourceName", INVALID)}),
+    ("DeviceClass", {"spec.extendedResourceName": "a.b/gpu"}, set()),
     ("ResourceSlice", {"spec.allNodes": True}, {("spec", INVALID)}),
 ]
 
@@ -412,7 +414,7 @@ def test_a_fault_is_told_of_at_its_field(kind: str, changes: Object, want: Cause
 ESTABLISHED = {"conditions": [{"type": "Established", "status": "True"}], "storedVersions": ["v1"]}
 CHANGES: list[tuple[str, Object, tuple[str, str]]] = [
     ("RoleBinding", {"roleRef.name": "other"}, ("roleRef", INVALID)),
-    ("PriorityClass", {"value": 11}, ("Value", FORBIDDEN)),
+    ("PriorityClass", {"value": 11}, ("value", FORBIDDEN)),
     ("RuntimeClass", {"handler": "other"}, ("handler", INVALID)),
     ("StorageClass", {"provisioner": "other/x"}, ("provisioner", FORBIDDEN)),
     ("StorageClass", {"parameters": {"a": "b"}}, ("parameters", FORBIDDEN)),
