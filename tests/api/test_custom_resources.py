@@ -354,3 +354,23 @@ def test_objects_of_no_served_version_go_with_their_definition(tmp_path: Path) -
         assert found["items"] == []
 
     on_api(tmp_path, test)
+
+
+def test_metadata_is_that_of_all_objects_also_inside_of_others(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        inner = {"type": "object", "x-kubernetes-embedded-resource": True, "x-kubernetes-preserve-unknown-fields": True}
+        assert (await api.call("POST", DEFINITIONS, definition("widgets", "Widget", spec_schema({"e": inner}))))[
+            0
+        ] == 201
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "odd": 1}, "kept": True}
+        made = widget("w", e=pod)
+        made["metadata"]["odd"] = 2
+        code, found = await api.call("POST", f"{WIDGETS}?fieldValidation=Strict", made)
+        assert code == 400
+        assert found["message"].endswith('unknown field "metadata.odd", unknown field "spec.e.metadata.odd"')
+        _, found = await api.call("POST", WIDGETS, made)
+        assert found["spec"]["e"] == {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "kept": True}
+        made["spec"]["e"]["metadata"] = {"name": 5}
+        assert (await api.call("POST", WIDGETS, made))[0] == 400
+
+    on_api(tmp_path, test)

@@ -56,13 +56,14 @@ class Custom:
 
     def decode(self, obj: Object) -> list[str]:
         """Prunes an object in place; what was unknown, as strict decoding words it. Raises BadRequest."""
-        meta = obj.get("metadata")
+        meta, unknown = obj.get("metadata"), []
         if meta is not None and not isinstance(meta, dict):
             why = f"json: cannot unmarshal {json_type(meta)} into Go struct field .metadata of type v1.ObjectMeta"
             raise schemas.decode_fault(self.row.api_version, self.row.kind, why)
-        if meta:
-            schemas.normalise(definitions.definition(_OBJECT_META), meta, self.row.api_version, self.row.kind)
-        return [f'unknown field "{path}"' for path in structural.prune(self.schema, obj)]
+        for path, inner in structural.metadata_in(self.schema, obj):
+            found = schemas.normalise(_object_meta(), inner, self.row.api_version, self.row.kind)
+            unknown += [fault.replace('"', f'"{path}.', 1) for fault in found]
+        return unknown + [f'unknown field "{path}"' for path in structural.prune(self.schema, obj)]
 
     def typed_schema(self) -> definitions.Schema:
         """The schema with the fields that every object has, as owners of fields are tracked by."""
@@ -116,6 +117,10 @@ class Custom:
             return validate_metadata_update(new, old, standard_finalizers=False) + self.faults(new, old, warnings)
 
         return Rules(create=create, update=update, status=update)
+
+
+def _object_meta() -> definitions.Schema:
+    return definitions.definition(_OBJECT_META)
 
 
 class CompiledRules:

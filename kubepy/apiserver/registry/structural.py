@@ -6,7 +6,7 @@ Messages are upstream's (kube-openapi pkg/validation, apiextensions-apiserver pk
 
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -57,6 +57,24 @@ def _prune_object(schema: Schema, value: dict[str, Any], path: str, *, is_object
             del value[name]
             dropped.append(place)
     return dropped
+
+
+def metadata_in(
+    schema: Schema, value: Any, path: str = "", *, root: bool = True
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The metadata of the object itself and of every object in it, with their paths."""
+    if isinstance(value, dict):
+        meta = value.get("metadata")
+        if (root or schema.get(_EMBEDDED)) and isinstance(meta, dict):
+            yield (f"{path}.metadata" if path else "metadata"), meta
+        others = schema.get("additionalProperties")
+        for name, inner in value.items():
+            known = (schema.get("properties") or {}).get(name, others)
+            if isinstance(known, dict):
+                yield from metadata_in(known, inner, f"{path}.{name}" if path else name, root=False)
+    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+        for index, entry in enumerate(value):
+            yield from metadata_in(schema["items"], entry, f"{path}[{index}]", root=False)
 
 
 def fill_defaults(schema: Schema, value: Any) -> None:
