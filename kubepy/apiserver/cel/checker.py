@@ -17,7 +17,7 @@ import orjson
 
 from kubepy.apiserver.cel import library
 from kubepy.apiserver.cel.errors import CompileError
-from kubepy.apiserver.cel.kinds import Kind, ListOf, MapOf, Object, objects, spec
+from kubepy.apiserver.cel.kinds import Kind, ListOf, MapOf, Object, OptionalOf, objects, spec
 from kubepy.apiserver.cel.registry import DECLARATIONS, OPAQUE, Declaration
 from kubepy.apiserver.cel.syntax import Tree, read
 
@@ -34,6 +34,11 @@ _UNDECLARED = re.compile(
 _LABEL_ONE, _LABEL_MANY = 1, 3
 _SCALARS: Final = {"double": 1, "int": 3, "uint": 4, "bool": 8, "string": 9, "bytes": 12}
 _MESSAGE: Final = 11
+_PLAIN: Final = {
+    "bool": "BOOL", "int": "INT", "uint": "UINT", "double": "DOUBLE", "string": "STRING", "bytes": "BYTES",
+    "dyn": "DYN", "null_type": "NULL", "type": "TYPE", "google.protobuf.Timestamp": "TIMESTAMP",
+    "google.protobuf.Duration": "DURATION",
+}  # fmt: skip
 _KNOWN: Final = ("google.protobuf.Timestamp", "google.protobuf.Duration")
 
 
@@ -43,10 +48,10 @@ class Checker:
     def __init__(self, variables: Mapping[str, Kind]) -> None:
         from cel_expr_python import cel  # 10 MB that an idle server does without
 
-        library.load()
-        config = {**_base(), "variables": [*_type_names(), *({"name": name, **spec(kind)} for name, kind in
-                  variables.items())]}  # fmt: skip
-        self._env = cel.NewEnv(_pool(variables), config=cel.NewEnvConfigFromYaml(orjson.dumps(config).decode()))
+        optional = {name: kind for name, kind in variables.items() if isinstance(kind, OptionalOf)}
+        kinds = {name: _type(kind) for name, kind in variables.items() if name not in optional}
+        config = _with_variables(optional) if optional else _base()
+        self._env = cel.NewEnv(_pool(variables), config=config, variables=kinds)
 
     def check(self, expression: str) -> tuple[Tree, str]:
         """The tree, and the name of the result's type. Raises CompileError."""
@@ -83,8 +88,23 @@ def _variable_alone(found: re.Match[str]) -> str:
 
 
 @cache
-def _base() -> Mapping[str, Any]:
+def _base() -> Any:
+    """What all environments have alike. It takes the library 8 ms to read this: it does so once."""
+    return _with_variables({})
+
+
+def _with_variables(variables: Mapping[str, Kind]) -> Any:
+    """The same, with variables whose kinds can only be told in this form: optional ones."""
+    from cel_expr_python import cel
+
+    named = [{"name": name, **spec(kind)} for name, kind in variables.items()]
+    return cel.NewEnvConfigFromYaml(orjson.dumps({**_config(), "variables": [*_type_names(), *named]}).decode())
+
+
+@cache
+def _config() -> Mapping[str, Any]:
     """The library's functions, and ours in place of those that it has in a form of its own."""
+    library.load()
     declared: dict[str, list[dict[str, Any]]] = {}
     for each in (*DECLARATIONS, *_comparisons()):
         declared.setdefault(each.name, []).append(_overload(each))
@@ -93,6 +113,24 @@ def _base() -> Mapping[str, Any]:
         "extensions": [{"name": name} for name in _EXTENSIONS],
         "functions": [{"name": name, "overloads": overloads} for name, overloads in declared.items()],
     }
+
+
+def _type(kind: Kind) -> Any:
+    """A kind as the library has it."""
+    from cel_expr_python import cel
+
+    return _made(spec(kind), cel.Type)
+
+
+def _made(found: Mapping[str, Any], types: Any) -> Any:
+    name, inner = found["type_name"], [_made(each, types) for each in found.get("params") or ()]
+    if name == "list":
+        return types.List(*inner) if inner else types.LIST
+    if name == "map":
+        return types.Map(*inner) if inner else types.MAP
+    if name in _PLAIN:
+        return getattr(types, _PLAIN[name])
+    return types.AbstractType(name, inner) if name in OPAQUE or inner else types(name)
 
 
 def _comparisons() -> list[Declaration]:
