@@ -46,7 +46,6 @@ def secure(server: ApiServer) -> Security:
         metrics=AdmissionMetrics(server.metrics.registry),
         not_ready_s=config.default_not_ready_toleration_seconds,
         unreachable_s=config.default_unreachable_toleration_seconds,
-        allow_privileged=config.allow_privileged,
         configuration=read_admission(config),
     )
     plugins = build_plugins(config.enable_admission_plugins, config.disable_admission_plugins, tools)

@@ -14,6 +14,7 @@ from typing import Any
 
 from kubepy.api import resources
 from kubepy.api.errors import ApiError, RequestEntityTooLarge
+from kubepy.api.validation.privileged import POD_SPECS
 from kubepy.apiserver import bootstrap, endpoints
 from kubepy.apiserver.aggregation import trust
 from kubepy.apiserver.aggregation.aggregator import Aggregator
@@ -141,6 +142,9 @@ class ApiServer:
     def _configure(self) -> None:
         config = self.config
         self.engine.of(resources.named("events")).strategy.ttl_s = int(config.event_ttl_s)
+        if not config.allow_privileged:
+            for (group, plural), path in POD_SPECS.items():
+                self.engine.of(resources.named(plural, group)).strategy.unprivileged = path
         self.engine.min_request_timeout_s = config.min_request_timeout
 
     def _make_pools(self) -> Pools:

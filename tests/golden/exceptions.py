@@ -24,7 +24,6 @@ EXCEPTIONS: Mapping[tuple[str, int], str] = {
     ("create-pv", 3): _COLUMNS,
     ("create-resourcequota", 3): "the age is the last column since v1.32",
     ("reject-container-values", 21): "an enumeration is refused as not supported since v1.24",
-    ("reject-container-values", 22): "privileged containers are refused by admission, after validation",
     ("reject-services", 9): "the name of a Service may start with a digit since v1.36",
     ("http-edges", 0): _SERVED,
     ("http-edges", 2): _SERVED,

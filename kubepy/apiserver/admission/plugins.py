@@ -46,7 +46,6 @@ from kubepy.apiserver.admission.simple import (
     AlwaysDeny,
     AlwaysPullImages,
     DenyServiceExternalIPs,
-    PrivilegedContainers,
 )
 from kubepy.apiserver.admission.storage_protection import PersistentVolumeClaimResize, StorageObjectInUseProtection
 from kubepy.apiserver.admission.taint_nodes_by_condition import TaintNodesByCondition
@@ -74,7 +73,6 @@ class Tools:
     metrics: AdmissionMetrics
     not_ready_s: int = 300
     unreachable_s: int = 300
-    allow_privileged: bool = True
     configuration: Configuration = field(default_factory=Configuration)
 
     def asker(self) -> Asker:
@@ -159,8 +157,6 @@ def build_plugins(enabled: Sequence[str], disabled: Sequence[str], tools: Tools)
     chosen = [name for name in MAKERS if name not in disabled and (name in enabled or name not in OFF_BY_DEFAULT)]
     made = [MAKERS[name](tools) for name in chosen]
     made.append(PolicyAuthorization(tools.lookup, tools.kinds, tools.authorization))
-    if not tools.allow_privileged:
-        made.append(PrivilegedContainers())
     if tools.authorization.rbac is not None:
         made.append(RbacEscalation(tools.authorization))
     return made

@@ -1,9 +1,8 @@
-"""Plug-ins of a few lines: admit all, deny all, always pull, no external addresses, no privileged containers.
+"""Plug-ins of a few lines: admit all, deny all, always pull, no external addresses.
 
 Source: plugin/pkg/admission/{admit,deny,alwayspullimages}, plugin/pkg/admission/network/denyserviceexternalips.
 """
 
-from kubepy.api.errors import forbidden, invalid_object
 from kubepy.apiserver.admission.attributes import Attributes, forbid
 from kubepy.apiserver.admission.plugin import CREATE, DELETE, PODS, UPDATE, Plugin
 from kubepy.apiserver.authz.pod_references import containers_of
@@ -52,22 +51,3 @@ class DenyServiceExternalIPs(Plugin):
         wanted = set(attributes.new["spec"].get("externalIPs") or ())
         if wanted - set(before.get("externalIPs") or ()):
             raise forbid(attributes, "Use of external IPs is denied by admission control")
-
-
-class PrivilegedContainers(Plugin):
-    """Refuses privileged containers: what --allow-privileged=false means; upstream has it among the pod's rules."""
-
-    name = "PrivilegedContainers"
-    operations = frozenset((CREATE,))
-    targets = frozenset((PODS,))
-
-    async def validate(self, attributes: Attributes) -> None:
-        """Raises Invalid."""
-        faults = []
-        for kind in ("initContainers", "containers"):
-            for index, container in enumerate(attributes.new["spec"].get(kind) or ()):
-                if (container.get("securityContext") or {}).get("privileged"):
-                    path = f"spec.{kind}[{index}].securityContext.privileged"
-                    faults.append(forbidden(path, "disallowed by cluster policy"))
-        if faults:
-            raise invalid_object("", "Pod", attributes.new["metadata"]["name"], faults)

@@ -35,6 +35,8 @@ class Strategy:
     """The status of a new object (with a status subresource, {} if None); the client's is dropped."""
     selectable: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Field selectors beyond metadata.name and metadata.namespace: their paths."""
+    unprivileged: tuple[str, ...] = ()
+    """Where the kind holds the spec of pods of which no container may be privileged; empty if all may."""
     ttl_s: int = 0
     """Seconds until objects go away by themselves; 0 is never."""
 

@@ -6,6 +6,7 @@ Source: apiserver pkg/registry/rest/{create,update}.go.
 from kubepy.api import errors
 from kubepy.api.errors import FieldError
 from kubepy.api.meta import Object, name_of
+from kubepy.api.validation.privileged import privileged_faults
 from kubepy.api.validation.registry import Rules, rules_for
 from kubepy.apiserver.registry.served import Served
 
@@ -22,14 +23,16 @@ def rules_of(served: Served, warnings: list[str] | None = None) -> Rules:
 
 def check_create(served: Served, obj: Object) -> None:
     """Raises Invalid."""
-    _raise_for(served, obj, rules_of(served).create(obj) or served.strategy.faults(obj))
+    faults = rules_of(served).create(obj) + _policy_faults(served, obj)
+    _raise_for(served, obj, faults or served.strategy.faults(obj))
 
 
 def check_update(served: Served, new: Object, old: Object, subresource: str, warnings: list[str] | None = None) -> None:
     """Raises Invalid."""
     rules = rules_of(served, warnings)
     if subresource == "":
-        faults = rules.update(new, old) or served.strategy.faults(new)
+        faults = rules.update(new, old) + _policy_faults(served, new, old)
+        faults = faults or served.strategy.faults(new)
     elif subresource == "status":
         faults = rules.status(new, old) if rules.status else []
     elif subresource in rules.subresources:
@@ -37,6 +40,14 @@ def check_update(served: Served, new: Object, old: Object, subresource: str, war
     else:
         faults = rules.update(new, old)
     _raise_for(served, new, faults)
+
+
+def _policy_faults(served: Served, new: Object, old: Object | None = None) -> list[FieldError]:
+    """What the rules of the kind know nothing of: what this server's flags forbid. What was there before stays."""
+    if not (path := served.strategy.unprivileged):
+        return []
+    before = privileged_faults(old, path) if old is not None else []
+    return [fault for fault in privileged_faults(new, path) if fault not in before]
 
 
 def _raise_for(served: Served, obj: Object, faults: list[FieldError]) -> None:

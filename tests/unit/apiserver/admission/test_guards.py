@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from kubepy.api import resources
-from kubepy.api.errors import ApiError, Conflict, Invalid, NotFound
+from kubepy.api.errors import ApiError, Conflict, NotFound
 from kubepy.api.quota_usage import is_in_scopes, usage_of
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes
@@ -27,7 +27,6 @@ from kubepy.apiserver.admission.plugins import MAKERS, OFF_BY_DEFAULT, Tools, bu
 from kubepy.apiserver.admission.pod_security.plugin import PodSecurity
 from kubepy.apiserver.admission.rbac_escalation import RbacEscalation
 from kubepy.apiserver.admission.resource_quota import ResourceQuota
-from kubepy.apiserver.admission.simple import PrivilegedContainers
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization, build_authorization
 from kubepy.apiserver.webhooks.client import WebhookClient
@@ -634,11 +633,3 @@ def test_plugins_come_in_upstreams_order_and_as_chosen(objects: Any) -> None:
     chosen = [name for name in MAKERS if name == "NodeRestriction" or name not in OFF_BY_DEFAULT | {"Priority"}]
     assert names == [*chosen, "PolicyAuthorization"]
     assert all(maker(tools(objects)).name == name for name, maker in MAKERS.items())
-
-
-def test_privileged_containers_take_a_flag(objects: Any) -> None:
-    names = [plugin.name for plugin in build_plugins([], [], tools(objects, allow_privileged=False))]
-    assert names[-1] == "PrivilegedContainers"
-    privileged = pod(containers=[container(securityContext={"privileged": True})])
-    with pytest.raises(Invalid, match=r"spec\.containers\[0\]\.securityContext\.privileged: Forbidden: disallowed"):
-        run(PrivilegedContainers(), write("pods", privileged))
