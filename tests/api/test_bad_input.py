@@ -62,6 +62,7 @@ OTHERS = {
     "YAML that contains itself": (MAPS, YAML, b"data: &a {x: *a}", 400, "anchor value contains itself"),
     "YAML that is no JSON": (MAPS, YAML, b"data: {x: .inf}", 400, "json: unsupported value: inf"),
     "a YAML key that is no text": (MAPS, YAML, b"data: {[1]: x}", 400, "error converting YAML to JSON"),
+    "a long key": (STRICT, YAML, b'{"' + b"k" * 2000 + b'": 1}', 400, "strict decoding error: unknown field"),
     "deep YAML": (MAPS, YAML, b'{"metadata":' + b"[" * 9999 + b"]" * 9999 + b"}", 400, "exceeded max depth"),
     "no protobuf": (MAPS, PROTOBUF, b"k8s\0garbage", 400, "proto: illegal wireType"),
     "JSON as protobuf": (MAPS, PROTOBUF, MAP, 400, "expected prefix [107 56 115 0]"),

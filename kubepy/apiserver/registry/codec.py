@@ -54,7 +54,7 @@ def _parse_json(body: bytes) -> Parsed:
 
 def _parse_yaml(body: bytes) -> Parsed:
     parsed = parse_yaml(body)
-    return {} if parsed is None else parsed, repeated_keys(body)
+    return {} if parsed is None else parsed, repeated_keys(body, parsed)
 
 
 _PARSERS: Mapping[str, Callable[[bytes], Parsed]] = {

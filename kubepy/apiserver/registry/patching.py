@@ -108,8 +108,7 @@ def parse_configuration(ctx: Context, options: WriteOptions) -> Object:
         found = go_values.json_type(config)
         why = f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
         raise BadRequest(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
-    if body[:1] != b"{" or schemas.duplicate_fields(body, config):  # what JSON names once, YAML does
-        ctx.repeated = [f"error converting YAML to JSON: {fault}" for fault in repeated_keys(body)]
+    ctx.repeated = [f"error converting YAML to JSON: {fault}" for fault in repeated_keys(body, config)]
     if options.validation == "Strict" and ctx.repeated:
         raise BadRequest(f"error strict decoding YAML: {ctx.repeated[0]}")
     return config
