@@ -4,7 +4,8 @@ Everything runs on one loop. A request that waits for nothing runs to its end wi
 that ask at once would keep it from reading the hundred-and-first for as long as all of theirs take, however many seats
 there are. So once the requests of one round of the loop have used up its slice of time, those that follow wait in the
 queues of their priority levels; each further round begins some of them, as the levels say which, and reads what has
-come in meanwhile. A loop that is not busy never gets there: a request that comes alone pays for one comparison.
+come in meanwhile. A loop that is not busy never gets there: most requests pay for one comparison, and one of each slice
+for a call that tells that the loop has come round.
 """
 
 import asyncio
@@ -32,8 +33,10 @@ class Turns:
         """Whether a request that has just come may begin; otherwise it is to be queued, and `wait` to be called."""
         if self.is_behind:
             return False
-        if self._in_round:
-            return now - self._began < self._slice_s
+        if now - self._began < self._slice_s:
+            return True
+        if self._in_round:  # the loop has not come round since the slice began
+            return False
         self._in_round = True
         self._began = now
         asyncio.get_running_loop().call_soon(self._round)
