@@ -11,7 +11,7 @@ def holding(path: tuple[str, ...], spec: Any) -> Any:
     return {path[0]: holding(path[1:], spec)} if path else spec
 
 
-@pytest.mark.parametrize("path", set(POD_SPECS.values()), ids=".".join)
+@pytest.mark.parametrize("path", sorted(set(POD_SPECS.values())), ids=".".join)
 def test_each_privileged_container_is_told_of(path: tuple[str, ...]) -> None:
     plain, privileged = {"name": "a"}, {"name": "b", "securityContext": {"privileged": True}}
     obj = holding(path, {"containers": [plain, privileged], "initContainers": [privileged]})
