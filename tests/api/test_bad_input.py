@@ -176,6 +176,19 @@ def test_an_update_must_name_what_it_updates(tmp_path: Path) -> None:
     run(tmp_path, call)
 
 
+def test_a_patch_must_leave_an_object(tmp_path: Path) -> None:
+    async def call(api: Api) -> None:
+        sets = "/api/v1/namespaces/default/replicationcontrollers"
+        made = {"metadata": {"name": "a"}, "spec": {"replicas": 0, "selector": {"a": "b"}, "template": {
+            "metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}}  # fmt: skip
+        assert (await api.call("POST", sets, made))[0] == 201
+        body = b'[{"op": "replace", "path": "", "value": []}]'
+        for path in (f"{sets}/a", f"{sets}/a/scale", f"{sets}/a/status"):
+            assert (await send(api, "PATCH", path, "application/json-patch+json", body))[0] == 400
+
+    run(tmp_path, call)
+
+
 def test_bytes_that_are_no_text_are_replaced(tmp_path: Path) -> None:
     async def call(api: Api) -> None:
         for bad, good in ((b"\xff\xfe", "\ufffd\ufffd"), (b"\xe2\x82", "\ufffd\ufffd"), (b"\\ud800", "\ufffd")):

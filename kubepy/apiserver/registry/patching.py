@@ -31,6 +31,7 @@ APPLY = "application/apply-patch+yaml"
 _ALL = (JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY)
 _OF_CUSTOM = (JSON_PATCH, MERGE_PATCH, APPLY)
 _OPERATION = frozenset(("op", "path", "from", "value"))
+_NO_OBJECT = "the patch does not leave an object"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,12 @@ class Patch:
     merged: Object | None = None
 
     def keep_kind(self, patched: Object, api_version: str, kind: str) -> None:
-        """A strategic patch is merged into an object that knows what it is, whatever the patch says of that."""
+        """A strategic patch is merged into an object that knows what it is, whatever the patch says of that.
+
+        Raises BadRequest where there is no object any more.
+        """
+        if not isinstance(patched, dict):
+            raise BadRequest(_NO_OBJECT)
         if self.merged is not None:
             patched["apiVersion"], patched["kind"] = api_version, kind
 
@@ -121,7 +127,7 @@ def settle(new: Object, served: Served, ctx: Context, options: WriteOptions, sen
     """
     row, info = served.resource, ctx.info
     if not isinstance(new, dict):
-        raise BadRequest("the patch does not leave an object")
+        raise BadRequest(_NO_OBJECT)
     meta = new.get("metadata")
     if not isinstance(meta, dict):
         meta = new["metadata"] = {"name": info.name}
