@@ -7,6 +7,7 @@ Source: staging/src/k8s.io/apiserver/pkg/endpoints/request/requestinfo.go.
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from kubepy.api.selectors import parse_field_selector
 from kubepy.lib.http import Request
 
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -103,8 +104,17 @@ def _name_collection_verb(info: RequestInfo, params: dict[str, list[str]]) -> No
         info.label_selector = selector[0]
     if selector := params.get("fieldSelector"):
         info.field_selector = selector[0]
-        # A rule for one name covers a list or watch that is narrowed to it.
-        for term in selector[0].split(","):
-            field, _, value = term.partition("=")
-            if field == "metadata.name" and value.lstrip("=") and not field.endswith("!"):
-                info.name = value.lstrip("=")
+        if "metadata.name" in selector[0]:
+            info.name = _selected_name(selector[0])
+
+
+def _selected_name(selector: str) -> str:
+    """The one name that a field selector leaves, for which a rule for that name is enough; empty if it leaves more.
+
+    Read as the list or watch itself reads it: a name that stands in another term's value selects nothing.
+    """
+    try:
+        name = parse_field_selector(selector).exact("metadata.name") or ""
+    except ValueError:  # refused when it comes to be used
+        return ""
+    return "" if name in (".", "..") or "/" in name or "%" in name else name

@@ -50,6 +50,21 @@ def test_other_paths_are_no_resources(path: str) -> None:
     assert (found.is_resource, found.verb, found.path) == (False, "get", path)
 
 
+@pytest.mark.parametrize(
+    ("selector", "name"),
+    [
+        ("metadata.name%3D%3Dp", "p"),
+        ("type%3DOpaque,metadata.name%3Dp", "p"),
+        ("type!%3Dx%5C,metadata.name%3Dp", ""),  # an escaped comma: all is of that one value, and nothing is selected
+        ("metadata.name%3Dp,metadata.name!%3Dx%5C", ""),
+        ("metadata.name%3Da%252Fb", ""),
+        ("metadata.namespace%3Dp", ""),
+    ],
+)
+def test_a_selector_names_an_object_only_if_it_selects_no_other(selector: str, name: str) -> None:
+    assert info("GET", f"/api/v1/secrets?fieldSelector={selector}").name == name
+
+
 def test_a_proxied_path_stays_as_it_was_sent() -> None:
     found = info("GET", "/api/v1/namespaces/a/services/https:s:1/proxy/x%2Fy/")
     assert (found.subresource, found.name, found.rest) == ("proxy", "https:s:1", "/x%2Fy/")
