@@ -126,6 +126,8 @@ def test_attach_speaks_with_a_process_that_goes_on(on_cluster: OnCluster) -> Non
         second.stdin.write(b"end\n")
         assert await second.stdout.read() == b"got end\nbye\n"  # its input is open to the end
         assert await second.wait() == 0
+        over = await c.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/talk", "--timeout=30s")
+        assert over.code == 0, over.err
         late = await c.kubectl("attach", "talk")
         assert late.code == 1
         assert "cannot attach a container in a completed pod" in late.err
