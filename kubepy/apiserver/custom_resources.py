@@ -125,9 +125,11 @@ class CustomResources:
         try:
             if leads and not terminating:
                 definition = await self._judge(definition)
-            if is_established(definition):
-                async with self._serving:
-                    await self._serve(name, customs_of(definition))
+            async with self._serving:
+                # The newest, whichever is at hand: what is served never goes back to what was defined before.
+                newest = self._engine.lookup.get(_DEFINITIONS, name)
+                if newest is not None and is_established(newest):
+                    await self._serve(name, customs_of(newest))
             if terminating:
                 self._engine.closing |= {self._engine.of(custom.row).prefix for custom in self._customs.get(name) or ()}
             if leads and terminating:
