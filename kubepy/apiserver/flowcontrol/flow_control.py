@@ -164,7 +164,8 @@ class FlowControl:
         ticket.flow.tally.waited.add(now - seating.arrived)
         self._started(ticket.flow, seating.width)
         assert ticket.waiter is not None
-        ticket.waiter.set_result(True)
+        if not ticket.waiter.done():  # or else it has just given up, and gives the seats back when it hears of that
+            ticket.waiter.set_result(True)
 
     def release(self, ticket: Ticket) -> None:
         """A request has ended."""

@@ -177,6 +177,25 @@ def test_a_cancelled_wait_leaves_nothing_behind() -> None:
     on_loop(test)
 
 
+def test_a_seat_that_comes_as_its_request_is_turned_away_holds_up_nobody() -> None:
+    async def test() -> None:
+        flow = control(seats=20)
+        taken = fill(flow)
+        await asyncio.gather(*(ticket.waiter for ticket in taken if ticket.waiter is not None))
+        late, other = (asyncio.ensure_future(run_one(flow, user, GET, lambda: None)) for user in (BOB, ALICE))
+        await asyncio.sleep(0)
+        late.cancel()
+        for ticket in taken:  # before the one that was cancelled has heard of it
+            ticket.release()
+        flow.begin_one()
+        flow.begin_one()
+        await asyncio.gather(late, return_exceptions=True)
+        await other
+        assert flow.levels.by_name["global-default"].queues.is_idle
+
+    on_loop(test)
+
+
 def test_turns_let_another_level_in_between_requests_that_never_wait() -> None:
     """Five hundred requests come at once; a lease that comes a moment later is not behind all of them."""
 
