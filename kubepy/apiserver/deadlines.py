@@ -19,12 +19,13 @@ _MESSAGE: Final = "Timeout: request did not complete within the allotted timeout
 class Deadline:
     """One request's. `has_passed` tells its cancellation from others."""
 
-    __slots__ = ("at", "has_passed", "task")
+    __slots__ = ("at", "has_passed", "task", "timer")
 
     def __init__(self, task: "asyncio.Task[object]", at: float) -> None:
         self.task = task
         self.at = at
         self.has_passed = False
+        self.timer: asyncio.TimerHandle | None = None
 
     def left_s(self) -> float:
         """Seconds until it passes."""
@@ -48,13 +49,15 @@ class Deadlines:
             timeout_s = min(timeout_s, wanted_s)
             deadline.at = started + timeout_s
         if timeout_s < self.timeout_s:  # what was asked for is kept to the millisecond
-            asyncio.get_running_loop().call_later(timeout_s, self._pass, deadline)
+            deadline.timer = asyncio.get_running_loop().call_later(timeout_s, self._pass, deadline)
         self._under_way.add(deadline)
         return deadline
 
     def end(self, deadline: Deadline) -> None:
         """The request has been answered."""
         self._under_way.discard(deadline)
+        if deadline.timer is not None:  # it would keep the whole request until its time has come
+            deadline.timer.cancel()
 
     def sweep(self) -> None:
         """Cancels what is late."""
