@@ -61,6 +61,8 @@ class Frames:
                 self._opcode = opcode
                 self._message.clear()
             self._message += payload
+            if len(self._message) > _LIMIT:
+                raise WebSocketFault(f"message of more than {_LIMIT} bytes is too large")
             if fin:
                 found.append((self._opcode, bytes(self._message)))
                 self._message.clear()

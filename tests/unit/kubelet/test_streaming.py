@@ -21,7 +21,7 @@ from kubepy.kubelet.streaming.spdy import (
     SpdyFault,
     data_frames,
 )
-from kubepy.lib.websocket import BINARY, CLOSE, Frames, Tunnel, WebSocket, accept_key, encode
+from kubepy.lib.websocket import BINARY, CLOSE, Frames, Tunnel, WebSocket, WebSocketFault, accept_key, encode
 
 ALL = Wanted(stdin=True, stdout=True, stderr=True, tty=False)
 
@@ -148,6 +148,13 @@ def test_messages_of_every_length_arrive_byte_by_byte(size: int) -> None:
 def test_fragments_are_joined_and_control_frames_pass_between() -> None:
     wire = masked(b"ab", fin=False) + masked(b"bye", CLOSE) + masked(b"cd", 0)
     assert Frames().feed(wire) == [(CLOSE, b"bye"), (BINARY, b"abcd")]
+
+
+def test_message_without_end_is_refused() -> None:
+    frames, fragment = Frames(), bytes([0x00, 127]) + (1 << 20).to_bytes(8, "big") + bytes(1 << 20)
+    with pytest.raises(WebSocketFault):
+        for _ in range(20):
+            frames.feed(fragment)
 
 
 def test_long_frame_has_a_long_head() -> None:
