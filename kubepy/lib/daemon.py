@@ -59,21 +59,27 @@ async def _supervise(main: Callable[[], Awaitable[None]], name: str, stop_fd: in
         await main()
 
     task = asyncio.get_running_loop().create_task(body(), name=name)
-    asked_to_stop = False
+    asked_to_stop = signalled = False
 
     def stop(signum: int) -> None:
-        nonlocal asked_to_stop
-        if asked_to_stop:
+        nonlocal signalled
+        if signalled:
             os._exit(128 + signum)
+        signalled = True
+        if not asked_to_stop:
+            begin_to_stop(signal.Signals(signum).name)
+
+    def begin_to_stop(why: str) -> None:
+        nonlocal asked_to_stop
         asked_to_stop = True
-        _log.info("stopping", signal=signal.Signals(signum).name)
+        _log.info("stopping", signal=why)
         notify("STOPPING=1")
         task.cancel()
 
     def parent_stops(fd: int) -> None:
         loop.remove_reader(fd)
-        if not asked_to_stop:  # a terminal or a service manager may have signalled the whole group already
-            stop(signal.SIGTERM)
+        if not asked_to_stop:  # a terminal or a service manager may have signalled the whole group already, or be late
+            begin_to_stop(signal.SIGTERM.name)
 
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):

@@ -127,3 +127,27 @@ def test_a_second_signal_ends_at_once_what_hangs_in_its_end() -> None:
             assert process.stdout.readline() == said
             process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 128 + signal.SIGTERM
+
+
+LET_GO = """
+import asyncio, os, signal, sys
+from kubepy.lib import daemon
+
+reads, writes = os.pipe()
+
+async def main():
+    asyncio.get_running_loop().call_soon(os.close, writes)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0.1)
+        print("closed", flush=True)
+
+sys.exit(daemon.run(main, name="let go", stop_fd=reads))
+"""
+
+
+def test_the_signal_of_a_group_whose_parent_was_quicker_is_no_second_one() -> None:
+    ended = subprocess.run([sys.executable, "-c", LET_GO], stdout=subprocess.PIPE, text=True, check=False, timeout=20)
+    assert (ended.returncode, ended.stdout) == (0, "closed\n")
