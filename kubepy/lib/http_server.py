@@ -26,7 +26,7 @@ from aiohttp.web_protocol import ERROR, RequestHandler
 
 from kubepy.lib.http import Answer, Handler, Request, Response, Stream, Upgrade
 from kubepy.lib.http_limits import DEFAULT_LIMITS, BodyTooLarge, BrokenBody, Connections, Limits
-from kubepy.lib.http_tunnel import Tunnel
+from kubepy.lib.http_tunnel import Gone, Tunnel
 
 GZIP_FROM = 128 * 1024
 """Bytes from which an answer is compressed for who accepts it, as upstream does."""
@@ -229,6 +229,8 @@ class Server:
                 await _close_chunks(answer)
             elif isinstance(answer, Response) and answer.on_sent is not None:
                 answer.on_sent()
+            elif isinstance(answer, Upgrade):
+                await answer.serve(Gone())  # so that it lets go of what it holds, as when the peer leaves later
             raise ConnectionResetError("peer is gone")
         if isinstance(answer, Response):
             try:
@@ -302,8 +304,10 @@ class Server:
         extra = "Transfer-Encoding: chunked\r\n" if chunked else "Connection: close\r\n"
         assert protocol.transport is not None
         protocol.transport.write(_headers(answer, extra))
-        if request.method == "HEAD":
+        if request.method == "HEAD" or self._closing:  # the streams that were there have been ended already
             await _close_chunks(answer)
+            if request.method != "HEAD" and chunked and protocol.transport is not None:
+                protocol.transport.write(b"0\r\n\r\n")
             return
         task = asyncio.current_task()
         assert task is not None
@@ -355,6 +359,8 @@ class Server:
         task = asyncio.current_task()
         assert task is not None
         self._streams.add(task)
+        if self._closing:  # the others have been told already
+            task.cancel()
         try:
             await answer.serve(tunnel)
         except asyncio.CancelledError:

@@ -10,6 +10,19 @@ from collections.abc import Callable
 _UNREAD_MOST = 256 * 1024
 
 
+class Gone:
+    """The `lib.http.Connection` of a peer that left before its upgrade began."""
+
+    async def read(self) -> bytes:
+        return b""
+
+    async def write(self, data: bytes) -> None:
+        raise ConnectionResetError("peer is gone")
+
+    async def close(self) -> None:
+        return
+
+
 class Tunnel(asyncio.Protocol):
     """A `lib.http.Connection` on a transport. `on_lost` is told once when the transport is gone."""
 

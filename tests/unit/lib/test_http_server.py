@@ -5,6 +5,7 @@ import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
+import pytest
 import uvloop
 from yarl import URL
 
@@ -138,6 +139,62 @@ def test_streams_end_cleanly_when_the_server_closes() -> None:
             assert await answer.content.read() == b""
 
     on_server(ticking, test)
+
+
+@pytest.mark.parametrize("upgrades", [False, True])
+def test_stream_that_begins_while_the_server_closes_ends_at_once(upgrades: bool) -> None:
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    async def late(request: Request) -> Answer:
+        asked.set()
+        await answers.wait()
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"first"
+            await asyncio.Event().wait()
+
+        async def serve_forever(connection: Connection) -> None:
+            await asyncio.Event().wait()
+
+        return Upgrade(serve_forever, {"Upgrade": "any"}) if upgrades else Stream(chunks())
+
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        _, writer = await connect(server, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(asked.wait(), 5)
+        closing = asyncio.ensure_future(server.close(60))
+        await asyncio.sleep(0)
+        answers.set()
+        await asyncio.wait_for(closing, 10)
+        writer.close()
+
+    on_server(late, test)
+
+
+def test_upgrade_whose_peer_is_gone_lets_go_of_what_it_holds() -> None:
+    asked, let_go = asyncio.Event(), asyncio.Event()
+
+    async def late(request: Request) -> Answer:
+        asked.set()
+        assert request.gone is not None
+        while not request.gone():
+            await asyncio.sleep(0)
+
+        async def listen(connection: Connection) -> None:
+            try:
+                while await connection.read():
+                    continue
+            finally:
+                let_go.set()
+
+        return Upgrade(listen, {"Upgrade": "any"})
+
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        _, writer = await connect(server, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(asked.wait(), 5)
+        writer.transport.abort()
+        await asyncio.wait_for(let_go.wait(), 5)
+
+    on_server(late, test)
 
 
 def test_stream_waits_for_a_slow_reader() -> None:
