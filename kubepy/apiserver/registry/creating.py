@@ -61,13 +61,14 @@ async def create_object(
     strategy.prepare_for_create(obj, ctx)
     strategy.finalizers_on_create(obj)
     await strategy.begin_write(obj, None, ctx)
-    stored = False
+    stored: bool | None = False
     try:
         validating.check_create(served, obj)
         ctx.warnings.extend(strategy.warnings(obj, None))
         await engine.admit_validating(served, ctx, "CREATE", obj, None)
-        stored = not ctx.dry_run  # until the store has said no: an answer that is lost may have been a yes
+        stored = None if not ctx.dry_run else False  # an answer that is lost may have been a yes
         result = await _store(engine, served, ctx, obj, prefix)
+        stored = not ctx.dry_run
     except (ApiError, TooLarge):
         stored = False
         raise

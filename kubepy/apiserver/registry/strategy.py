@@ -98,8 +98,8 @@ class Strategy:
     async def begin_write(self, obj: Object, old: Object | None, ctx: Context) -> None:
         """Reserves what the write needs (addresses, ports), right before validation. Raises ApiError."""
 
-    async def end_write(self, obj: Object, old: Object | None, ctx: Context, *, stored: bool) -> None:
-        """Gives back or makes final what `begin_write` reserved; `stored` too where nobody knows whether it was."""
+    async def end_write(self, obj: Object, old: Object | None, ctx: Context, *, stored: bool | None) -> None:
+        """Gives back or makes final what `begin_write` reserved; `stored` is None where nobody knows whether it was."""
 
     def grace_period_s(self, obj: Object, asked: int | None) -> int | None:
         """Seconds that a delete leaves the object, or None where deletes are at once."""

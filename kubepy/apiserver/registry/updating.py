@@ -114,14 +114,15 @@ async def _try_change(
     strategy = served.strategy
     if not subresource:
         await strategy.begin_write(new, old, ctx)
-    stored = False
+    stored: bool | None = False
     try:
         validating.check_update(served, new, old, subresource, ctx.warnings)
         if not subresource:
             ctx.warnings.extend(strategy.warnings(new, old))
         await engine.admit_validating(served, ctx, "UPDATE", new, old)
-        stored = not ctx.dry_run  # until the store has said no: an answer that is lost may have been a yes
+        stored = None if not ctx.dry_run else False  # an answer that is lost may have been a yes
         result = await _store(engine, served, ctx, current, new, old)
+        stored = not ctx.dry_run
     except (ApiError, LostRace, TooLarge):
         stored = False
         raise

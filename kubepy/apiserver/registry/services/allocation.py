@@ -41,8 +41,13 @@ class Claim:
     taken: list[str] = field(default_factory=list)
     freed: list[str] = field(default_factory=list)
 
-    async def end(self, *, stored: bool) -> None:
-        """Frees what is not needed; what cannot be freed now, the repair loops free later."""
+    async def end(self, *, stored: bool | None) -> None:
+        """Frees what is not needed; what cannot be freed now, the repair loops free later.
+
+        Where nobody knows what is stored (None), the old or the new, both stay taken.
+        """
+        if stored is None:
+            return
         try:
             for address in () if self.dry_run else self.freed if stored else self.taken:
                 await self.pools.addresses.release(address)

@@ -45,7 +45,7 @@ class ServiceStrategy(Strategy):
         if self.pools is not None and not names.is_dns1123_label(name_of(obj)):  # validation tells of any other
             self._claims[id(obj)] = await claim(self.pools, obj, old, dry_run=ctx.dry_run)
 
-    async def end_write(self, obj: Object, old: Object | None, ctx: Context, *, stored: bool) -> None:
+    async def end_write(self, obj: Object, old: Object | None, ctx: Context, *, stored: bool | None) -> None:
         made = self._claims.pop(id(obj), None)
         if made is not None:
             await made.end(stored=stored)

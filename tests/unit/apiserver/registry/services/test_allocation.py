@@ -10,11 +10,11 @@ import pytest
 import uvloop
 
 from kubepy.api import resources
-from kubepy.api.errors import InternalError, Invalid
+from kubepy.api.errors import InternalError, Invalid, Timeout
 from kubepy.apiserver.config import ApiServerConfig
 from kubepy.apiserver.embedded import in_process
 from kubepy.apiserver.server import ApiServer
-from kubepy.storage.base import Store
+from kubepy.storage.base import Store, Unavailable
 from kubepy.storage.embedded import EmbeddedStore
 from kubepy.storage.etcd import EtcdStore
 from tests.conftest import Etcd, new_etcd
@@ -195,6 +195,25 @@ def test_families_that_a_single_stack_cluster_lacks_are_refused(spec: dict[str, 
         with pytest.raises(Invalid) as refused:
             await make(server, "s", **spec)
         assert why in str(refused.value)
+
+    on_server(test)
+
+
+def test_a_write_that_nobody_knows_the_end_of_gives_nothing_back() -> None:
+    async def test(server: ApiServer) -> None:
+        before = await make(server, "s", type="NodePort")
+        store, update = server.engine.store, server.engine.store.update
+
+        async def doubtful(key: str, value: bytes, *, revision: int, ttl_s: int = 0) -> int:
+            if "/services/specs/" not in key:
+                return await update(key, value, revision=revision, ttl_s=ttl_s)
+            raise Unavailable("the answer was lost")
+
+        store.update = doubtful  # type: ignore[method-assign]
+        with pytest.raises(Timeout):
+            await change(server, "s", type="ExternalName", externalName="example.com")
+        assert await taken(server) == {before["clusterIP"]: "s"}
+        assert list((await server.pools.ports.read()).ports()) == [before["ports"][0]["nodePort"]]
 
     on_server(test)
 
