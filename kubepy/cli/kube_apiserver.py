@@ -10,7 +10,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -189,17 +189,7 @@ def launch(config: ApiServerConfig) -> int:
         waits_for_hooks=worker.leads,
         metrics_of_all=partial(WorkerMetrics, told_at, worker.index),
     )
-    return daemon.run(lambda: serve(share_of(config), place), name=NAME, stop_fd=worker.stop_fd)
-
-
-def share_of(config: ApiServerConfig) -> ApiServerConfig:
-    """A worker's configuration: its part of what is a limit for all of them together."""
-    count = config.workers
-    return replace(
-        config,
-        max_requests_inflight=-(-config.max_requests_inflight // count),
-        max_mutating_requests_inflight=-(-config.max_mutating_requests_inflight // count),
-    )
+    return daemon.run(lambda: serve(config, place), name=NAME, stop_fd=worker.stop_fd)
 
 
 def _sockets(host: str, port: int, count: int) -> list[socket.socket]:

@@ -116,6 +116,13 @@ def test_every_worker_answers_with_what_any_of_them_acknowledged(daemon: Daemon)
     assert all(now > before for now, before in zip(map(_cpu, daemon.workers()), cpu_before, strict=True))
 
 
+def test_the_seats_of_all_workers_are_those_of_the_flags(daemon: Daemon) -> None:
+    name = "apiserver_flowcontrol_nominal_limit_seats{"
+    lines = [line for line in daemon.call("GET", "/metrics")[1].splitlines() if line.startswith(name)]
+    assert lines
+    assert 600 <= sum(float(line.rpartition(" ")[2]) for line in lines) < 650  # each worker rounds each level up
+
+
 def _updates(metrics: str) -> int:
     """The updates of ConfigMaps that were counted."""
     (line,) = (
