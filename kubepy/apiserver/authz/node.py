@@ -8,6 +8,7 @@ Source: plugin/pkg/auth/authorizer/node/node_authorizer.go and graph.go.
 from collections.abc import Callable, Iterable, Mapping
 
 from kubepy.api import resources
+from kubepy.api.selectors import parse_field_selector
 from kubepy.apiserver.authn.user import NODE_PREFIX, NODES_GROUP, UserInfo, node_name
 from kubepy.apiserver.authz import pod_references as refs
 from kubepy.apiserver.authz.bootstrap_roles import NODE_RULES
@@ -171,7 +172,10 @@ class NodeAuthorizer:
 
 def selects_node(field_selector: str, node: str) -> bool:
     """Whether a field selector takes only what is on the node."""
-    return any(term.replace("==", "=") == f"spec.nodeName={node}" for term in field_selector.split(","))
+    try:
+        return parse_field_selector(field_selector).exact("spec.nodeName") == node
+    except ValueError:  # refused when it comes to be used
+        return False
 
 
 def by_rules(info: RequestInfo) -> Decision:

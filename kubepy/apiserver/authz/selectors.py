@@ -7,20 +7,19 @@ Source: apiserver pkg/authorization/{authorizer,authorizerfactory}; pkg/registry
 from collections.abc import Callable, Iterable, Mapping
 
 from kubepy.api.meta import Object
-from kubepy.api.selectors import parse_label_selector
+from kubepy.api.selectors import escape_field_value, parse_field_selector, parse_label_selector
 
 _WORDS = {"in": "In", "=": "In", "==": "In", "notin": "NotIn", "!=": "NotIn", "exists": "Exists", "!": "DoesNotExist"}
+_FIELD_WORDS = {"=": "In", "!=": "NotIn"}
 
 
 def field_requirements(selector: str) -> list[Object]:
-    """A field selector as requirements."""
-    found: list[Object] = []
-    for term in filter(None, selector.split(",")):
-        key, sign, value = term.partition("=")
-        if sign:
-            operator = "NotIn" if key.endswith("!") else "In"
-            found.append({"key": key.rstrip("!"), "operator": operator, "values": [value.removeprefix("=")]})
-    return found
+    """A field selector as requirements; none of one that cannot be read."""
+    try:
+        terms = parse_field_selector(selector).terms
+    except ValueError:
+        return []
+    return [{"key": one.field, "operator": _FIELD_WORDS[one.operator], "values": [one.value]} for one in terms]
 
 
 def label_requirements(selector: str) -> list[Object]:
@@ -58,7 +57,7 @@ def _field_terms(requirements: Iterable[Object]) -> Iterable[str]:
         values = one.get("values") or []
         sign = {"In": "=", "NotIn": "!="}.get(one.get("operator", ""))
         if sign and len(values) == 1:
-            yield f"{one['key']}{sign}{values[0]}"
+            yield f"{one['key']}{sign}{escape_field_value(values[0])}"
 
 
 def _label_terms(requirements: Iterable[Object]) -> Iterable[str]:

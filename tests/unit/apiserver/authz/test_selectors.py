@@ -30,7 +30,7 @@ def test_label_requirements_come_back(requirements: list[dict[str, object]]) -> 
 
 
 def test_field_selectors_come_back() -> None:
-    text = "spec.nodeName=n1,a!=b"
+    text = "a!=b,spec.nodeName=n1"
     assert field_text({"fieldSelector": {"requirements": field_requirements(text)}}) == text
     assert field_text({"fieldSelector": {"rawSelector": text}}) == text
     many = {"key": "a", "operator": "In", "values": ["b", "c"]}
@@ -48,3 +48,17 @@ def test_a_review_asks_about_a_nodes_pods_as_its_kubelet_does(objects: Objects) 
         return NodeAuthorizer(objects).authorize(node, request_of({"resourceAttributes": attributes})).allowed
 
     assert (may("n1"), may("n2")) == (True, False)
+
+
+def test_a_node_is_not_shown_all_pods_by_a_selector_that_only_looks_like_its_own(objects: Objects) -> None:
+    node = UserInfo("system:node:n1", groups=("system:nodes",))
+
+    def may(selector: str) -> bool:
+        attributes = {"verb": "list", "resource": "pods", "fieldSelector": {"rawSelector": selector}}
+        return NodeAuthorizer(objects).authorize(node, request_of({"resourceAttributes": attributes})).allowed
+
+    assert may("spec.nodeName==n1,status.phase!=Failed")
+    assert not may("metadata.name!=x\\,spec.nodeName=n1")
+    assert not may("spec.nodeName=n1\\")
+    assert field_requirements("a!=x\\,b=c") == []
+    assert field_requirements("a!=x\\,b\\=c") == [{"key": "a", "operator": "NotIn", "values": ["x,b=c"]}]
