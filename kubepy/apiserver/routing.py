@@ -132,7 +132,9 @@ class Router:
         info = ctx.info
         row = served.resource
         found = row.subresource(info.subresource)
-        if found is None:
+        if (
+            found is None or info.verb == "watch"
+        ):  # the paths of old are of whole objects: a proxy would take any method
             raise _no_such_resource()
         if not row.group and (endpoint := self.streams.get((row.plural, info.subresource))):
             if info.verb not in _STREAM_VERBS.get(info.subresource, (info.verb,)):
@@ -165,7 +167,7 @@ class Router:
             if info.verb not in row.verbs:
                 raise _method_not_allowed()
             return await endpoint(ctx)
-        if row.namespaced and not info.namespace:
+        if info.name or (row.namespaced and not info.namespace):
             raise _no_such_resource()
         if info.verb != "create":
             raise _method_not_allowed()
