@@ -5,6 +5,7 @@ with the time that it stands for. A stream gives ResponseStarted when it begins 
 Source: apiserver pkg/endpoints/filters/audit.go.
 """
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
@@ -53,7 +54,11 @@ class Auditor:
         """The handler's answer, written down."""
         info = parse_request_info(request, request.params() if request.query else {})
         record = Record(str(uuid.uuid4()), request, info, self._clock.now())
-        answer = await self._handler(request)
+        try:
+            answer = await self._handler(request)
+        except asyncio.CancelledError:  # the peer is gone; what it asked for may be done all the same
+            self._tell_unanswered(record)
+            raise
         record.user, record.acting = request.context.get(ASKING), request.context.get(ACTING)
         verdict = self._policy.judge(record.user, info)
         if verdict.level == "None":
@@ -70,6 +75,13 @@ class Auditor:
         else:
             self._tell(record, verdict, COMPLETE, answer)
         return answer
+
+    def _tell_unanswered(self, record: Record) -> None:
+        record.user, record.acting = record.request.context.get(ASKING), record.request.context.get(ACTING)
+        verdict = self._policy.judge(record.user, record.info)
+        if verdict.level != "None":
+            self._tell(record, verdict, RECEIVED, None)
+            self._tell(record, verdict, COMPLETE, None)
 
     def _tell(self, record: Record, verdict: Verdict, stage: str, answer: Answer | None) -> None:
         if stage not in verdict.omit_stages:

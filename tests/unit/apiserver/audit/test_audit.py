@@ -235,3 +235,20 @@ def test_log_that_two_processes_write_is_whole_and_rotated_once(tmp_path: Path) 
         assert sorted(event["number"] for event in events if event["writer"] == writer) == list(range(600))
     assert 3 <= len(files) <= 4
     assert max(file.stat().st_size for file in files) < 2 << 20
+
+
+def test_a_request_whose_sender_hangs_up_is_written_down() -> None:
+    sink = Sink()
+
+    async def serve(request: Request) -> Answer:
+        request.context[ASKING] = request.context[ACTING] = ALICE
+        raise asyncio.CancelledError
+
+    async def main() -> None:
+        auditor = Auditor(serve, parse_policy(rules("- {level: Metadata}")), sink, Authorization([AlwaysAllow()]))
+        with pytest.raises(asyncio.CancelledError):
+            await auditor.handle(post("/api/v1/namespaces/default/pods", {}))
+
+    asyncio.run(main())
+    assert [event["stage"] for event in sink.events] == ["RequestReceived", "ResponseComplete"]
+    assert {event["user"]["username"] for event in sink.events} == {"alice"}
