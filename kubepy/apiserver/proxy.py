@@ -179,7 +179,7 @@ def _upgrade_head(backend: Backend, request: Request, target: str, headers: CIMu
     lines = [f"{request.method} {target} HTTP/1.1", f"Host: {backend.authority}", "Connection: Upgrade"]
     lines.append(f"Upgrade: {request.headers['Upgrade']}")
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    if request.method != "GET":
+    if request.body or request.method != "GET":  # a body that is not announced would be read as the next request
         lines.append(f"Content-Length: {len(request.body)}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
