@@ -6,7 +6,6 @@ Source: pkg/registry/core/{node,pod,service}/strategy.go (ResourceLocation), pkg
 
 import ipaddress
 import random
-from dataclasses import replace
 
 from kubepy.api import resources
 from kubepy.api.errors import BadRequest, ServiceUnavailable, object_not_found
@@ -37,11 +36,8 @@ class Proxies:
         router.streams["services", "proxy"] = self._service
 
     async def _node(self, ctx: Context) -> Answer:
-        _, name, port = split_name(ctx.info.name, "node")
-        backend = self._kubelets.of_node(name)
-        if port:
-            backend = replace(backend, port=_number(port, name))
-        return await self._forward(ctx, backend)
+        scheme, name, port = split_name(ctx.info.name, "node")
+        return await self._forward(ctx, on_node(self._kubelets.of_node(name), scheme, port, name))
 
     async def _pod(self, ctx: Context) -> Answer:
         scheme, name, port = split_name(ctx.info.name, "pod")
@@ -96,15 +92,29 @@ def split_name(name: str, kind: str) -> tuple[str, str, str]:
     return scheme, target, port
 
 
-def is_proxyable(address: str) -> bool:
+def on_node(kubelet: Backend, scheme: str, asked: str, name: str) -> Backend:
+    """The port of the node that is asked for; its kubelet if none is. Raises BadRequest.
+
+    To whatever else listens there, perhaps an API server, this one does not show its own certificate.
+    """
+    if not asked or _number(asked, name) == kubelet.port:
+        return kubelet
+    if not is_proxyable(kubelet.host, names=True):
+        raise BadRequest("address not allowed")
+    return _backend(scheme, kubelet.host, _number(asked, name))
+
+
+def is_proxyable(address: str, *, names: bool = False) -> bool:
     """Whether a pod may be reached there: not at this machine's own addresses, links or groups.
+
+    A name of a host is one only with `names`, and is never this machine's own.
 
     Source: pkg/proxy/util/utils.go (IsProxyableIP).
     """
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
-        return False
+        return names and address.rstrip(".").lower() != "localhost"
     return not (found.is_unspecified or found.is_loopback or found.is_link_local or found.is_multicast)
 
 

@@ -1,6 +1,7 @@
 """Passing requests on to another server: streams, refusals, upgrades, and where kubelets and endpoints are."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -11,7 +12,7 @@ from kubepy.api.errors import BadRequest
 from kubepy.apiserver.kubelets import kubelet_port, preferred_address
 from kubepy.apiserver.pod_streams import choose_container
 from kubepy.apiserver.proxy import Backend, BackendError, forward, forwarded_headers, pump
-from kubepy.apiserver.proxy_endpoints import is_proxyable, split_name
+from kubepy.apiserver.proxy_endpoints import is_proxyable, on_node, split_name
 from kubepy.apiserver.service_places import ready_places
 from kubepy.lib.http import Answer, Connection, Handler, Request, Response, Stream, Upgrade
 from kubepy.lib.http_server import serve
@@ -116,6 +117,24 @@ def test_a_refused_upgrade_is_an_answer() -> None:
     uvloop.run(run())
 
 
+def test_a_body_before_a_switch_of_protocols_is_not_taken_for_the_next_request() -> None:
+    asked: list[str] = []
+
+    async def backend(request: Request) -> Answer:
+        asked.append(request.path)
+        return Response(404, b"no", "text/plain")
+
+    async def run() -> None:
+        rear = await serve(backend, host="127.0.0.1", port=0)
+        headers = CIMultiDict({"Connection": "Upgrade", "Upgrade": "websocket"})
+        hidden = b"GET /hidden HTTP/1.1\r\nHost: x\r\nX-Remote-User: admin\r\n\r\n"
+        await forward(Backend("127.0.0.1", rear.port, None), Request("GET", "/x", "", headers, hidden), "/x")
+        await rear.close(1)
+
+    uvloop.run(run())
+    assert asked == ["/x"]
+
+
 def test_the_container_is_the_one_asked_for_or_the_only_one() -> None:
     pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a"}, {"name": "b"}]}}
     assert choose_container(pod, "b") == "b"
@@ -142,6 +161,19 @@ def test_names_carry_schemes_and_ports() -> None:
     assert split_name("https:web:443", "pod") == ("https", "web", "443")
     with pytest.raises(BadRequest):
         split_name("ftp:web:1", "pod")
+
+
+def test_only_the_kubelet_of_a_node_is_shown_this_servers_certificate() -> None:
+    tls = ssl.create_default_context()
+    kubelet = Backend("10.0.0.1", 10250, tls)
+    assert on_node(kubelet, "", "", "n") is on_node(kubelet, "https", "10250", "n") is kubelet
+    assert on_node(kubelet, "", "9100", "n") == Backend("10.0.0.1", 9100, None)
+    other = on_node(kubelet, "https", "6443", "n")
+    assert (other.port, other.tls is not None, other.tls is tls) == (6443, True, False)
+    assert on_node(Backend("n1.example", 10250, tls), "", "80", "n").port == 80
+    for host in ("127.0.0.1", "169.254.169.254", "localhost"):
+        with pytest.raises(BadRequest, match="address not allowed"):
+            on_node(Backend(host, 10250, tls), "", "80", "n")
 
 
 def test_only_ready_endpoints_of_the_port_are_places() -> None:
