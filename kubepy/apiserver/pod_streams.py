@@ -5,6 +5,8 @@ Source: pkg/registry/core/pod/{rest/subresources.go,rest/log.go,strategy.go} (st
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from kubepy.api import instants
@@ -20,6 +22,7 @@ from kubepy.api.errors import (
     not_supported,
 )
 from kubepy.api.meta import Object
+from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.connect_options import stream_options
 from kubepy.apiserver.kubelets import Kubelets
 from kubepy.apiserver.options import Params, first, flag, parse_int
@@ -29,6 +32,7 @@ from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.reading import get
 from kubepy.apiserver.registry.served import Served
+from kubepy.apiserver.request_info import RequestInfo
 from kubepy.apiserver.routing import Router
 from kubepy.apiserver.websocket_streams import as_plain, is_websocket, log_upgrade
 from kubepy.lib.http import Answer, Response, Stream
@@ -41,11 +45,22 @@ _STREAM_FLAGS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty":
 _REFUSAL_MOST = 64 * 1024
 
 
-class PodStreams:
-    """Answers the four subresources."""
+class Authorizer(Protocol):
+    """Decides what a user may do."""
 
-    def __init__(self, engine: Engine, pods: Served, kubelets: Kubelets) -> None:
-        self._engine, self._pods, self._kubelets = engine, pods, kubelets
+    async def require(self, user: UserInfo, info: RequestInfo) -> None:
+        """Raises Forbidden."""
+
+
+class PodStreams:
+    """Answers the four subresources.
+
+    `authorizer` says of who comes by WebSocket, which is a GET, whether he may create, too: to read is not to run
+    commands. None lets him do as he may get.
+    """
+
+    def __init__(self, engine: Engine, pods: Served, kubelets: Kubelets, authorizer: Authorizer | None) -> None:
+        self._engine, self._pods, self._kubelets, self._authorizer = engine, pods, kubelets, authorizer
 
     def install(self, router: Router) -> None:
         """Adds them."""
@@ -83,6 +98,10 @@ class PodStreams:
             answer.content_type = "text/plain"
         return log_upgrade(ctx.request, answer) if upgrades and isinstance(answer, Stream) else answer
 
+    async def _require_create(self, ctx: Context) -> None:
+        if self._authorizer is not None and ctx.info.verb != "create":
+            await self._authorizer.require(ctx.user, replace(ctx.info, verb="create"))
+
     async def _exec(self, ctx: Context) -> Answer:
         return await self._stream(ctx, "exec", [("command", value) for value in ctx.params.get("command") or ()])
 
@@ -90,6 +109,7 @@ class PodStreams:
         return await self._stream(ctx, "attach", [])
 
     async def _stream(self, ctx: Context, verb: str, more: list[tuple[str, str]]) -> Answer:
+        await self._require_create(ctx)
         pod = await self._pod(ctx)
         container = choose_container(pod, first(ctx.params, "container"))
         node = _assigned_node(pod)
@@ -104,6 +124,7 @@ class PodStreams:
         return await self._connect(ctx, node, self._target(verb, pod, container, urlencode(query)))
 
     async def _port_forward(self, ctx: Context) -> Answer:
+        await self._require_create(ctx)
         pod = await self._pod(ctx)
         node = _assigned_node(pod)
         ports = [("port", value) for value in ctx.params.get("ports") or ()]

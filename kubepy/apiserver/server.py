@@ -172,7 +172,9 @@ class ApiServer:
         for path, (render, content_type) in self.security.documents.items():
             self.router.paths[path] = endpoints.rendered(render, content_type)
         kubelets = Kubelets(self.config, self.lookup)
-        PodStreams(self.engine, self.engine.of(resources.named("pods")), kubelets).install(self.router)
+        gate = self.config.feature_gates.get("AuthorizePodWebsocketUpgradeCreatePermission", "true")
+        asked = None if gate.lower() == "false" else self._chain.authorizer
+        PodStreams(self.engine, self.engine.of(resources.named("pods")), kubelets, asked).install(self.router)
         Proxies(self.engine, kubelets).install(self.router)
         self.router.virtual["", "componentstatuses"] = component_statuses(self)
         Health(
