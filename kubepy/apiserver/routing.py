@@ -132,9 +132,8 @@ class Router:
         info = ctx.info
         row = served.resource
         found = row.subresource(info.subresource)
-        if (
-            found is None or info.verb == "watch"
-        ):  # the paths of old are of whole objects: a proxy would take any method
+        # The watch paths of old are of whole objects; a proxy below them would take any method as a watch.
+        if found is None or info.verb == "watch":
             raise _no_such_resource()
         if not row.group and (endpoint := self.streams.get((row.plural, info.subresource))):
             if info.verb not in _STREAM_VERBS.get(info.subresource, (info.verb,)):
