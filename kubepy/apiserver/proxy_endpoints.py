@@ -12,6 +12,7 @@ from kubepy.api.errors import BadRequest, ServiceUnavailable, object_not_found
 from kubepy.api.meta import Object
 from kubepy.apiserver.connect_options import proxy_options
 from kubepy.apiserver.kubelets import Kubelets, insecure_tls
+from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.proxy import Backend, BackendError, forward, forwarded_headers
 from kubepy.apiserver.proxy_answers import pass_on
 from kubepy.apiserver.registry.context import Context
@@ -55,7 +56,8 @@ class Proxies:
         if service is None:
             raise object_not_found("", "services", name)
         wanted = service_port(service, port)
-        places = ready_places(slices_of(self._engine.lookup, ctx.info.namespace, name), wanted)
+        slices = slices_of(self._engine.lookup, ctx.info.namespace, name)
+        places = ready_places([of_pods(self._engine.lookup, found) for found in slices], wanted)
         if not places:
             raise ServiceUnavailable(f'no endpoints available for service "{ctx.info.name}"')
         address, number = random.choice(places)
@@ -79,6 +81,25 @@ class Proxies:
         if isinstance(answer, Response | Stream):
             pass_on(answer, request, rest, backend.authority)
         return answer
+
+
+def of_pods(lookup: Lookup, found: Object) -> Object:
+    """An EndpointSlice with those endpoints alone that are pods of its namespace, at their own addresses.
+
+    Else whoever writes EndpointSlices could send this server anywhere.
+    Source: pkg/registry/core/service/storage/storage.go (isValidAddress).
+    """
+    namespace = found["metadata"]["namespace"]
+
+    def is_pod(endpoint: Object) -> bool:
+        ref = endpoint.get("targetRef") or {}
+        pod = lookup.get(_PODS, ref.get("name") or "", namespace)
+        if pod is None or ref.get("namespace") != namespace:
+            return False
+        known = {one.get("ip") for one in (pod.get("status") or {}).get("podIPs") or ()}
+        return known.issuperset((endpoint.get("addresses") or ())[:1])
+
+    return {**found, "endpoints": [one for one in found.get("endpoints") or () if is_pod(one)]}
 
 
 def split_name(name: str, kind: str) -> tuple[str, str, str]:

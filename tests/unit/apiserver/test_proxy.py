@@ -12,10 +12,11 @@ from kubepy.api.errors import BadRequest
 from kubepy.apiserver.kubelets import kubelet_port, preferred_address
 from kubepy.apiserver.pod_streams import choose_container
 from kubepy.apiserver.proxy import Backend, BackendError, forward, forwarded_headers, pump
-from kubepy.apiserver.proxy_endpoints import is_proxyable, on_node, split_name
+from kubepy.apiserver.proxy_endpoints import is_proxyable, of_pods, on_node, split_name
 from kubepy.apiserver.service_places import ready_places
 from kubepy.lib.http import Answer, Connection, Handler, Request, Response, Stream, Upgrade
 from kubepy.lib.http_server import serve
+from tests.unit.apiserver.conftest import Objects
 
 
 def behind(backend: Handler, test: Callable[[int], Awaitable[None]]) -> None:
@@ -184,6 +185,21 @@ def test_only_ready_endpoints_of_the_port_are_places() -> None:
     ]
     ports = [{"name": "http", "port": 8080}, {"name": "metrics", "port": 9090}]
     assert ready_places([{"endpoints": endpoints, "ports": ports}], "http") == [("10.0.0.1", 8080), ("10.0.0.3", 8080)]
+
+
+def test_a_service_is_proxied_to_pods_at_their_own_addresses_alone(objects: Objects) -> None:
+    meta = {"name": "p", "namespace": "a"}
+    objects.put({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "status": {"podIPs": [{"ip": "10.0.0.1"}]}})
+    ref, elsewhere = {"kind": "Pod", **meta}, {"kind": "Pod", "name": "p", "namespace": "b"}
+    endpoints = [
+        {"addresses": ["10.0.0.1"], "targetRef": ref},
+        {"addresses": ["10.0.0.2"], "targetRef": ref},
+        {"addresses": ["10.0.0.1"], "targetRef": elsewhere},
+        {"addresses": ["10.0.0.1"], "targetRef": {**ref, "name": "gone"}},
+        {"addresses": ["10.0.0.1"]},
+    ]
+    found = of_pods(objects, {"metadata": {"name": "s", "namespace": "a"}, "endpoints": endpoints})
+    assert found["endpoints"] == endpoints[:1]
 
 
 def test_what_the_backend_said_last_arrives_though_the_client_speaks_on() -> None:
