@@ -125,10 +125,21 @@ class Authenticator:
             raise Refused("invalid bearer token")
         found = tokens.remembered(token, self.api_audiences)
         if found is None:
+            if not _is_text(token):
+                raise Refused("bearer token is not UTF-8")
             found = await tokens.authenticate_token(token, self.api_audiences)
         if found is None:
             raise Refused("invalid bearer token")
         return found.user
+
+
+def _is_text(token: str) -> bool:
+    """Whether the header's bytes were UTF-8: what was not stands in the token as halves of characters."""
+    try:
+        token.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def bearer_token(request: Request) -> str | None:

@@ -12,10 +12,13 @@ from kubepy.api.errors import Unauthorized
 from kubepy.apiserver.authn.chain import Authenticator, Tokens
 from kubepy.apiserver.authn.client_certificate import ClientCertificates
 from kubepy.apiserver.authn.request_header import HeaderNames, RequestHeader
+from kubepy.apiserver.authn.service_account import ServiceAccountTokens
+from kubepy.apiserver.authn.signing import Verifier
 from kubepy.apiserver.authn.token_file import TokenFile, parse_token_file
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.lib import pki
 from kubepy.lib.http import Request
+from tests.unit.apiserver.conftest import Objects
 
 CA, PROXY_CA = pki.new_ca("kubernetes"), pki.new_ca("front-proxy-ca")
 TOKENS = 's3cret,alice,17,"dev,ops"\nplain,bob,18\n'
@@ -73,6 +76,15 @@ def test_a_listed_token_names_its_user() -> None:
 def test_a_token_that_nobody_knows_is_not_anonymous(header: str) -> None:
     with pytest.raises(Unauthorized):
         find(request({"Authorization": header}))
+
+
+def test_a_token_that_is_no_text_is_refused_and_no_fault_of_the_server(objects: Objects) -> None:
+    """As the parser of headers gives bytes that are not UTF-8."""
+    claims = base64.urlsafe_b64encode(b'{"iss": "kubernetes/serviceaccount"}').decode().rstrip("=")
+    own = ServiceAccountTokens(Verifier([pki.new_key().public_key()]), (), (), objects)
+    shown = request({"Authorization": f"Bearer \udcff.{claims}.x"})
+    with pytest.raises(Unauthorized):
+        asyncio.run(Authenticator(tokens=Tokens([own])).authenticate(shown))
 
 
 def test_a_websocket_brings_its_token_in_the_protocol() -> None:
