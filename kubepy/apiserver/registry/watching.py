@@ -53,7 +53,11 @@ async def watch(served: Served, ctx: Context, render: Render | None, min_timeout
     events = cast(EventWatcher, watcher)
     if late.is_everything:
         return Stream(_Rendered(events, timeout_s, render, served, encode), content_type=content_type)
-    shown = set() if options.send_initial_events or not version else await _shown(served, late)
+    try:
+        shown = set() if options.send_initial_events or not version else await _shown(served, late)
+    except BaseException:
+        await events.aclose()  # nobody else knows of it
+        raise
     return Stream(_Selected(events, timeout_s, render, served, late, shown), content_type=CONTENT_TYPE)
 
 
