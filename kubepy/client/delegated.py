@@ -6,9 +6,9 @@ itself, against the authority that the daemon's port was opened with.
 Source: apiserver pkg/server/options/{authentication,authorization}.go; plugin/pkg/authenticator/token/webhook.
 """
 
-from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
@@ -18,6 +18,7 @@ from kubepy.client.client import Client
 from kubepy.client.transport import Unreachable
 from kubepy.lib import log, pki
 from kubepy.lib.clock import SYSTEM, Clock
+from kubepy.lib.expiring import Expiring
 from kubepy.lib.flags import Flag
 from kubepy.lib.health import Guard
 from kubepy.lib.http import Request, Response
@@ -59,23 +60,6 @@ class User:
 ANONYMOUS = User("system:anonymous", groups=("system:unauthenticated",))
 
 
-@dataclass(slots=True)
-class _Kept:
-    """Answers until a moment on the monotonic clock, oldest thrown out first."""
-
-    entries: OrderedDict[object, tuple[float, Any]] = field(default_factory=OrderedDict)
-
-    def get(self, key: object, now: float) -> Any:
-        found = self.entries.get(key)
-        return found[1] if found is not None and now < found[0] else None
-
-    def put(self, key: object, value: Any, until: float) -> None:
-        self.entries[key] = (until, value)
-        self.entries.move_to_end(key)
-        if len(self.entries) > _MOST:
-            self.entries.popitem(last=False)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifetimes:
     """How long answers are kept, in seconds."""
@@ -101,9 +85,8 @@ class Delegated:
         self._authorization = authorization
         self._anonymous = anonymous
         self._keep = keep
-        self._clock = clock
-        self._tokens = _Kept()
-        self._verdicts = _Kept()
+        self._tokens: Expiring[bytes, User | None] = Expiring(_MOST, clock.monotonic)
+        self._verdicts: Expiring[Hashable, bool] = Expiring(_MOST, clock.monotonic)
 
     async def authenticate(self, request: Request) -> User | None:
         """Who asks; None: nobody that may ask at all."""
@@ -117,9 +100,9 @@ class Delegated:
         return ANONYMOUS if self._anonymous and not token else None
 
     async def _review(self, client: Client, token: str) -> User | None:
-        now = self._clock.monotonic()
-        if (kept := self._tokens.get(token, now)) is not None:
-            return kept if isinstance(kept, User) else None
+        key = hashlib.sha256(token.encode(errors="surrogateescape")).digest()  # small, however long the token
+        if self._tokens.has(key):
+            return self._tokens.get(key)
         asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
         try:
             status = (await client.create(_REVIEWS, asked)).get("status") or {}
@@ -127,7 +110,7 @@ class Delegated:
             _log.warning("token not reviewed", why=str(fault))
             return None
         user = _user_of(status["user"]) if status.get("authenticated") else None
-        self._tokens.put(token, user if user is not None else False, now + self._keep.token_s)
+        self._tokens.put(key, user, self._keep.token_s)
         return user
 
     async def allows(self, user: User, what: Mapping[str, Mapping[str, str]]) -> bool:
@@ -136,17 +119,16 @@ class Delegated:
             return True
         if self._authorization is None:
             return False
-        now = self._clock.monotonic()
         key = (user, *((kind, *sorted(found.items())) for kind, found in what.items()))
-        if (kept := self._verdicts.get(key, now)) is not None:
-            return bool(kept)
+        if (kept := self._verdicts.get(key)) is not None:
+            return kept
         try:
             status = (await self._authorization.create(_ACCESS, _access_review(user, what))).get("status") or {}
         except (errors.ApiError, Unreachable) as fault:
             _log.warning("access not reviewed", user=user.name, why=str(fault))
             return False
         allowed = bool(status.get("allowed"))
-        self._verdicts.put(key, allowed, now + (self._keep.allowed_s if allowed else self._keep.denied_s))
+        self._verdicts.put(key, allowed, self._keep.allowed_s if allowed else self._keep.denied_s)
         return allowed
 
     def guard(self, always_allowed: Collection[str] = ALWAYS_ALLOWED) -> Guard:

@@ -27,6 +27,11 @@ class Expiring(Generic[K, V]):
             return None
         return found[1]
 
+    def has(self, key: K) -> bool:
+        """Whether there is a value that has not ended; the value may be None."""
+        found = self._entries.get(key)
+        return found is not None and found[0] > self._now_s()
+
     def put(self, key: K, value: V, ttl_s: float) -> None:
         """Keeps the value for that long; not at all for none."""
         if ttl_s <= 0:

@@ -4,6 +4,7 @@ What it says is kept for a while, refusals too; that it could not be asked is no
 Source: apiserver plugin/pkg/authenticator/token/webhook/webhook.go, pkg/authentication/token/cache.
 """
 
+import hashlib
 from collections.abc import Collection
 
 from kubepy.api.meta import Object
@@ -35,11 +36,12 @@ class WebhookTokens:
         self._api_version = f"{_GROUP}/{version}"
         self._api_audiences = api_audiences
         self._ttl_s = ttl_s
-        self._known: Expiring[tuple[str, Collection[str]], Object] = Expiring(_REMEMBERED)
+        self._known: Expiring[tuple[bytes, Collection[str]], Object] = Expiring(_REMEMBERED)
 
     async def authenticate_token(self, token: str, audiences: Collection[str]) -> Authenticated | None:
         """The user that the webhook names. Raises Refused, also when it could not be asked."""
-        key = (token, tuple(audiences))
+        # Anyone may show long tokens: what is kept of them is short.
+        key = (hashlib.sha256(token.encode(errors="surrogateescape")).digest(), tuple(audiences))
         status = self._known.get(key)
         if status is None:
             status = await self._ask(token, audiences)
