@@ -4,6 +4,7 @@ Once a second the objects of flow control are looked at, every ten seconds seats
 are swept more often where they are short.
 """
 
+import asyncio
 from collections.abc import Callable
 from time import perf_counter
 from typing import Final
@@ -77,24 +78,34 @@ class Overload:
                 await self._lookup.fresh(resource)
         self.configure()
 
-    async def run(self, client: Client) -> None:
-        """The clockwork; returns only when cancelled. Real time: load is."""
+    async def run(self, client: Client | None) -> None:
+        """The clockwork; returns only when cancelled. With `client` the objects of flow control are mended, too.
+
+        Deadlines pass while the store is away, so that nothing here may wait for it. Real time: load is.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tick(), name="overload: deadlines and seats")
+            group.create_task(self._look_again(client), name="overload: objects")
+
+    async def _tick(self) -> None:
         period_s = min(_LOOK_S, self.deadlines.period_s if self.deadlines is not None else _LOOK_S)
-        looked = adjusted = perf_counter()
+        adjusted = perf_counter()
         while True:
             await SYSTEM.sleep(period_s)
             now = perf_counter()
             if self.deadlines is not None:
                 self.deadlines.sweep()
-            if now - looked >= _LOOK_S:
-                looked = now
-                await self._look(client)
             if self.flow is not None and now - adjusted >= _ADJUST_S:
                 adjusted = now
                 self.flow.adjust()
 
-    async def _look(self, client: Client) -> None:
-        if not self.configure():
+    async def _look_again(self, client: Client | None) -> None:
+        while True:
+            await SYSTEM.sleep(_LOOK_S)
+            await self._look(client)
+
+    async def _look(self, client: Client | None) -> None:
+        if not self.configure() or client is None:
             return
         try:
             await self.maintain(client)

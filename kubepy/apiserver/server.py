@@ -201,7 +201,7 @@ class ApiServer:
         self._scope.start(aggregator.run(), name="aggregator")
         for run in self.security.background:
             self._scope.start(run(), name="security")
-        self._scope.start(self.overload.run(self.client), name="overload")
+        self._scope.start(self.overload.run(self.client if self.leads else None), name="overload")
         if self.leads:
             self._start_leading()
         else:

@@ -220,6 +220,8 @@ class EtcdStore:
                 for asked in askers:
                     if not asked.done():
                         asked.set_result(answer.header.revision)
+            finally:
+                _tell(askers, Unavailable("the store's revision was not learned"))  # nobody waits for ever
 
     # -- the watch
 
