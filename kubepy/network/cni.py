@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from kubepy.lib.commands import input_of
+
 Config = dict[str, Any]
 Result = dict[str, Any]
 
@@ -179,11 +181,12 @@ class Cni:
         environment = plugin_environment(command, attachment, self._bin_dirs)
         pipe = asyncio.subprocess.PIPE
         try:
-            process = await asyncio.create_subprocess_exec(
-                program, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
-            )
+            with input_of(given) as stdin:
+                process = await asyncio.create_subprocess_exec(
+                    program, stdin=stdin, stdout=pipe, stderr=pipe, env=environment
+                )
             async with asyncio.timeout(_PLUGIN_TIMEOUT_S):
-                out, err = await process.communicate(given)
+                out, err = await process.communicate()
         except TimeoutError as error:
             process.kill()
             raise CniError(f"plugin {plugin['type']} did not answer {command} in {_PLUGIN_TIMEOUT_S:.0f} s") from error
