@@ -12,9 +12,8 @@ from kubepy.api.errors import ApiError
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes, forbid
+from kubepy.apiserver.admission.intercepting import Intercepting
 from kubepy.apiserver.admission.kinds import Kinds
-from kubepy.apiserver.admission.matching import is_exempt
-from kubepy.apiserver.admission.plugin import ALL_OPERATIONS, Plugin
 from kubepy.apiserver.admission.policies.compiling import Binding, Mutation
 from kubepy.apiserver.admission.policies.conditions import ConditionsFailed, hold
 from kubepy.apiserver.admission.policies.context import Subject
@@ -32,21 +31,16 @@ BINDINGS = resources.named("mutatingadmissionpolicybindings", _GROUP)
 _APPLY = "ApplyConfiguration"
 
 
-class MutatingAdmissionPolicy(Plugin):
+class MutatingAdmissionPolicy(Intercepting):
     """See the module's docstring."""
 
     name = "MutatingAdmissionPolicy"
-    operations = ALL_OPERATIONS
-    subresources = None
 
     def __init__(self, lookup: Lookup, kinds: Kinds, authorization: Authorization) -> None:
         self._index = PolicyIndex(POLICIES, BINDINGS, lookup, kinds)
         self._lookup = lookup
         self._kinds = kinds
         self._authorization = authorization
-
-    def looks_at(self, operation: str, resource: Resource, subresource: str) -> bool:
-        return not is_exempt(resource) and super().looks_at(operation, resource, subresource)
 
     async def admit(self, attributes: Attributes) -> None:
         """Lets each policy change the object. Raises what the first failure comes to."""

@@ -12,6 +12,7 @@ from kubepy.api.errors import ApiError
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes
+from kubepy.apiserver.admission.intercepting import ByWrite
 from kubepy.apiserver.admission.kinds import Kinds
 from kubepy.apiserver.admission.matching import Place
 from kubepy.apiserver.admission.policies.compiling import Binding, Policy, binding_of
@@ -63,10 +64,9 @@ class PolicyIndex:
         self._lookup = lookup
         self._kinds = kinds
         self._versions = (-1, -1)
-        self._kinds_version = -1
         self._compiled: dict[str, tuple[Object | None, Policy]] = {}
         self._bound: list[tuple[Policy, tuple[Binding, ...]]] = []
-        self._by_write: dict[tuple[str, str, str, str, str], tuple[Wanting, ...]] = {}
+        self._by_write = ByWrite(kinds, self._wanting)
 
     def about(self, attributes: Attributes) -> tuple[Wanting, ...]:
         """The policies in force that are about such writes, by name; names and labels are still to be looked at."""
@@ -77,15 +77,7 @@ class PolicyIndex:
             self._versions = versions
         if not self._bound:
             return ()
-        if self._kinds.version != self._kinds_version:
-            self._by_write.clear()
-            self._kinds_version = self._kinds.version
-        resource = attributes.resource
-        key = (attributes.operation, resource.group, resource.version, resource.plural, attributes.subresource)
-        found = self._by_write.get(key)
-        if found is None:
-            found = self._by_write[key] = tuple(self._wanting(attributes))
-        return found
+        return self._by_write.of(attributes)
 
     def _wanting(self, attributes: Attributes) -> Iterable[Wanting]:
         for policy, bindings in self._bound:

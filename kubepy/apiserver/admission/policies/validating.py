@@ -7,12 +7,10 @@ import orjson
 
 from kubepy.api import resources
 from kubepy.api.errors import ApiError
-from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes, forbid
+from kubepy.apiserver.admission.intercepting import Intercepting
 from kubepy.apiserver.admission.kinds import Kinds
-from kubepy.apiserver.admission.matching import is_exempt
 from kubepy.apiserver.admission.metrics import AdmissionMetrics
-from kubepy.apiserver.admission.plugin import ALL_OPERATIONS, Plugin
 from kubepy.apiserver.admission.policies.compiling import Binding
 from kubepy.apiserver.admission.policies.context import Subject
 from kubepy.apiserver.admission.policies.judging import Denial, Judgement, joined_annotations, judge
@@ -27,12 +25,10 @@ _FAILURE = "validation.policy.admission.k8s.io/validation_failure"
 _CODES = {"Forbidden": 403, "Unauthorized": 401, "RequestEntityTooLarge": 413}
 
 
-class ValidatingAdmissionPolicy(Plugin):
+class ValidatingAdmissionPolicy(Intercepting):
     """See the module's docstring."""
 
     name = "ValidatingAdmissionPolicy"
-    operations = ALL_OPERATIONS
-    subresources = None
 
     def __init__(self, lookup: Lookup, kinds: Kinds, authorization: Authorization, metrics: AdmissionMetrics) -> None:
         self._metrics = metrics
@@ -40,9 +36,6 @@ class ValidatingAdmissionPolicy(Plugin):
         self._lookup = lookup
         self._kinds = kinds
         self._authorization = authorization
-
-    def looks_at(self, operation: str, resource: Resource, subresource: str) -> bool:
-        return not is_exempt(resource) and super().looks_at(operation, resource, subresource)
 
     async def validate(self, attributes: Attributes) -> None:
         """Raises what the first denial comes to."""

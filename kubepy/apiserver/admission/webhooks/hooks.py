@@ -11,6 +11,7 @@ from typing import Any
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes
+from kubepy.apiserver.admission.intercepting import ByWrite
 from kubepy.apiserver.admission.kinds import Kinds
 from kubepy.apiserver.admission.matching import Criteria, Place, criteria_of
 from kubepy.apiserver.admission.policies.conditions import conditions_of
@@ -94,9 +95,9 @@ class HookIndex:
         self._configurations = configurations
         self._lookup = lookup
         self._kinds = kinds
-        self._version = self._kinds_version = -1
+        self._version = -1
         self._hooks: Sequence[Hook] = ()
-        self._by_write: dict[tuple[str, str, str, str, str], tuple[Wanted, ...]] = {}
+        self._by_write = ByWrite(kinds, self._wanting)
 
     def about(self, attributes: Attributes) -> tuple[Wanted, ...]:
         """The webhooks that want such writes, in order; their selectors and conditions are still to be asked."""
@@ -107,15 +108,7 @@ class HookIndex:
             self._version = version
         if not self._hooks:
             return ()
-        if self._kinds.version != self._kinds_version:
-            self._by_write.clear()
-            self._kinds_version = self._kinds.version
-        resource = attributes.resource
-        key = (attributes.operation, resource.group, resource.version, resource.plural, attributes.subresource)
-        found = self._by_write.get(key)
-        if found is None:
-            found = self._by_write[key] = tuple(self._wanting(attributes))
-        return found
+        return self._by_write.of(attributes)
 
     def _wanting(self, attributes: Attributes) -> Iterable[Wanted]:
         for hook in self._hooks:

@@ -12,12 +12,11 @@ import orjson
 from kubepy.api import managed_fields, patches, resources
 from kubepy.api.errors import ApiError
 from kubepy.api.meta import Object
-from kubepy.api.resources import Resource
 from kubepy.apiserver.admission import reviewing
 from kubepy.apiserver.admission.attributes import Attributes
+from kubepy.apiserver.admission.intercepting import Intercepting
 from kubepy.apiserver.admission.kinds import Kinds
-from kubepy.apiserver.admission.matching import Place, is_exempt
-from kubepy.apiserver.admission.plugin import ALL_OPERATIONS, Plugin
+from kubepy.apiserver.admission.matching import Place
 from kubepy.apiserver.admission.reinvoking import Round
 from kubepy.apiserver.admission.reviewing import Verdict
 from kubepy.apiserver.admission.webhooks.asking import Asker, HookFailed, failure
@@ -30,20 +29,15 @@ CONFIGURATIONS = resources.named("mutatingwebhookconfigurations", "admissionregi
 _PATCH, _MUTATION = "patch.webhook.admission.k8s.io/", "mutation.webhook.admission.k8s.io/"
 
 
-class MutatingAdmissionWebhook(Plugin):
+class MutatingAdmissionWebhook(Intercepting):
     """See the module's docstring."""
 
     name = "MutatingAdmissionWebhook"
-    operations = ALL_OPERATIONS
-    subresources = None
 
     def __init__(self, lookup: Lookup, kinds: Kinds, asker: Asker, accounts: Accounts = NOBODY) -> None:
         self._index = HookIndex(CONFIGURATIONS, lookup, kinds, accounts)
         self._kinds = kinds
         self._asker = asker
-
-    def looks_at(self, operation: str, resource: Resource, subresource: str) -> bool:
-        return not is_exempt(resource) and super().looks_at(operation, resource, subresource)
 
     async def admit(self, attributes: Attributes) -> None:
         """Lets each webhook change the object. Raises ApiError."""

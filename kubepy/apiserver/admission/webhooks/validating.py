@@ -9,9 +9,8 @@ from kubepy.api import resources
 from kubepy.api.errors import ApiError
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes
+from kubepy.apiserver.admission.intercepting import Intercepting
 from kubepy.apiserver.admission.kinds import Kinds
-from kubepy.apiserver.admission.matching import is_exempt
-from kubepy.apiserver.admission.plugin import ALL_OPERATIONS, Plugin
 from kubepy.apiserver.admission.webhooks.asking import Asker, HookFailed, Views, failure
 from kubepy.apiserver.admission.webhooks.hooks import NOBODY, HookIndex, Wanted
 from kubepy.apiserver.lookup import Lookup
@@ -21,19 +20,14 @@ CONFIGURATIONS = resources.named("validatingwebhookconfigurations", "admissionre
 _FAILED_OPEN = "failed-open.validating.webhook.admission.k8s.io/"
 
 
-class ValidatingAdmissionWebhook(Plugin):
+class ValidatingAdmissionWebhook(Intercepting):
     """See the module's docstring."""
 
     name = "ValidatingAdmissionWebhook"
-    operations = ALL_OPERATIONS
-    subresources = None
 
     def __init__(self, lookup: Lookup, kinds: Kinds, asker: Asker, accounts: Accounts = NOBODY) -> None:
         self._index = HookIndex(CONFIGURATIONS, lookup, kinds, accounts)
         self._asker = asker
-
-    def looks_at(self, operation: str, resource: Resource, subresource: str) -> bool:
-        return not is_exempt(resource) and super().looks_at(operation, resource, subresource)
 
     async def validate(self, attributes: Attributes) -> None:
         """Raises the denial of the first webhook, in their order, that has one."""
