@@ -12,8 +12,8 @@ from kubepy.apiserver.authz.abac import parse_policies
 from kubepy.apiserver.authz.chain import Authorization, Authorizers
 from kubepy.apiserver.authz.settings import WEBHOOK, AuthorizerSettings, parse_settings, webhook_target
 from kubepy.apiserver.authz.webhook import WebhookSettings
-from kubepy.apiserver.config import ApiServerConfig
-from kubepy.apiserver.expressions import compile_expression
+from kubepy.apiserver.config.command_line import ApiServerConfig
+from kubepy.apiserver.config.expressions import compile_expression
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.webhooks.client import Webhooks
 from kubepy.lib import file_watch, log

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from kubepy.api.errors import Forbidden, Timeout, Unauthorized
 from kubepy.apiserver.authn.user import UserInfo
-from kubepy.apiserver.handler import Authenticator, Authorizer
+from kubepy.apiserver.http.handler import Authenticator, Authorizer
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.registry.engine import Engine
-from kubepy.apiserver.request_info import RequestInfo
 from kubepy.lib.http import Request
 from kubepy.storage.base import Unavailable
 

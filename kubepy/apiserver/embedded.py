@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from kubepy.apiserver.config import ApiServerConfig
+from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.server import ApiServer, MakeSecurity
 from kubepy.lib.clock import SYSTEM, Clock
 from kubepy.storage.embedded import EmbeddedStore

@@ -26,9 +26,9 @@ from kubepy.apiserver.authn.signing import Verifier, discovery_document, jwks_do
 from kubepy.apiserver.authn.token_file import TokenFile, parse_token_file
 from kubepy.apiserver.authn.webhook_tokens import WebhookTokens
 from kubepy.apiserver.authz.settings import webhook_target
-from kubepy.apiserver.config import ApiServerConfig
-from kubepy.apiserver.config_security import ALWAYS_ALLOW
-from kubepy.apiserver.expressions import compile_expression
+from kubepy.apiserver.config.command_line import ApiServerConfig
+from kubepy.apiserver.config.expressions import compile_expression
+from kubepy.apiserver.config.security import ALWAYS_ALLOW
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.webhooks.client import Webhooks
 from kubepy.lib import file_watch, log, pki

@@ -18,12 +18,12 @@ from kubepy.apiserver.authn.token_request import TokenIssuer
 from kubepy.apiserver.authz import bootstrap as bootstrap_policy
 from kubepy.apiserver.authz import reviews
 from kubepy.apiserver.authz.chain import Authorization
-from kubepy.apiserver.config import ApiServerConfig, read_admission
+from kubepy.apiserver.config.command_line import ApiServerConfig, read_admission
+from kubepy.apiserver.http.routing import Review
 from kubepy.apiserver.identifying import Identity
 from kubepy.apiserver.lookup import Lookup, Object
 from kubepy.apiserver.registry.admission_kinds import EngineKinds
 from kubepy.apiserver.registry.context import Context
-from kubepy.apiserver.routing import Review
 from kubepy.apiserver.server import ApiServer, Security
 from kubepy.lib.jwt_keys import Signer
 

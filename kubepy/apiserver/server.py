@@ -15,38 +15,39 @@ from typing import Any
 from kubepy.api import resources
 from kubepy.api.errors import ApiError, RequestEntityTooLarge
 from kubepy.api.validation.privileged import POD_SPECS
-from kubepy.apiserver import bootstrap, endpoints
 from kubepy.apiserver.aggregation import trust
 from kubepy.apiserver.aggregation.aggregator import Aggregator
 from kubepy.apiserver.authn.chain import Authenticator as AuthnChain
 from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization
 from kubepy.apiserver.catching_up import SureAuthenticator, SureAuthorizer, catch_up_of
-from kubepy.apiserver.component_status import component_statuses
-from kubepy.apiserver.config import ApiServerConfig, parse_port_range
-from kubepy.apiserver.custom_resources import CustomResources
-from kubepy.apiserver.endpoints import Documents
+from kubepy.apiserver.config.command_line import ApiServerConfig, parse_port_range
+from kubepy.apiserver.endpoints import paths as endpoints
+from kubepy.apiserver.endpoints.component_status import component_statuses
+from kubepy.apiserver.endpoints.health import Check, Health
+from kubepy.apiserver.endpoints.metrics import Metrics
+from kubepy.apiserver.endpoints.openapi import OpenApiEndpoints
+from kubepy.apiserver.endpoints.paths import Documents
+from kubepy.apiserver.endpoints.state_metrics import StateMetrics
 from kubepy.apiserver.flowcontrol import dumps
 from kubepy.apiserver.flowcontrol.metrics import FlowMetrics
-from kubepy.apiserver.handler import Authenticator, Authorizer, Chain
-from kubepy.apiserver.health import Check, Health
-from kubepy.apiserver.kubelets import Kubelets
-from kubepy.apiserver.kubernetes_service import KubernetesService, advertised_address
+from kubepy.apiserver.http.handler import Authenticator, Authorizer, Chain
+from kubepy.apiserver.http.overload import Overload
+from kubepy.apiserver.http.rendering import respond_error
+from kubepy.apiserver.http.routing import Review, Router
 from kubepy.apiserver.lookup import Lookup
-from kubepy.apiserver.metrics import Metrics
-from kubepy.apiserver.openapi_endpoints import OpenApiEndpoints
-from kubepy.apiserver.overload import Overload
-from kubepy.apiserver.pod_streams import PodStreams
-from kubepy.apiserver.policy_status import PolicyStatus
-from kubepy.apiserver.proxy_endpoints import Proxies
+from kubepy.apiserver.loops import bootstrap
+from kubepy.apiserver.loops.custom_resources import CustomResources
+from kubepy.apiserver.loops.kubernetes_service import KubernetesService, advertised_address
+from kubepy.apiserver.loops.policy_status import PolicyStatus
+from kubepy.apiserver.loops.services import DefaultServiceCidr, Repairs
+from kubepy.apiserver.proxying.kubelets import Kubelets
+from kubepy.apiserver.proxying.pod_streams import PodStreams
+from kubepy.apiserver.proxying.proxy_endpoints import Proxies
 from kubepy.apiserver.registry.engine import Admission, Engine
 from kubepy.apiserver.registry.services.addresses import ADDRESSES, AddressAllocator, AddressRange
 from kubepy.apiserver.registry.services.allocation import Pools
 from kubepy.apiserver.registry.services.ports import PortAllocator
 from kubepy.apiserver.registry.strategies.services import ServiceStrategy
-from kubepy.apiserver.rendering import respond_error
-from kubepy.apiserver.routing import Review, Router
-from kubepy.apiserver.service_loops import DefaultServiceCidr, Repairs
-from kubepy.apiserver.state_metrics import StateMetrics
 from kubepy.apiserver.webhooks.client import WebhookClient
 from kubepy.client.client import Client
 from kubepy.lib import http_limits, http_server, log, tasks

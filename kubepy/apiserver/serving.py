@@ -11,8 +11,8 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
-from kubepy.apiserver.config import ApiServerConfig
-from kubepy.apiserver.config_security import TLS_VERSIONS, sni_pairs
+from kubepy.apiserver.config.command_line import ApiServerConfig
+from kubepy.apiserver.config.security import TLS_VERSIONS, sni_pairs
 from kubepy.lib import file_watch, log, pki
 from kubepy.lib.http_server import server_tls
 from kubepy.lib.tls import cipher_names

@@ -14,19 +14,20 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from kubepy.apiserver import endpoints, memory
+from kubepy.apiserver import memory
 from kubepy.apiserver.audit.handler import Auditor
 from kubepy.apiserver.audit.policy import parse_policy
 from kubepy.apiserver.audit.sink import AuditFile
 from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, PRIVILEGED_GROUP, UserInfo
 from kubepy.apiserver.authz.chain import Authorization
-from kubepy.apiserver.browsers import cross_origin, strict_transport
-from kubepy.apiserver.config import FLAGS, ApiServerConfig, read
-from kubepy.apiserver.encryption import parse_encryption_config
+from kubepy.apiserver.config.command_line import FLAGS, ApiServerConfig, read
+from kubepy.apiserver.config.encryption import parse_encryption_config
+from kubepy.apiserver.endpoints import paths as endpoints
+from kubepy.apiserver.endpoints.worker_metrics import WorkerMetrics, listening_sockets
+from kubepy.apiserver.http.browsers import cross_origin, strict_transport
 from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer
 from kubepy.apiserver.serving import Serving
-from kubepy.apiserver.worker_metrics import WorkerMetrics, listening_sockets
 from kubepy.cli.daemon import start
 from kubepy.lib import daemon, log, tasks
 from kubepy.lib.http import Answer, Handler, Request

@@ -15,10 +15,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from kubepy.apiserver import bootstrap
 from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, UserInfo
-from kubepy.apiserver.component_status import ComponentFault, Probe, component_statuses
-from kubepy.apiserver.config import ApiServerConfig
+from kubepy.apiserver.config.command_line import ApiServerConfig
+from kubepy.apiserver.endpoints.component_status import ComponentFault, Probe, component_statuses
+from kubepy.apiserver.loops import bootstrap
 from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer
 from kubepy.client.client import Client

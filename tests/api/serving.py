@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import uvloop
 
-from kubepy.apiserver.config import ApiServerConfig
+from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.embedded import in_process
 from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer

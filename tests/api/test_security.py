@@ -14,7 +14,7 @@ import pytest
 
 from kubepy.api import resources
 from kubepy.api.errors import Forbidden, NotFound, Unauthorized
-from kubepy.apiserver.config import ApiServerConfig
+from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer
 from kubepy.apiserver.serving import Serving

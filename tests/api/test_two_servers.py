@@ -14,7 +14,7 @@ from kubepy.api import resources
 from kubepy.api.errors import Forbidden, NotFound
 from kubepy.api.resources import Resource
 from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, UserInfo
-from kubepy.apiserver.config import ApiServerConfig
+from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer
 from kubepy.client.client import Client

@@ -19,7 +19,7 @@ import uvloop
 from multidict import CIMultiDict
 
 from kubepy.apiserver.authn.user import UserInfo
-from kubepy.apiserver.config import ApiServerConfig
+from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.embedded import in_process
 from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from kubepy.apiserver.config import ApiServerConfig
+from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.embedded import in_process
 from kubepy.apiserver.securing import secure
 from tests.golden.comparison import mismatches

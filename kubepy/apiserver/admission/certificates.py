@@ -11,8 +11,8 @@ from kubepy.apiserver.admission.attributes import Attributes, forbid
 from kubepy.apiserver.admission.plugin import CREATE, UPDATE, Plugin
 from kubepy.apiserver.authn.user import PRIVILEGED_GROUP, UserInfo
 from kubepy.apiserver.authz.chain import Authorization
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.lookup import Object
-from kubepy.apiserver.request_info import RequestInfo
 from kubepy.lib import pki
 
 GROUP = "certificates.k8s.io"

@@ -10,8 +10,8 @@ from kubepy.api import resources
 from kubepy.apiserver.admission.attributes import Attributes, forbid
 from kubepy.apiserver.admission.plugin import CREATE, UPDATE, Plugin
 from kubepy.apiserver.authz.chain import Authorization
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.lookup import Lookup, Object
-from kubepy.apiserver.request_info import RequestInfo
 
 _DEFINITIONS = resources.named("customresourcedefinitions", "apiextensions.k8s.io")
 

@@ -12,8 +12,8 @@ from kubepy.apiserver.authn.user import PRIVILEGED_GROUP, UserInfo
 from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.authz.rbac_index import GROUP, RbacIndex
 from kubepy.apiserver.authz.rules import Rule, quote, render_rule, uncovered
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.lookup import Object
-from kubepy.apiserver.request_info import RequestInfo
 
 _ROLES = ("clusterroles", "roles")
 _COLLECTORS = frozenset(("ownerReferences", "finalizers", "managedFields", "resourceVersion", "generation"))

@@ -21,14 +21,14 @@ from kubepy.apiserver.aggregation.backends import Backends
 from kubepy.apiserver.aggregation.remote import Remote, is_available, remote_of
 from kubepy.apiserver.aggregation.telling import Teller, Told
 from kubepy.apiserver.aggregation.unavailability import Unavailability
-from kubepy.apiserver.api_services import local_services
 from kubepy.apiserver.authn.user import UserInfo
-from kubepy.apiserver.proxy import BackendError
+from kubepy.apiserver.http.routing import Endpoint
+from kubepy.apiserver.loops.api_services import local_services
+from kubepy.apiserver.proxying.proxy import BackendError
+from kubepy.apiserver.proxying.service_places import SERVICE_NAME, slices_of
 from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.rewriting import rewrite
-from kubepy.apiserver.routing import Endpoint
-from kubepy.apiserver.service_places import SERVICE_NAME, slices_of
 from kubepy.apiserver.webhooks.places import NoPlace
 from kubepy.lib import log
 from kubepy.lib.clock import rfc3339

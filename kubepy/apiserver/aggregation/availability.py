@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kubepy.api.meta import Object
 from kubepy.apiserver.aggregation.remote import AVAILABLE, Remote
-from kubepy.apiserver.service_places import port_name
+from kubepy.apiserver.proxying.service_places import port_name
 
 
 @dataclass(frozen=True, slots=True)

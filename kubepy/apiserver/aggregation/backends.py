@@ -17,10 +17,10 @@ from multidict import CIMultiDict
 from kubepy.api import resources
 from kubepy.apiserver.aggregation.remote import Remote, place_of_service, places_of_endpoints
 from kubepy.apiserver.authn.user import UserInfo
-from kubepy.apiserver.config import ApiServerConfig
+from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.lookup import Lookup
-from kubepy.apiserver.proxy import Backend, BackendError, forward, forwarded_headers
-from kubepy.apiserver.service_places import Place, slices_of
+from kubepy.apiserver.proxying.proxy import Backend, BackendError, forward, forwarded_headers
+from kubepy.apiserver.proxying.service_places import Place, slices_of
 from kubepy.apiserver.webhooks import faults
 from kubepy.apiserver.webhooks.client import client_tls
 from kubepy.apiserver.webhooks.target import Target

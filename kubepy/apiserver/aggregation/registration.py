@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
-from kubepy.apiserver.api_services import AUTO, group_version_service
+from kubepy.apiserver.loops.api_services import AUTO, group_version_service
 
 _ALWAYS, _ON_START = "true", "onstart"
 _CUSTOM_PRIORITY = (1000, 100)

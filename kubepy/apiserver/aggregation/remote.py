@@ -8,7 +8,7 @@ import binascii
 from dataclasses import dataclass
 
 from kubepy.api.meta import Object
-from kubepy.apiserver.service_places import Place, port_name, ready_places
+from kubepy.apiserver.proxying.service_places import Place, port_name, ready_places
 from kubepy.apiserver.webhooks.places import NoPlace
 from kubepy.apiserver.webhooks.target import ServiceReference
 

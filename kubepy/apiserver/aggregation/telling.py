@@ -17,7 +17,7 @@ from kubepy.api.discovery import Document
 from kubepy.apiserver.aggregation.backends import Backends
 from kubepy.apiserver.aggregation.remote import Remote
 from kubepy.apiserver.authn.user import PRIVILEGED_GROUP, UserInfo
-from kubepy.apiserver.proxy import BackendError
+from kubepy.apiserver.proxying.proxy import BackendError
 from kubepy.apiserver.webhooks.places import NoPlace
 from kubepy.lib.http import Request, Stream
 

@@ -15,7 +15,7 @@ from cryptography import x509
 from kubepy.api import resources
 from kubepy.api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from kubepy.api.meta import Object
-from kubepy.apiserver.config import ApiServerConfig
+from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.client.client import Client
 from kubepy.lib import log, pki
 from kubepy.lib.clock import Clock

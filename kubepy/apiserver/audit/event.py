@@ -14,8 +14,8 @@ from kubepy.apiserver.audit.policy import Verdict
 from kubepy.apiserver.authn.impersonation import CONSTRAINT
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.decision import Decision
-from kubepy.apiserver.protobuf import parse_protobuf
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.protobuf_reading import parse_protobuf
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.lib.clock import rfc3339_micro
 from kubepy.lib.http import Answer, Request, Response
 

@@ -17,7 +17,7 @@ from kubepy.apiserver.audit.event import Record, make_event
 from kubepy.apiserver.audit.policy import Policy, Verdict
 from kubepy.apiserver.authn.impersonation import ACTING, ASKING
 from kubepy.apiserver.authz.decision import Decision
-from kubepy.apiserver.request_info import RequestInfo, parse_request_info
+from kubepy.apiserver.http.request_info import RequestInfo, parse_request_info
 from kubepy.lib.clock import SYSTEM, Clock
 from kubepy.lib.http import Answer, Handler, Request, Stream
 

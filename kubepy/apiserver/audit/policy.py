@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from kubepy.apiserver.authn.user import UserInfo
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 
 LEVELS = ("None", "Metadata", "Request", "RequestResponse")
 STAGES = ("RequestReceived", "ResponseStarted", "ResponseComplete", "Panic")

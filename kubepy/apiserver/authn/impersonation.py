@@ -13,7 +13,7 @@ from kubepy.apiserver.authn.impersonation_modes import MODES, Mode, Unacceptable
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.decision import forbidden
 from kubepy.apiserver.authz.rules import quote
-from kubepy.apiserver.request_info import RequestInfo, parse_request_info
+from kubepy.apiserver.http.request_info import RequestInfo, parse_request_info
 from kubepy.lib.expiring import Expiring
 from kubepy.lib.http import Headers, Request
 

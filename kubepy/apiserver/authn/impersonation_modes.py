@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from kubepy.api import names
 from kubepy.apiserver.authn import user as users
 from kubepy.apiserver.authn.user import NODE_NAME, NODE_PREFIX, NODES_GROUP, PRIVILEGED_GROUP, UserInfo
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 
 LEGACY = "impersonate"
 _AUTHN = "authentication.k8s.io"

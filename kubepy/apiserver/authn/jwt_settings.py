@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from kubepy.api import names
 from kubepy.api.errors import duplicate, invalid, required, too_many
-from kubepy.apiserver.strict_fields import Fields, parse_document
+from kubepy.apiserver.config.strict_fields import Fields, parse_document
 from kubepy.lib import pki
 
 ALGORITHMS = ("ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512")

@@ -12,7 +12,7 @@ import orjson
 from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, UserInfo
 from kubepy.apiserver.authz.decision import ALLOWED, Decision
 from kubepy.apiserver.authz.rules import url_matches
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 
 _API_VERSION = "abac.authorization.kubernetes.io/v1beta1"
 _READS = frozenset(("get", "list", "watch"))

@@ -12,8 +12,8 @@ from kubepy.apiserver.authz.node import NodeAuthorizer
 from kubepy.apiserver.authz.rbac import Rbac
 from kubepy.apiserver.authz.settings import ABAC, AuthorizerSettings
 from kubepy.apiserver.authz.webhook import WebhookAuthorizer, WebhookSettings
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.lookup import Lookup
-from kubepy.apiserver.request_info import RequestInfo
 from kubepy.apiserver.webhooks.client import Webhooks
 
 _UNRESOLVED: tuple[tuple[type, str], ...] = (

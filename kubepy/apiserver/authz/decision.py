@@ -9,7 +9,7 @@ from typing import Protocol
 from kubepy.api.errors import Forbidden, forbidden_object
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.rules import quote
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 
 
 @dataclass(frozen=True, slots=True)

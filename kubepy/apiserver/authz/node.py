@@ -14,8 +14,8 @@ from kubepy.apiserver.authz import pod_references as refs
 from kubepy.apiserver.authz.bootstrap_roles import NODE_RULES
 from kubepy.apiserver.authz.decision import ALLOWED, NO_OPINION, Decision
 from kubepy.apiserver.authz.rules import quote, rule_allows
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.lookup import Lookup, Object
-from kubepy.apiserver.request_info import RequestInfo
 
 MIRROR = "kubernetes.io/config.mirror"
 _PODS, _CLAIMS = resources.named("pods"), resources.named("persistentvolumeclaims")

@@ -7,8 +7,8 @@ from kubepy.api import resources
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.decision import NO_OPINION, Decision
 from kubepy.apiserver.authz.rbac_index import GROUP, RbacIndex
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.lookup import Lookup
-from kubepy.apiserver.request_info import RequestInfo
 
 CLUSTER_ROLES = resources.named("clusterroles", GROUP)
 CLUSTER_ROLE_BINDINGS = resources.named("clusterrolebindings", GROUP)

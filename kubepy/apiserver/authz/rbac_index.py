@@ -10,8 +10,8 @@ from typing import Any
 
 from kubepy.apiserver.authn.user import SERVICE_ACCOUNT_PREFIX, UserInfo
 from kubepy.apiserver.authz.rules import ALL, Rule, quote, url_matches
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.lookup import Object
-from kubepy.apiserver.request_info import RequestInfo
 
 GROUP = "rbac.authorization.k8s.io"
 Grant = tuple[frozenset[str], frozenset[str], str]

@@ -13,8 +13,8 @@ from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.authz.decision import Decision
 from kubepy.apiserver.authz.rules import Rule
 from kubepy.apiserver.authz.selectors import field_text, label_text
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.lookup import Object
-from kubepy.apiserver.request_info import RequestInfo
 
 GROUP = "authorization.k8s.io"
 _ALL_RESOURCES = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}

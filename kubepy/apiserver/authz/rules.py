@@ -6,7 +6,7 @@ Source: pkg/apis/rbac/v1/evaluation_helpers.go; component-helpers/auth/rbac/vali
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 
 Rule = dict[str, Any]
 ALL = "*"

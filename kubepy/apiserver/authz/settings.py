@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from kubepy.api import names
 from kubepy.api.errors import duplicate, invalid, not_supported, required, too_many
 from kubepy.apiserver.authz.webhook import VERSIONS, WebhookSettings
-from kubepy.apiserver.strict_fields import Fields, parse_document
+from kubepy.apiserver.config.strict_fields import Fields, parse_document
 from kubepy.apiserver.webhooks.target import Target, from_kubeconfig
 from kubepy.lib import kubeconfig
 

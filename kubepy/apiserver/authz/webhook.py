@@ -15,7 +15,7 @@ from kubepy.api.meta import Object
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.decision import NO_OPINION, Decision
 from kubepy.apiserver.authz.selectors import field_requirements, label_requirements
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.webhooks import patience
 from kubepy.apiserver.webhooks.client import CallError, Webhooks
 from kubepy.apiserver.webhooks.target import Target

@@ -9,8 +9,8 @@ from time import perf_counter
 from typing import Final
 
 from kubepy.apiserver.flowcontrol.levels import Level, Levels
+from kubepy.apiserver.http.routing import Router
 from kubepy.apiserver.registry.context import Context
-from kubepy.apiserver.routing import Router
 from kubepy.lib.clock import rfc3339_micro
 from kubepy.lib.http import Answer, Response
 

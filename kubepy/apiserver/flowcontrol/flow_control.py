@@ -18,8 +18,8 @@ from kubepy.apiserver.flowcontrol.limiting import Overloaded, is_long_running
 from kubepy.apiserver.flowcontrol.queue_set import Seating
 from kubepy.apiserver.flowcontrol.turns import Turns
 from kubepy.apiserver.flowcontrol.width import Sizes, list_seats, seats_of_bytes
-from kubepy.apiserver.options import Params
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.options import Params
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.lib.http import Request
 
 _WIDE: Final = frozenset(("list", "watch"))

@@ -17,7 +17,7 @@ from kubepy.apiserver.flowcontrol.retry_after import RetryAfter
 from kubepy.apiserver.flowcontrol.seat_shares import Bounds, Demand
 from kubepy.apiserver.flowcontrol.shuffle_sharding import deal, flow_hash
 from kubepy.apiserver.flowcontrol.tally import Tally
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.lib import log
 
 Object = Mapping[str, Any]

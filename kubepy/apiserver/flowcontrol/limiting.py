@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from kubepy.apiserver.authn.user import UserInfo
-from kubepy.apiserver.options import Params
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.options import Params
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.lib.http import Request, Response
 
 _BODY: Final = b"Too many requests, please try again later.\n"

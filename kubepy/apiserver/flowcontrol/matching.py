@@ -10,7 +10,7 @@ from typing import Any
 
 from kubepy.api.flow_objects import CATCH_ALL, EXEMPT
 from kubepy.apiserver.authn.user import SERVICE_ACCOUNT_PREFIX, UserInfo
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 
 Object = Mapping[str, Any]
 ANY = "*"

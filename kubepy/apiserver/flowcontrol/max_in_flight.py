@@ -9,8 +9,8 @@ from typing import Final
 
 from kubepy.apiserver.authn.user import PRIVILEGED_GROUP, UserInfo
 from kubepy.apiserver.flowcontrol.limiting import Overloaded, Ticket, is_long_running, is_mutating
-from kubepy.apiserver.options import Params
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.options import Params
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.lib.http import Request
 
 _RETRY_AFTER_S: Final = 1

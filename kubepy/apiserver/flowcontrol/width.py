@@ -7,8 +7,8 @@ Source: apiserver pkg/util/flowcontrol/request/list_work_estimator.go.
 from collections.abc import Callable
 from typing import Final
 
-from kubepy.apiserver.options import Params, first, flag
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.options import Params, first, flag
+from kubepy.apiserver.http.request_info import RequestInfo
 
 _BYTES_A_SEAT: Final = 100_000
 _MOST_BYTES: Final = 1_000_000

@@ -8,7 +8,7 @@ from dataclasses import replace
 from kubepy.api import errors, resources
 from kubepy.api.errors import BadRequest, conflict, object_not_found
 from kubepy.api.meta import Object
-from kubepy.apiserver.options import parse_write_options
+from kubepy.apiserver.http.options import parse_write_options
 from kubepy.apiserver.registry.codec import check_kind, decode_object, parse_body
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Engine

@@ -16,8 +16,8 @@ from kubepy.api.go_values import json_type
 from kubepy.api.json_text import parse_json
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
-from kubepy.apiserver.negotiation import JSON, PROTOBUF, YAML, body_type
-from kubepy.apiserver.protobuf import parse_protobuf
+from kubepy.apiserver.http.negotiation import JSON, PROTOBUF, YAML, body_type
+from kubepy.apiserver.http.protobuf_reading import parse_protobuf
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.custom import Custom
 from kubepy.apiserver.registry.yaml_bodies import parse_yaml, repeated_keys

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from kubepy.apiserver.authn.user import UserInfo
-from kubepy.apiserver.negotiation import Form
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.negotiation import Form
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.lib.http import Request
 
 

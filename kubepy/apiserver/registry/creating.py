@@ -9,7 +9,7 @@ import secrets
 from kubepy.api import errors
 from kubepy.api.errors import ApiError, BadRequest, InternalError, MethodNotAllowed
 from kubepy.api.meta import Object, new_uid
-from kubepy.apiserver.options import WriteOptions, parse_write_options
+from kubepy.apiserver.http.options import WriteOptions, parse_write_options
 from kubepy.apiserver.registry import conversion, owning, validating
 from kubepy.apiserver.registry.codec import check_kind, decode_object, encode, parse_body
 from kubepy.apiserver.registry.context import Context

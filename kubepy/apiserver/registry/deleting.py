@@ -15,7 +15,7 @@ from kubepy.api import schemas
 from kubepy.api.errors import BadRequest, NotFound, conflict
 from kubepy.api.meta import Object
 from kubepy.api.resources import BUILT_IN
-from kubepy.apiserver.options import DeleteOptions, parse_delete_options
+from kubepy.apiserver.http.options import DeleteOptions, parse_delete_options
 from kubepy.apiserver.registry.codec import check_type_meta, decode_stored, encode, parse_body
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Engine

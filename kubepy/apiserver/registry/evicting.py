@@ -9,7 +9,7 @@ from kubepy.api import resources
 from kubepy.api.errors import BadRequest, Conflict, InternalError, TooManyRequests, forbidden_object
 from kubepy.api.meta import Object, is_condition_true
 from kubepy.api.selectors import from_label_selector
-from kubepy.apiserver.options import DeleteOptions, parse_delete_options, parse_write_options
+from kubepy.apiserver.http.options import DeleteOptions, parse_delete_options, parse_write_options
 from kubepy.apiserver.registry.binding import CREATED
 from kubepy.apiserver.registry.codec import check_kind, decode_object, decode_stored, parse_body
 from kubepy.apiserver.registry.context import Context

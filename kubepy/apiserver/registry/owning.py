@@ -11,7 +11,7 @@ from kubepy.api import managed_fields, schemas
 from kubepy.api.apply import Applied, apply
 from kubepy.api.last_applied import KUBECTL, apply_as_kubectl
 from kubepy.api.meta import Object
-from kubepy.apiserver.options import WriteOptions
+from kubepy.apiserver.http.options import WriteOptions
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.served import Served
 from kubepy.apiserver.registry.strategy import keep

@@ -13,7 +13,7 @@ from kubepy.api import go_values, patches, schemas
 from kubepy.api.diagnosis import restoring_fault
 from kubepy.api.errors import BadRequest, Invalid, UnsupportedMediaType, conflict
 from kubepy.api.meta import Object
-from kubepy.apiserver.options import WriteOptions, parse_write_options
+from kubepy.apiserver.http.options import WriteOptions, parse_write_options
 from kubepy.apiserver.registry import conversion, owning
 from kubepy.apiserver.registry.codec import check_kind, decode_object
 from kubepy.apiserver.registry.context import Context

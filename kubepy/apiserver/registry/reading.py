@@ -16,7 +16,7 @@ from kubepy.api.errors import BadRequest, Expired
 from kubepy.api.go_values import json_type
 from kubepy.api.json_text import parse_json
 from kubepy.api.selectors import EVERY_FIELD, FieldSelector
-from kubepy.apiserver.options import ListOptions, first, parse_list_options, require_uint
+from kubepy.apiserver.http.options import ListOptions, first, parse_list_options, require_uint
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.retrying import missing
 from kubepy.apiserver.registry.selecting import known_fields, split_fields

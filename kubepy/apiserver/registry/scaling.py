@@ -11,7 +11,7 @@ from kubepy.api.apply import check_configuration
 from kubepy.api.errors import MODIFIED, BadRequest, conflict, invalid
 from kubepy.api.meta import Object
 from kubepy.api.selectors import from_label_selector, from_map
-from kubepy.apiserver.options import WriteOptions, parse_write_options
+from kubepy.apiserver.http.options import WriteOptions, parse_write_options
 from kubepy.apiserver.registry import conversion, owning
 from kubepy.apiserver.registry.codec import check_kind, decode_object, decode_stored, parse_body
 from kubepy.apiserver.registry.context import Context

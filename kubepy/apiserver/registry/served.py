@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from kubepy.api.definitions import Schema
 from kubepy.api.printing.columns import Printer
 from kubepy.api.resources import Resource
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.registry.converting import Converter
 from kubepy.apiserver.registry.custom import Custom
 from kubepy.apiserver.registry.strategy import Strategy
-from kubepy.apiserver.request_info import RequestInfo
 from kubepy.storage.cache import ResourceCache
 
 

@@ -14,7 +14,7 @@ from kubepy.api import errors
 from kubepy.api.errors import MODIFIED, ApiError, BadRequest, conflict
 from kubepy.api.managed_fields import is_unchanged_but_times
 from kubepy.api.meta import Object
-from kubepy.apiserver.options import parse_write_options, require_uint
+from kubepy.apiserver.http.options import parse_write_options, require_uint
 from kubepy.apiserver.registry import conversion, owning, validating
 from kubepy.apiserver.registry.codec import check_kind, decode_object, decode_stored, encode, parse_body
 from kubepy.apiserver.registry.context import Context

@@ -14,9 +14,9 @@ import orjson
 from kubepy.api.errors import Expired
 from kubepy.api.meta import Object
 from kubepy.api.selectors import FieldSelector
-from kubepy.apiserver.negotiation import PROTOBUF
-from kubepy.apiserver.options import ListOptions, parse_list_options, require_uint
-from kubepy.apiserver.protobuf_writing import encode_event
+from kubepy.apiserver.http.negotiation import PROTOBUF
+from kubepy.apiserver.http.options import ListOptions, parse_list_options, require_uint
+from kubepy.apiserver.http.protobuf_writing import encode_event
 from kubepy.apiserver.registry import conversion
 from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.context import Context

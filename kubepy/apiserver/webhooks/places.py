@@ -14,7 +14,7 @@ from aiohttp.resolver import ThreadedResolver
 from kubepy.api import resources
 from kubepy.api.meta import Object
 from kubepy.apiserver.lookup import Lookup
-from kubepy.apiserver.service_places import Place, port_name, ready_places, slices_of
+from kubepy.apiserver.proxying.service_places import Place, port_name, ready_places, slices_of
 from kubepy.apiserver.webhooks.target import ServiceReference
 
 _SERVICES = resources.named("services")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kubepy.apiserver.config import ApiServerConfig
-from kubepy.apiserver.config_security import security_faults, sni_pairs
+from kubepy.apiserver.config.command_line import ApiServerConfig
+from kubepy.apiserver.config.security import security_faults, sni_pairs
 from kubepy.apiserver.serving import Serving, is_for
 from kubepy.lib import pki
 

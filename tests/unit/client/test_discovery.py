@@ -7,8 +7,8 @@ import pytest
 
 from kubepy.api import resources
 from kubepy.api.errors import ServiceUnavailable
-from kubepy.apiserver import bootstrap
 from kubepy.apiserver.embedded import in_process
+from kubepy.apiserver.loops import bootstrap
 from kubepy.client.client import Client
 from kubepy.client.discovery import preferred_resources
 from kubepy.lib.http import Answer, Request, Response

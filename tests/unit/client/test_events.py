@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from kubepy.api import resources
-from kubepy.apiserver import bootstrap
 from kubepy.apiserver.embedded import in_process
+from kubepy.apiserver.loops import bootstrap
 from kubepy.client import events
 from kubepy.client.client import Client, Object
 from kubepy.client.events import EventRecorder

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from kubepy.api import resources
-from kubepy.apiserver import bootstrap
 from kubepy.apiserver.embedded import in_process
+from kubepy.apiserver.loops import bootstrap
 from kubepy.client.client import Client, Object
 from kubepy.client.informer import Informer
 

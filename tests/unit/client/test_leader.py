@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from kubepy.api import errors, resources
-from kubepy.apiserver import bootstrap
 from kubepy.apiserver.embedded import in_process
+from kubepy.apiserver.loops import bootstrap
 from kubepy.client.client import Client
 from kubepy.client.leader import LeaderElector, LeadershipLost, LeaseTiming
 

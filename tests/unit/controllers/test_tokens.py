@@ -9,7 +9,7 @@ from typing import Any
 
 from kubepy.api import resources
 from kubepy.api.errors import NotFound
-from kubepy.apiserver.config import ApiServerConfig
+from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.embedded import in_process
 from kubepy.apiserver.securing import secure
 from kubepy.controllers.controller import Context, Informers

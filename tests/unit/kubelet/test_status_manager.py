@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from kubepy.api import resources
-from kubepy.apiserver import bootstrap
 from kubepy.apiserver.embedded import in_process
+from kubepy.apiserver.loops import bootstrap
 from kubepy.client.client import Client
 from kubepy.client.informer import Informer
 from kubepy.kubelet.status_manager import StatusManager

@@ -14,8 +14,8 @@ from kubepy.apiserver.admission.plugin import Plugin
 from kubepy.apiserver.admission.policies import mutating, validating
 from kubepy.apiserver.authn.user import PRIVILEGED_GROUP, UserInfo
 from kubepy.apiserver.authz.chain import Authorization
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.lookup import Lookup
-from kubepy.apiserver.request_info import RequestInfo
 
 _POLICY_OF = {
     validating.BINDINGS.plural: validating.POLICIES,

@@ -8,7 +8,7 @@ from typing import Any
 from kubepy.api.errors import FieldError
 from kubepy.api.meta import Object, add_finalizer
 from kubepy.api.validation.crd import schemas_of
-from kubepy.apiserver.api_services import available
+from kubepy.apiserver.loops.api_services import available
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.default_faults import faults_of_defaults
 from kubepy.apiserver.registry.strategy import Strategy

@@ -38,7 +38,7 @@ from kubepy.apiserver.admission.tolerations import merge_tolerations
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.authz.decision import ALLOWED, NO_OPINION, Decision
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 
 Object = dict[str, Any]
 PODS = resources.named("pods")

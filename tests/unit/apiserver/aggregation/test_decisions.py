@@ -10,8 +10,8 @@ from kubepy.apiserver.aggregation import availability, registration, trust
 from kubepy.apiserver.aggregation.availability import Verdict
 from kubepy.apiserver.aggregation.backends import identified
 from kubepy.apiserver.aggregation.remote import Remote, place_of_service, places_of_endpoints, remote_of
-from kubepy.apiserver.api_services import local_services
 from kubepy.apiserver.authn.user import UserInfo
+from kubepy.apiserver.loops.api_services import local_services
 from kubepy.apiserver.webhooks.places import NoPlace
 from kubepy.apiserver.webhooks.target import ServiceReference
 from kubepy.lib import pki

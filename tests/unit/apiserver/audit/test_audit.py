@@ -16,7 +16,7 @@ from kubepy.apiserver.audit.sink import AuditFile
 from kubepy.apiserver.authn.impersonation import ACTING, ASKING
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.lib.http import Answer, Request, Response, Stream
 
 Object = dict[str, Any]

@@ -8,7 +8,7 @@ from multidict import CIMultiDict
 from kubepy.api.errors import BadRequest, Forbidden
 from kubepy.apiserver.authn.impersonation import CONSTRAINT, Impersonation
 from kubepy.apiserver.authn.user import UserInfo
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.lib.http import Request
 
 ADMIN = UserInfo("admin", "1", ("system:masters",), {"secret": ("x",)})

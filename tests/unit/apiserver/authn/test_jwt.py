@@ -10,8 +10,8 @@ from kubepy.apiserver.authn.jwt_claims import user_of
 from kubepy.apiserver.authn.jwt_settings import AuthenticationSettings, JwtIssuer, Source, parse_settings
 from kubepy.apiserver.authn.jwt_tokens import check_claims
 from kubepy.apiserver.authn.provider_keys import keys_of
-from kubepy.apiserver.expressions import compile_expression
-from kubepy.apiserver.strict_fields import ConfigError
+from kubepy.apiserver.config.expressions import compile_expression
+from kubepy.apiserver.config.strict_fields import ConfigError
 
 Object = dict[str, Any]
 ISSUER = JwtIssuer(url="https://issuer", audiences=("a",), groups=Source("groups", "g:"))

@@ -4,7 +4,7 @@ import pytest
 
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.abac import Abac, parse_policies
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 
 V1BETA1 = '{"apiVersion":"abac.authorization.kubernetes.io/v1beta1","kind":"Policy","spec":'
 TEXT = f"""

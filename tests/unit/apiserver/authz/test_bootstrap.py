@@ -9,7 +9,7 @@ from kubepy.api.resources import Resource
 from kubepy.apiserver.authn.user import UserInfo, service_account
 from kubepy.apiserver.authz import bootstrap
 from kubepy.apiserver.authz.rbac_index import RbacIndex
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 
 Object = dict[str, Any]
 

@@ -6,7 +6,7 @@ import pytest
 
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.node import NodeAuthorizer
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 
 N1 = UserInfo("system:node:n1", groups=("system:nodes", "system:authenticated"))
 

@@ -10,7 +10,7 @@ from kubepy.apiserver.authn.user import UserInfo, service_account
 from kubepy.apiserver.authz.chain import build_authorization
 from kubepy.apiserver.authz.rbac import ROLE_BINDINGS, Rbac
 from kubepy.apiserver.authz.rules import render_rule, uncovered
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 
 API = "rbac.authorization.k8s.io/v1"
 ALICE = UserInfo("alice", groups=("dev", "system:authenticated"))

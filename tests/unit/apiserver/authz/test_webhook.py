@@ -14,9 +14,9 @@ from kubepy.apiserver.authz.chain import AlwaysAllow, AlwaysDeny, Authorization
 from kubepy.apiserver.authz.decision import Decision
 from kubepy.apiserver.authz.settings import AuthorizerSettings, parse_settings
 from kubepy.apiserver.authz.webhook import WebhookAuthorizer, WebhookSettings, spec_of
-from kubepy.apiserver.expressions import compile_expression
-from kubepy.apiserver.request_info import RequestInfo
-from kubepy.apiserver.strict_fields import ConfigError
+from kubepy.apiserver.config.expressions import compile_expression
+from kubepy.apiserver.config.strict_fields import ConfigError
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.webhooks.client import ANSWER_MOST, CallError
 from kubepy.apiserver.webhooks.target import Target
 from kubepy.lib import kubeconfig

@@ -14,7 +14,7 @@ from kubepy.apiserver.flowcontrol.flow_control import FlowControl, Ticket
 from kubepy.apiserver.flowcontrol.levels import Levels
 from kubepy.apiserver.flowcontrol.limiting import Overloaded
 from kubepy.apiserver.flowcontrol.max_in_flight import MaxInFlight
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.lib.http import Request
 
 ALICE, BOB = (UserInfo(name, groups=("system:authenticated",)) for name in ("alice", "bob"))

@@ -7,7 +7,7 @@ import pytest
 from kubepy.api import flow_objects
 from kubepy.apiserver.authn.user import UserInfo, service_account
 from kubepy.apiserver.flowcontrol.matching import compile_schema, ordered
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 
 DEFAULTS = ordered(map(compile_schema, flow_objects.flow_schemas()))
 NODE = UserInfo("system:node:n1", groups=("system:nodes", "system:authenticated"))

@@ -3,7 +3,7 @@
 import pytest
 
 from kubepy.apiserver.flowcontrol.width import list_seats, seats_of_bytes
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 
 
 @pytest.mark.parametrize(

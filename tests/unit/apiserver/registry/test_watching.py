@@ -11,11 +11,11 @@ from kubepy.api import resources
 from kubepy.api.errors import InternalError
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.embedded import in_process
-from kubepy.apiserver.negotiation import PLAIN
+from kubepy.apiserver.http.negotiation import PLAIN
+from kubepy.apiserver.http.request_info import parse_request_info
 from kubepy.apiserver.registry import watching
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.converting import Converter
-from kubepy.apiserver.request_info import parse_request_info
 from kubepy.apiserver.webhooks.target import Target
 from kubepy.lib.clock import SYSTEM
 from kubepy.lib.http import Request

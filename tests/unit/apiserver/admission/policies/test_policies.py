@@ -26,7 +26,7 @@ from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.authz.decision import Decision
 from kubepy.apiserver.cel.environment import Environment
-from kubepy.apiserver.request_info import RequestInfo
+from kubepy.apiserver.http.request_info import RequestInfo
 from tests.unit.apiserver.conftest import Objects, OneVersion
 
 Object = dict[str, Any]

@@ -11,7 +11,7 @@ import uvloop
 
 from kubepy.api import resources
 from kubepy.api.errors import InternalError, Invalid, Timeout
-from kubepy.apiserver.config import ApiServerConfig
+from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.embedded import in_process
 from kubepy.apiserver.server import ApiServer
 from kubepy.storage.base import Store, Unavailable

@@ -1,0 +1,50 @@
+"""Flags of upstream that have nothing to change here, taken so that its unit files and manifests do; each says why.
+
+A value that asks for something that there is not is refused all the same.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kubepy.apiserver.config.fields import flag_field
+
+_NO_HTTP2 = "There is no HTTP/2 here."
+_CACHES = "Watch caches keep as much history as there is room for."
+_NO_METRIC = "There is no such metric here."
+_LOG = "Lines are written as they come, to standard error."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedConfig:
+    """See the module's docstring."""
+
+    http2_max_streams_per_connection: int = flag_field("http2-max-streams-per-connection", "int", 0, _NO_HTTP2)
+    goaway_chance: float = flag_field("goaway-chance", "float", 0.0, _NO_HTTP2)
+    disable_http2_serving: bool = flag_field("disable-http2-serving", "bool", False, _NO_HTTP2)
+    default_watch_cache_size: int = flag_field("default-watch-cache-size", "int", 100, _CACHES)
+    watch_cache_sizes: tuple[str, ...] = flag_field("watch-cache-sizes", "list", [], _CACHES)
+    delete_collection_workers: int = flag_field(
+        "delete-collection-workers", "int", 1, "Collections are deleted page by page, many objects at once."
+    )
+    etcd_count_metric_poll_period_s: float = flag_field(
+        "etcd-count-metric-poll-period", "duration", 60.0, "Objects are counted where they are cached, without asking."
+    )
+    etcd_db_metric_poll_interval_s: float = flag_field("etcd-db-metric-poll-interval", "duration", 30.0, _NO_METRIC)
+    lease_reuse_duration_seconds: int = flag_field(
+        "lease-reuse-duration-seconds", "int", 60, "How leases are shared is the store's own business here."
+    )
+    contention_profiling: bool = flag_field("contention-profiling", "bool", False, "There are no profiling paths here.")
+    show_hidden_metrics_for_version: str = flag_field(
+        "show-hidden-metrics-for-version", "string", "", "No metric is hidden here."
+    )
+    log_flush_frequency_s: float = flag_field("log-flush-frequency", "duration", 5.0, _LOG)
+    logging_format: str = flag_field("logging-format", "string", "text", "Only text.")
+    vmodule: tuple[str, ...] = flag_field("vmodule", "list", [], "Verbosity is one for all files here.")
+
+
+def accepted_faults(config: AcceptedConfig) -> Iterator[str]:
+    """What is asked for and not to be had."""
+    if not 0 <= config.goaway_chance <= 0.02:
+        yield "--goaway-chance can not be less than 0 or greater than 0.02"
+    if config.logging_format != "text":
+        yield f'--logging-format "{config.logging_format}" is not supported: lines are text'

@@ -1,0 +1,1 @@
+"""The paths that are not resources: health, metrics, version, OpenAPI, the index; and componentstatuses."""
