@@ -27,6 +27,7 @@ from aiohttp.web_protocol import ERROR, RequestHandler
 from kubepy.lib.http import Answer, Handler, Request, Response, Stream, Upgrade
 from kubepy.lib.http_limits import DEFAULT_LIMITS, BodyTooLarge, BrokenBody, Connections, Limits
 from kubepy.lib.http_tunnel import Gone, Tunnel
+from kubepy.lib.tls import bare_server_context
 
 GZIP_FROM = 128 * 1024
 """Bytes from which an answer is compressed for who accepts it, as upstream does."""
@@ -450,8 +451,7 @@ async def serve(
 
 def server_tls(cert_file: str, key_file: str, client_ca: str | None = None, *, require: bool = False) -> ssl.SSLContext:
     """A server's TLS settings: TLS 1.2 and up; client certificates verified against the PEM file `client_ca`."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = bare_server_context()
     context.load_cert_chain(cert_file, key_file)
     context.set_alpn_protocols(["http/1.1"])
     if client_ca:
