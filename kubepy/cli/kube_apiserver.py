@@ -177,7 +177,7 @@ def launch(config: ApiServerConfig) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     told_at = listening_sockets(count)
-    worker = Supervisor(count).run()
+    worker = Supervisor(count, listens_on=[*secure_ports, *insecure_ports]).run()
     if isinstance(worker, int):
         return worker
     log.setup(config.v, NAME)

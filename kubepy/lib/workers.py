@@ -13,6 +13,7 @@ import selectors
 import signal
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -59,9 +60,14 @@ class _Seat:
 
 @dataclass(slots=True)
 class Supervisor:
-    """`run` returns twice: in the parent with the exit code when all is over, in each worker with its Worker."""
+    """`run` returns twice: in the parent with the exit code when all is over, in each worker with its Worker.
+
+    `listens_on` are the sockets that the parent holds for its workers. It lets them go when it is told to stop: a
+    connection that comes after the workers have closed theirs is refused, and does not wait for nobody.
+    """
 
     count: int
+    listens_on: Sequence[socket.socket] = ()
     _seats: list[_Seat] = field(default_factory=list)
     _life: tuple[int, int] = (-1, -1)
     _wakeup: "tuple[socket.socket, socket.socket] | None" = None
@@ -113,11 +119,13 @@ class Supervisor:
         os._exit(128 + signum)
 
     def _stop(self) -> None:
-        """Closes the pipe that says that the parent lives."""
+        """Closes the pipe that says that the parent lives, and the ports."""
         reads, writes = self._life
         if writes >= 0:
             self._life = (reads, -1)
             os.close(writes)
+            for sock in self.listens_on:
+                sock.close()
 
     # -- workers
 

@@ -16,20 +16,26 @@ import kubepy
 from kubepy.lib.daemon import CannotStart
 from kubepy.lib.workers import shared_sockets
 
-# Each worker says `INDEX PID` on a line of standard output before it is ready, and `end INDEX` when told to stop.
+# Each worker says `INDEX PID PORT` on a line of standard output before it is ready, and `end INDEX` when told to stop.
 _PROGRAM = """
-import os, select, sys
-from kubepy.lib.workers import Supervisor
-worker = Supervisor(2).run()
+import os, select, signal, sys
+from kubepy.lib.workers import Supervisor, shared_sockets
+sockets = shared_sockets("127.0.0.1", 0, 2)
+worker = Supervisor(2, listens_on=sockets).run()
 if isinstance(worker, int):
     os.write(1, b"over\\n")
     sys.exit(worker)
 if sys.argv[1:] == [str(worker.index)]:
     os._exit(7)
-os.write(1, f"{worker.index} {os.getpid()}\\n".encode())
+sockets[worker.index].listen()
+os.write(1, f"{worker.index} {os.getpid()} {sockets[0].getsockname()[1]}\\n".encode())
 worker.ready()
 select.select([worker.stop_fd], [], [])
+for sock in sockets:
+    sock.close()
 os.write(1, f"end {worker.index}\\n".encode())
+if sys.argv[1:] == ["drains"]:
+    signal.pause()
 """
 _WITHIN_S = 20
 
@@ -92,6 +98,18 @@ def test_workers_start_and_end_with_their_parent(tmp_path: Path) -> None:
         assert sorted([parent.line(), parent.line()]) == [["end", "0"], ["end", "1"]]
         assert parent.line() == ["over"]
         assert parent.process.wait(_WITHIN_S) == 0
+
+
+def test_nobody_listens_any_more_while_workers_finish_what_they_have(tmp_path: Path) -> None:
+    with _parent(tmp_path, "drains") as parent:
+        port = int(parent.started()[0][2])
+        socket.create_connection(("127.0.0.1", port)).close()
+        parent.process.send_signal(signal.SIGTERM)
+        assert sorted([parent.line(), parent.line()]) == [["end", "0"], ["end", "1"]]
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        parent.process.send_signal(signal.SIGTERM)  # they are not waited for a second time
+        assert parent.process.wait(_WITHIN_S) == 128 + signal.SIGTERM
 
 
 def test_dead_worker_is_started_again_in_its_place(tmp_path: Path) -> None:
