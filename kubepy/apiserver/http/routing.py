@@ -23,6 +23,7 @@ from kubepy.apiserver.registry import (
     scaling,
     updating,
     watching,
+    yaml_bodies,
 )
 from kubepy.apiserver.registry.codec import check_kind, decode_object, parse_body
 from kubepy.apiserver.registry.context import Context
@@ -94,6 +95,8 @@ class Router:
             return await self._non_resource(ctx)
         if self.remotes and (remote := self.remotes.get((info.group, info.version))):
             return await remote(ctx)
+        if len(ctx.request.body) > yaml_bodies.LARGE_FROM:
+            await yaml_bodies.read_ahead(ctx)
         served = self._engine.find(info.group, info.version, info.resource)
         if served is None:
             return await self._unstored(ctx)

@@ -20,7 +20,7 @@ from kubepy.apiserver.http.negotiation import JSON, PROTOBUF, YAML, body_type
 from kubepy.apiserver.http.protobuf_reading import parse_protobuf
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.custom import Custom
-from kubepy.apiserver.registry.yaml_bodies import parse_yaml, repeated_keys
+from kubepy.apiserver.registry.yaml_bodies import read_yaml
 
 _HEX_SHOWN = 30
 _NO_KIND = "couldn't get version/kind"
@@ -35,7 +35,7 @@ def parse_body(ctx: Context, kind: str) -> Object:
     """
     body = ctx.request.body
     try:
-        obj, ctx.repeated = _PARSERS[body_type(ctx.request.headers)](body)
+        obj, ctx.repeated = _PARSERS[body_type(ctx.request.headers)](ctx)
     except ValueError as fault:
         raise _unrecognized(kind, str(fault), body) from fault
     if not isinstance(obj, dict):
@@ -44,7 +44,8 @@ def parse_body(ctx: Context, kind: str) -> Object:
     return obj
 
 
-def _parse_json(body: bytes) -> Parsed:
+def _parse_json(ctx: Context) -> Parsed:
+    body = ctx.request.body
     try:
         parsed = parse_json(body)
     except ValueError as fault:
@@ -52,15 +53,15 @@ def _parse_json(body: bytes) -> Parsed:
     return {} if parsed is None else parsed, schemas.duplicate_fields(body, parsed)
 
 
-def _parse_yaml(body: bytes) -> Parsed:
-    parsed = parse_yaml(body)
-    return {} if parsed is None else parsed, repeated_keys(body, parsed)
+def _parse_yaml(ctx: Context) -> Parsed:
+    parsed, repeated = read_yaml(ctx)
+    return {} if parsed is None else parsed, repeated
 
 
-_PARSERS: Mapping[str, Callable[[bytes], Parsed]] = {
+_PARSERS: Mapping[str, Callable[[Context], Parsed]] = {
     JSON: _parse_json,
     YAML: _parse_yaml,
-    PROTOBUF: lambda body: (parse_protobuf(body), []),
+    PROTOBUF: lambda ctx: (parse_protobuf(ctx.request.body), []),
 }
 
 

@@ -29,3 +29,5 @@ class Context:
     delete_options: Mapping[str, Any] | None = None
     """The options in the body of a delete, for admission to see."""
     repeated: list[str] = field(default_factory=list)
+    yaml: "tuple[Any, list[str]] | ValueError | None" = None
+    """What a large YAML body says and names twice, or why it is none; read before anybody asks, beside the loop."""

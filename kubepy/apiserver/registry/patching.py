@@ -22,7 +22,7 @@ from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.result import Result
 from kubepy.apiserver.registry.served import Served
 from kubepy.apiserver.registry.updating import change
-from kubepy.apiserver.registry.yaml_bodies import parse_yaml, repeated_keys
+from kubepy.apiserver.registry.yaml_bodies import read_yaml
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -103,9 +103,8 @@ async def _apply(engine: Engine, served: Served, ctx: Context, options: WriteOpt
 
 def parse_configuration(ctx: Context, options: WriteOptions) -> Object:
     """The body of an apply patch. Raises BadRequest."""
-    body = ctx.request.body
     try:
-        config = parse_yaml(body)
+        config, repeated = read_yaml(ctx)
     except ValueError as fault:
         raise BadRequest(f"error decoding YAML: {fault}") from fault
     if config is None:
@@ -114,7 +113,7 @@ def parse_configuration(ctx: Context, options: WriteOptions) -> Object:
         found = go_values.json_type(config)
         why = f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
         raise BadRequest(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
-    ctx.repeated = [f"error converting YAML to JSON: {fault}" for fault in repeated_keys(body, config)]
+    ctx.repeated = [f"error converting YAML to JSON: {fault}" for fault in repeated]
     if options.validation == "Strict" and ctx.repeated:
         raise BadRequest(f"error strict decoding YAML: {ctx.repeated[0]}")
     return config
