@@ -3,21 +3,20 @@
 import json
 import os
 import subprocess
+import sysconfig
 from functools import cache
 from pathlib import Path
-from shutil import which
 
 
 @cache
 def find_kubectls() -> tuple[Path, ...]:
     """Every kubectl on this machine, each version once, in the order of versions.
 
-    One that is a link into a folder with others stands for all of them.
+    One that is a link into a folder with others stands for all of them. The virtual environment has one of the release
+    that kubepy is like.
     """
-    folders = [Path(folder) for folder in os.environ["PATH"].split(os.pathsep)]
-    found = which("kubectl")
-    if found:
-        folders.append(Path(found).resolve().parent)
+    folders = {Path(folder) for folder in (*os.environ["PATH"].split(os.pathsep), sysconfig.get_path("scripts"))}
+    folders |= {(folder / "kubectl").resolve().parent for folder in folders if (folder / "kubectl").is_file()}
     binaries = {path.resolve() for folder in folders if folder.is_dir() for path in folder.glob("kubectl*")}
     versions: dict[tuple[int, int], Path] = {}
     for path in sorted(binaries):
