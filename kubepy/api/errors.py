@@ -27,11 +27,17 @@ class FieldError:
         return f"{self.field}: {self.message}"
 
 
+class Rendered(str):
+    """A bad value that is written as upstream shows it already."""
+
+    __slots__ = ()
+
+
 def render_value(value: Any) -> str:
     """A bad value as upstream's messages show it: JSON-quoted text, plain scalars, JSON for the rest."""
-    if value is None:
-        return "null"
-    return orjson.dumps(value).decode()
+    if isinstance(value, Rendered):
+        return str(value)
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()  # Go sorts the keys of maps
 
 
 def required(field: str, detail: str = "") -> FieldError:

@@ -18,6 +18,7 @@ from kubepy.api.validation.fields import (
     qualified_name,
     supported_if_set,
 )
+from kubepy.api.validation.shown import TAINT, show
 
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _REQUIRED, _PREFERRED = (
@@ -213,7 +214,7 @@ def validate_taints(taints: Iterable[Object], path: str) -> list[FieldError]:
             errors.append(invalid(f"{at}.value", value, ";".join(faults)))
         errors += one_of(effect, f"{at}.effect", TAINT_EFFECTS)
         if (key, effect) in seen:
-            fault = duplicate(at, taint)
+            fault = duplicate(at, show(taint, TAINT))
             text = f"{fault.message}: taints must be unique by key and effect pair"
             errors.append(FieldError(fault.field, fault.reason, text))
         seen.add((key, effect))

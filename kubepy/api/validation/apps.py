@@ -80,7 +80,7 @@ def validate_selected_template(
         return [required(path)]
     errors = []
     if _mismatches(selector, template):
-        errors.append(invalid(f"{path}.metadata.labels", dict(template_labels(template)), NO_MATCH))
+        errors.append(invalid(f"{path}.metadata.labels", dict(template_labels(template)) or None, NO_MATCH))
     errors += validate_pod_template(template, path)
     return errors + _always_restarts(template, path, "ReplicaSet")
 
@@ -237,7 +237,7 @@ def _stateful_template(spec: Object) -> list[FieldError]:
         errors.append(invalid("spec.selector", selector, ""))
     else:
         if _mismatches(selector, template):
-            labels = dict(template_labels(template))
+            labels = dict(template_labels(template)) or None
             errors.append(invalid("spec.template.metadata.labels", labels, NO_MATCH))
         metadata = template.get("metadata") or {}
         errors += validate_labels(metadata.get("labels"), "spec.template.labels")
@@ -302,7 +302,7 @@ def _validate_daemon_set_spec(spec: Object) -> list[FieldError]:
     selector, template = spec.get("selector"), spec.get("template") or {}
     errors = label_selector(selector, "spec.selector")
     if selects(selector, template_labels(template)) is False:
-        errors.append(invalid("spec.template.metadata.labels", dict(template_labels(template)), NO_MATCH))
+        errors.append(invalid("spec.template.metadata.labels", dict(template_labels(template)) or None, NO_MATCH))
     if selector is not None and is_empty_selector(selector):
         errors.append(invalid("spec.selector", selector, "empty selector is invalid for daemonset"))
     errors += validate_pod_template(template, "spec.template")

@@ -28,6 +28,7 @@ from kubepy.api.validation.meta import (
 )
 from kubepy.api.validation.resources import is_native, resource_quantity
 from kubepy.api.validation.rules import Rules
+from kubepy.api.validation.shown import FIELD_PATH
 
 ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 VOLUME_MODES = ("Block", "Filesystem")
@@ -95,9 +96,9 @@ def _data_sources(spec: Object, path: str) -> list[FieldError]:
         return errors
     if ref.get("namespace"):
         why = "may not be specified when dataSourceRef.namespace is specified"
-        errors.append(invalid(path, f"{path}.dataSource", why))
+        errors.append(invalid(path, FIELD_PATH, why))
     elif any(source.get(field) != ref.get(field) for field in ("apiGroup", "kind", "name")):
-        errors.append(invalid(path, f"{path}.dataSource", "must match dataSourceRef"))
+        errors.append(invalid(path, FIELD_PATH, "must match dataSourceRef"))
     return errors
 
 

@@ -122,7 +122,7 @@ def _controller_spec(spec: Object) -> list[FieldError]:
     labels = (template.get("metadata") or {}).get("labels") or {}
     if selector and not selector.items() <= labels.items():
         why = "`selector` does not match template `labels`"
-        errors.append(invalid("spec.template.metadata.labels", labels, why))
+        errors.append(invalid("spec.template.metadata.labels", labels or None, why))
     errors += validate_pod_template(template, "spec.template")
     pod = template.get("spec") or {}
     if pod.get("restartPolicy") != "Always":

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kubepy.api import names
-from kubepy.api.errors import FieldError, forbidden, invalid, required, too_long
+from kubepy.api.errors import FieldError, Rendered, forbidden, invalid, required, too_long
 from kubepy.api.meta import Object
+from kubepy.api.validation.shown import show_owner
 
 NameCheck = Callable[[str], list[str]]
 
@@ -151,14 +152,16 @@ def _validate_owners(owners: list[Object], path: str) -> list[FieldError]:
             if not owner.get(field)
         ]
         if (owner.get("apiVersion"), owner.get("kind")) in _BANNED_OWNERS:
-            errors.append(invalid(path, owner, f"/v1, Kind={owner['kind']} is disallowed from being an owner"))
+            errors.append(
+                invalid(path, show_owner(owner), f"/v1, Kind={owner['kind']} is disallowed from being an owner")
+            )
         if owner.get("controller"):
             if controller is not None:
                 why = (
                     'Only one reference can have Controller set to true. Found "true" in references for '
                     f"{controller} and {owner.get('name', '')}"
                 )
-                errors.append(invalid(path, owners, why))
+                errors.append(invalid(path, Rendered(f"[{','.join(map(show_owner, owners))}]"), why))
             else:
                 controller = owner.get("name", "")
     return errors

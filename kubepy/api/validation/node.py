@@ -13,6 +13,7 @@ from kubepy.api.validation.fields import cidr, dns_label, dns_subdomain, one_per
 from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
 from kubepy.api.validation.resources import resource_quantity
 from kubepy.api.validation.rules import Rules
+from kubepy.api.validation.shown import NODE_ADDRESS, NODE_CONFIG_SOURCE, show
 
 _AVOID_PODS = "scheduler.alpha.kubernetes.io/preferAvoidPods"
 _ONCE = 'node updates may not change {} except from "" to valid'
@@ -67,7 +68,7 @@ def validate_node_update(new: Object, old: Object) -> list[FieldError]:
     seen: list[Object] = []
     for index, address in enumerate(status.get("addresses") or ()):
         if address in seen:
-            errors.append(duplicate(f"status.addresses[{index}]", address))
+            errors.append(duplicate(f"status.addresses[{index}]", show(address, NODE_ADDRESS)))
         seen.append(address)
     had, now = before.get("podCIDRs") or [], spec.get("podCIDRs") or []
     if had and had != now:
@@ -89,7 +90,7 @@ def _config_source(source: Object, path: str, *, in_spec: bool) -> list[FieldErr
     """The configuration that kubelets once took from the API: kept valid, not used."""
     ref, at = source.get("configMap"), f"{path}.configMap"
     if ref is None:
-        return [invalid(path, source, "exactly one reference subfield must be non-nil")]
+        return [invalid(path, show(source, NODE_CONFIG_SOURCE), "exactly one reference subfield must be non-nil")]
     errors: list[FieldError] = []
     for field in ("uid", "resourceVersion"):
         if in_spec and ref.get(field):

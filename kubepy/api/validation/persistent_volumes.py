@@ -3,7 +3,7 @@
 Source: pkg/apis/core/validation, ValidatePersistentVolume*.
 """
 
-from kubepy.api import names
+from kubepy.api import names, quantity
 from kubepy.api.errors import FieldError, forbidden, invalid, not_supported, required
 from kubepy.api.meta import Object
 from kubepy.api.validation import volume_sources
@@ -22,6 +22,7 @@ from kubepy.api.validation.fields import (
 from kubepy.api.validation.meta import IMMUTABLE, immutable, together, validate_metadata, validate_metadata_update
 from kubepy.api.validation.paths import no_backsteps
 from kubepy.api.validation.rules import Rules
+from kubepy.api.validation.shown import VOLUME_NODE_AFFINITY, show
 from kubepy.api.validation.volume_sources import SourceRule, needs, present
 
 _RECLAIM_POLICIES = ("Delete", "Recycle", "Retain")
@@ -86,7 +87,8 @@ def _inline(spec: Object, path: str) -> list[FieldError]:
 def _capacity(capacity: Object, path: str) -> list[FieldError]:
     errors = [] if capacity else [required(path)]
     if set(capacity) != {"storage"}:
-        errors.append(not_supported(path, capacity, ("storage",)))
+        shown = {name: quantity.canonical(amount) for name, amount in capacity.items()}
+        errors.append(not_supported(path, shown or None, ("storage",)))
     for name, amount in capacity.items():
         errors += basic_quantity(amount, f"{path}[{name}]") + positive_quantity(amount, f"{path}[{name}]")
     return errors
@@ -189,7 +191,8 @@ def validate_persistent_volume_update(new: Object, old: Object) -> list[FieldErr
     affinity, bound = spec.get("nodeAffinity"), before.get("nodeAffinity")
     if bound is not None and not same(affinity, bound) and not same(affinity, _with_stable_labels(bound, affinity)):
         why = f"{IMMUTABLE}, except for updating from beta label to GA"
-        errors.append(invalid("nodeAffinity", affinity, why))
+        shown = None if affinity is None else show(affinity, VOLUME_NODE_AFFINITY)
+        errors.append(invalid("nodeAffinity", shown, why))
     if before.get("volumeAttributesClassName") is not None and spec.get("volumeAttributesClassName") is None:
         why = "update from non-nil value to nil is forbidden"
         errors.append(forbidden("spec.volumeAttributesClassName", why))

@@ -28,6 +28,7 @@ from kubepy.api.validation.security import (
     validate_profiles_agree,
     validate_security_annotations,
 )
+from kubepy.api.validation.shown import POD_RESOURCE_CLAIM, show
 from kubepy.api.validation.volumes import validate_volumes
 from kubepy.api.validation.windows import validate_host_process, validate_os
 
@@ -255,10 +256,10 @@ def _resource_claims(claims: list[Object], path: str) -> list[FieldError]:
         refs = [field for field in ("resourceClaimName", "resourceClaimTemplateName") if claim.get(field) is not None]
         if len(refs) > 1:
             why = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"
-            errors.append(invalid(at, claim, why))
+            errors.append(invalid(at, show(claim, POD_RESOURCE_CLAIM), why))
         if not refs:
             why = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"
-            errors.append(invalid(at, claim, why))
+            errors.append(invalid(at, show(claim, POD_RESOURCE_CLAIM), why))
         for field in refs:
             errors += dns_subdomain(claim[field], f"{at}.{field}")
     return errors

@@ -8,6 +8,7 @@ from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, not_sup
 from kubepy.api.meta import Object
 from kubepy.api.validation.fields import dns_subdomain, ip_address, one_per_family, qualified_name, user_id
 from kubepy.api.validation.meta import IMMUTABLE
+from kubepy.api.validation.shown import IP, show, show_all
 
 _SYSTEM_CONDITIONS = frozenset({"PodScheduled", "Ready", "Initialized"})
 _STATUSES = (
@@ -93,9 +94,9 @@ def _addresses(entries: list[Object], path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     for index, address in enumerate(addresses):
         errors += ip_address(address, f"{path}[{index}]")
-    errors += one_per_family(addresses, path, entries)
+    errors += one_per_family(addresses, path, show_all(entries, IP))
     return errors + [
-        duplicate(f"{path}[{index}]", entry)
+        duplicate(f"{path}[{index}]", show(entry, IP))
         for index, entry in enumerate(entries)
         if addresses[index] in addresses[:index]
     ]

@@ -20,6 +20,7 @@ from kubepy.api.validation.pod import (
 )
 from kubepy.api.validation.pod_status import validate_pod_status
 from kubepy.api.validation.rules import Rules
+from kubepy.api.validation.shown import NODE_SELECTOR_TERM, show, show_all
 
 _MAX_INT32 = (1 << 31) - 1
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
@@ -135,7 +136,7 @@ def _gated_changes(kept: Object, old: Object) -> list[FieldError]:
     selector, before = kept.get("nodeSelector") or {}, old.get("nodeSelector") or {}
     if any(selector.get(key) != value for key, value in before.items()):
         why = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
-        errors.append(invalid("spec.nodeSelector", selector, why))
+        errors.append(invalid("spec.nodeSelector", selector or None, why))
     kept["nodeSelector"] = old.get("nodeSelector")
     affinity, old_affinity = kept.get("affinity") or {}, old.get("affinity") or {}
     wanted, had = affinity.get("nodeAffinity"), old_affinity.get("nodeAffinity")
@@ -153,10 +154,20 @@ def _narrowed_affinity(new: Object, old: Object, path: str) -> list[FieldError]:
     if not old_terms:
         return []
     if len(terms) != len(old_terms):
-        return [invalid(at, terms, "no additions/deletions to non-empty NodeSelectorTerms list are allowed")]
+        return [
+            invalid(
+                at,
+                show_all(terms, NODE_SELECTOR_TERM),
+                "no additions/deletions to non-empty NodeSelectorTerms list are allowed",
+            )
+        ]
     why = "only additions are allowed (no mutations or deletions)"
     pairs = enumerate(zip(terms, old_terms, strict=True))
-    return [invalid(f"{at}[{index}]", now, why) for index, (now, then) in pairs if not _only_additions(now, then)]
+    return [
+        invalid(f"{at}[{index}]", show(now, NODE_SELECTOR_TERM), why)
+        for index, (now, then) in pairs
+        if not _only_additions(now, then)
+    ]
 
 
 def _only_additions(new: Object, old: Object) -> bool:

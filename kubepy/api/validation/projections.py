@@ -11,6 +11,7 @@ from kubepy.api.validation.env import VOLUME_FIELDS, validate_field_ref, validat
 from kubepy.api.validation.fields import label_selector, missing, one_of
 from kubepy.api.validation.meta import validate_annotations
 from kubepy.api.validation.paths import file_mode, local_file_path
+from kubepy.api.validation.shown import TRUST_BUNDLE_PROJECTION, show
 
 _TEN_MINUTES_S, _HOUR_S, _DAY_S = 600, 3600, 86400
 _KEY_TYPES = ("ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519", "RSA3072", "RSA4096")
@@ -119,7 +120,9 @@ def _trust_bundle(source: Object, path: str, volume: str, taken: set[str]) -> li
     name, signer, selector = source.get("name"), source.get("signerName"), source.get("labelSelector")
     errors: list[FieldError] = []
     if name is not None and signer is not None:
-        errors.append(invalid(path, source, "only one of name and signerName may be used"))
+        errors.append(
+            invalid(path, show(source, TRUST_BUNDLE_PROJECTION), "only one of name and signerName may be used")
+        )
     elif name is not None:
         if not name:
             errors.append(required(f"{path}.name", "must be a valid object name"))

@@ -20,6 +20,7 @@ from kubepy.api.validation.resources import (
     resource_quantity,
 )
 from kubepy.api.validation.rules import Rules
+from kubepy.api.validation.shown import SCOPE_SELECTOR, show
 
 _LIMIT_TYPES = frozenset({"Container", "PersistentVolumeClaim", "Pod"})
 _LIMIT_FIELDS = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
@@ -178,7 +179,7 @@ def _scope_selector(selector: Object, hard: list[str], spec: Object, path: str) 
         values = expression.get("values") or []
         if scope not in _SCOPES:
             errors.append(invalid(f"{path}.scopeName", scope, "unsupported scope"))
-        errors += [invalid(path, selector, _BAD_RESOURCE) for _ in _out_of_scope(scope, hard)]
+        errors += [invalid(path, show(selector, SCOPE_SELECTOR), _BAD_RESOURCE) for _ in _out_of_scope(scope, hard)]
         if scope in _ONLY_EXISTS and operator != "Exists":
             why = (
                 "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, "
@@ -195,14 +196,14 @@ def _scope_selector(selector: Object, hard: list[str], spec: Object, path: str) 
         else:
             errors.append(invalid(f"{path}.operator", operator, "not a valid selector operator"))
         scopes.add(scope)
-    return errors + _conflicts(scopes, path, spec.get("scopes") or [])
+    return errors + _conflicts(scopes, path, spec.get("scopes") or None)
 
 
 def _quota_update(new: Object, old: Object) -> list[FieldError]:
     errors = validate_metadata_update(new, old) + _quota_spec(new.get("spec") or {})
     now, then = ((o.get("spec") or {}).get("scopes") or [] for o in (new, old))
     if set(now) != set(then):
-        errors.append(invalid("spec.scopes", now, IMMUTABLE))
+        errors.append(invalid("spec.scopes", now or None, IMMUTABLE))
     return errors
 
 

@@ -11,6 +11,7 @@ from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, require
 from kubepy.api.meta import Object
 from kubepy.api.validation.fields import one_of, supported_if_set, user_id
 from kubepy.api.validation.paths import descending_path
+from kubepy.api.validation.shown import SECCOMP_PROFILE, SECURITY_CONTEXT, show
 from kubepy.api.validation.windows import validate_windows_options
 
 _PROFILE_TYPES = ("Localhost", "RuntimeDefault", "Unconfined")
@@ -39,10 +40,10 @@ def validate_container_security(context: Object, path: str, *, host_users: bool)
     if context.get("allowPrivilegeEscalation") is False:
         if context.get("privileged"):
             why = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
-            errors.append(invalid(path, context, why))
+            errors.append(invalid(path, show(context, SECURITY_CONTEXT), why))
         if "CAP_SYS_ADMIN" in ((context.get("capabilities") or {}).get("add") or ()):
             why = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
-            errors.append(invalid(path, context, why))
+            errors.append(invalid(path, show(context, SECURITY_CONTEXT), why))
     errors += validate_windows_options(context.get("windowsOptions"), f"{path}.windowsOptions")
     return errors + _apparmor(context.get("appArmorProfile"), f"{path}.appArmorProfile")
 
@@ -112,7 +113,7 @@ def _seccomp(profile: Object | None, path: str) -> list[FieldError]:
         return errors + descending_path(file, f"{path}.localhostProfile")
     if file is not None:
         why = "can only be set when seccomp type is Localhost"
-        errors.append(invalid(f"{path}.localhostProfile", profile, why))
+        errors.append(invalid(f"{path}.localhostProfile", show(profile, SECCOMP_PROFILE), why))
     return errors
 
 

@@ -25,6 +25,7 @@ from kubepy.api.validation.fields import (
 )
 from kubepy.api.validation.meta import together, validate_labels, validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
+from kubepy.api.validation.shown import SERVICE_PORT, show
 
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _ALLOCATED_TYPES = ("ClusterIP", "LoadBalancer", "NodePort")
@@ -118,7 +119,7 @@ def _repeated(ports: list[Object], field: str) -> list[FieldError]:
             continue
         if (kind, number) in seen:
             at = f"spec.ports[{index}]"
-            whole = {"protocol": kind, "port": number}
+            whole = show({"protocol": kind, "port": number}, SERVICE_PORT)
             errors.append(duplicate(f"{at}.nodePort", number) if field == "nodePort" else duplicate(at, whole))
         seen.add((kind, number))
     return errors
@@ -275,7 +276,7 @@ def _address_changes(spec: Object, before: Object) -> list[FieldError]:
         changed = [index for index, address in enumerate(then) if address != now[index]]
         return [invalid(f"spec.clusterIPs[{index}]", now, _CHANGED) for index in changed]
     if not now:
-        errors.append(invalid("spec.clusterIPs[0]", now, "primary clusterIP can not be unset"))
+        errors.append(invalid("spec.clusterIPs[0]", None, "primary clusterIP can not be unset"))
     elif then and now[0] != then[0]:
         errors.append(invalid("spec.clusterIPs[0]", now, _CHANGED))
     if len(then) > len(now) == 1 and spec.get("ipFamilyPolicy") != "SingleStack":
@@ -293,9 +294,9 @@ def _family_changes(spec: Object, before: Object) -> list[FieldError]:
     if len(now) == len(then):
         return [invalid(path, now, _CHANGED) for a, b in zip(now, then, strict=True) if a != b]
     if len(then) > len(now) and not spec.get("clusterIPs"):
-        errors.append(invalid(path, now, "primary ipFamily can not be unset"))
+        errors.append(invalid(path, now or None, "primary ipFamily can not be unset"))
     if now and then and now[0] != then[0]:
-        errors.append(invalid(path, now, _CHANGED))
+        errors.append(invalid(path, spec.get("clusterIPs") or None, _CHANGED))  # upstream shows the addresses here
     if len(then) > len(now) == 1 and spec.get("ipFamilyPolicy") != "SingleStack":
         why = "must be set to 'SingleStack' when releasing the secondary ipFamily"
         errors.append(invalid("spec.ipFamilyPolicy", spec.get("ipFamilyPolicy"), why))

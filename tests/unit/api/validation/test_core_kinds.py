@@ -87,9 +87,8 @@ TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name":
          ['metadata.taints[0].effect: Unsupported value: "X": supported values: "NoSchedule", "PreferNoSchedule", '
           '"NoExecute"']),
         ("Node", {"spec": {"taints": [{"key": "a", "effect": "NoExecute"}] * 2}},
-         ['metadata.taints[1]: Duplicate value: {"key":"a","effect":"NoExecute"}: taints must be unique by key and '
-          'effect '
-          "pair"]),
+         ['metadata.taints[1]: Duplicate value: {"Key":"a","Value":"","Effect":"NoExecute","TimeAdded":null}: taints '
+          "must be unique by key and effect pair"]),
         ("Node", {"status": {"capacity": {"pods": "1.5"}, "allocatable": {}}},
          ['status.capacity.pods: Invalid value: "1500m": must be an integer']),
         ("Event", {"involvedObject": {"namespace": "ns"}}, []),

@@ -67,7 +67,7 @@ def test_an_ordinary_pod_has_no_faults() -> None:
          'nameservers'),
         ({"dnsConfig": {"options": [{"value": "1"}]}}, "dnsConfig.options[0]: Required value: must not be empty"),
         ({"imagePullSecrets": [{"name": "a", "key": "b"}]},
-         'imagePullSecrets[0]: Invalid value: {"name":"a","key":"b"}: only name may be set'),
+         'imagePullSecrets[0]: Invalid value: {"key":"b","name":"a"}: only name may be set'),
         ({"schedulingGates": [{"name": "a"}, {"name": "a"}]}, 'schedulingGates[1]: Duplicate value: "a"'),
         ({"nodeName": "n", "schedulingGates": [{"name": "a"}]},
          "nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"),
@@ -83,8 +83,8 @@ def test_an_ordinary_pod_has_no_faults() -> None:
         ({"hostnameOverride": "a", "hostNetwork": True},
          'hostnameOverride: Forbidden: may not be specified when `hostNetwork` is true'),
         ({"resourceClaims": [{"name": "a"}]},
-         'resourceClaims[0]: Invalid value: {"name":"a"}: must specify one of: `resourceClaimName`, '
-         "`resourceClaimTemplateName`"),
+         'resourceClaims[0]: Invalid value: {"Name":"a","ResourceClaimName":null,"ResourceClaimTemplateName":null}: '
+         "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"),
         ({"resources": {"requests": {"cpu": "1"}, "limits": {"example.com/x": "1"}}},
          'resources.limits[example.com/x]: Unsupported value: "example.com/x": supported values: "cpu", "hugepages-", '
          '"memory"'),
@@ -170,7 +170,9 @@ def test_names_of_other_objects_are_subdomains(field: str) -> None:
         ({"lifecycle": {"stopSignal": "SIGHUP"}},
          ["lifecycle.stopSignal: Forbidden: may not be set for containers with empty `spec.os.name`"]),
         ({"securityContext": {"privileged": True, "allowPrivilegeEscalation": False}},
-         ['securityContext: Invalid value: {"privileged":true,"allowPrivilegeEscalation":false}: cannot set '
+         ['securityContext: Invalid value: {"Capabilities":null,"Privileged":true,"SELinuxOptions":null,'
+          '"WindowsOptions":null,"RunAsUser":null,"RunAsGroup":null,"RunAsNonRoot":null,"ReadOnlyRootFilesystem":null,'
+          '"AllowPrivilegeEscalation":false,"ProcMount":null,"SeccompProfile":null,"AppArmorProfile":null}: cannot set '
           "`allowPrivilegeEscalation` to false and `privileged` to true"]),
         ({"securityContext": {"procMount": "Unmasked"}},
          ['securityContext.procMount: Invalid value: "Unmasked": `hostUsers` must be false to use `Unmasked`']),

@@ -201,7 +201,7 @@ def test_the_kubelet_may_tell_where_and_how_a_pod_runs() -> None:
         (lambda now: now.update(podIP="", podIPs=[{"ip": "x"}]),
          'status.podIPs[0]: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'),
         (lambda now: now.update(podIP="10.0.0.1", podIPs=[{"ip": "10.0.0.1"}, {"ip": "10.0.0.2"}]),
-         'status.podIPs: Invalid value: [{"ip":"10.0.0.1"},{"ip":"10.0.0.2"}]: may specify no more than one IP for '
+         'status.podIPs: Invalid value: [{"IP":"10.0.0.1"},{"IP":"10.0.0.2"}]: may specify no more than one IP for '
          'each IP '
          "family"),
         (lambda now: now.update(hostIP="1.1.1.2", hostIPs=[{"ip": "1.1.1.1"}]),

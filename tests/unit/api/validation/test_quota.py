@@ -84,4 +84,4 @@ def test_the_scopes_of_a_quota_stay() -> None:
     old = quota(hard={"pods": "1"}, scopes=["Terminating"])
     assert rules.update(quota(hard={"pods": "2"}, scopes=["Terminating"]), old) == []
     (fault,) = rules.update(quota(hard={"pods": "1"}), old)
-    assert str(fault) == "spec.scopes: Invalid value: []: field is immutable"
+    assert str(fault) == "spec.scopes: Invalid value: null: field is immutable"

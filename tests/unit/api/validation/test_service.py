@@ -49,7 +49,8 @@ def test_services_of_all_sorts_are_fine(spec: Any) -> None:
         ({"ports": [{"port": 80}, {"port": 81}]},
          ["spec.ports[0].name: Required value", "spec.ports[1].name: Required value"]),
         ({"ports": [{"port": 80, "name": "a"}, {"port": 80, "name": "b"}]},
-         ['spec.ports[1]: Duplicate value: {"protocol":"TCP","port":80}']),
+         ['spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80,"TargetPort":0,'
+          '"NodePort":0}']),
         ({"ports": [{"port": 80, "nodePort": 30000}]},
          ["spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"]),
         ({"ports": [{"port": 80, "targetPort": "UPPER"}]},
@@ -127,7 +128,7 @@ def test_an_address_stays_for_as_long_as_there_is_one() -> None:
         'spec.clusterIPs[0]: Invalid value: ["10.0.0.2"]: may not change once set'
     ]
     assert updated(old, clusterIP="", clusterIPs=[]) == [
-        "spec.clusterIPs[0]: Invalid value: []: primary clusterIP can not be unset"
+        "spec.clusterIPs[0]: Invalid value: null: primary clusterIP can not be unset"
     ]
     assert updated(old, type="ExternalName", externalName="a.com", clusterIP="", clusterIPs=[], ipFamilies=[],
                    internalTrafficPolicy=None) == []  # fmt: skip

@@ -51,7 +51,7 @@ MODES = '"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"'
           "apiGroup"]),
         ({"dataSource": {"kind": "PersistentVolumeClaim", "name": "a"},
           "dataSourceRef": {"kind": "PersistentVolumeClaim", "name": "b"}},
-         ['spec: Invalid value: "spec.dataSource": must match dataSourceRef']),
+         ['spec: Invalid value: {}: must match dataSourceRef']),
         ({"dataSourceRef": {"kind": "Pod", "name": "p", "namespace": "other", "apiGroup": "B_"}},
          ["spec.dataSourceRef.apiGroup: Invalid value: \"B_\": a lowercase RFC 1123 subdomain must consist of lower "
           "case "
@@ -60,7 +60,7 @@ MODES = '"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"'
           r"regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"]),
         ({"dataSource": {"kind": "PersistentVolumeClaim", "name": "a"},
           "dataSourceRef": {"kind": "PersistentVolumeClaim", "name": "a", "namespace": "other"}},
-         ['spec: Invalid value: "spec.dataSource": may not be specified when dataSourceRef.namespace is specified']),
+         ['spec: Invalid value: {}: may not be specified when dataSourceRef.namespace is specified']),
         ({"selector": {"matchExpressions": [{"key": "a", "operator": "X"}]}},
          ['spec.selector.matchExpressions[0].operator: Invalid value: "X": not a valid selector operator']),
     ],
@@ -148,7 +148,7 @@ AFFINITY = {"required": {"nodeSelectorTerms": [TERM]}}
         ({"local": {"path": "/x"}, "nodeAffinity": AFFINITY}, []),
         ({"accessModes": []}, ["spec.accessModes: Required value"]),
         ({"capacity": {}},
-         ["spec.capacity: Required value", 'spec.capacity: Unsupported value: {}: supported values: "storage"']),
+         ["spec.capacity: Required value", 'spec.capacity: Unsupported value: null: supported values: "storage"']),
         ({"capacity": {"storage": "0"}}, ['spec.capacity[storage]: Invalid value: "0": must be greater than zero']),
         ({"hostPath": None}, ["spec: Required value: must specify a volume type"]),
         ({"hostPath": {"path": "/x"}, "nfs": {"server": "s", "path": "/p"}},
