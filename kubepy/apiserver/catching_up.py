@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from kubepy.api.errors import Forbidden, Timeout, Unauthorized
 from kubepy.apiserver.authn.user import UserInfo
+from kubepy.apiserver.authz.decision import Decision, forbidden
 from kubepy.apiserver.http.handler import Authenticator, Authorizer
 from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.registry.engine import Engine
@@ -59,11 +60,15 @@ class SureAuthorizer:
     authorizer: Authorizer
     catch_up: CatchUp
 
+    async def authorize(self, user: UserInfo, info: RequestInfo) -> Decision:
+        """The decision on a request."""
+        decision = await self.authorizer.authorize(user, info)
+        if decision.allowed or not await self.catch_up():
+            return decision
+        return await self.authorizer.authorize(user, info)
+
     async def require(self, user: UserInfo, info: RequestInfo) -> None:
         """Raises Forbidden."""
-        try:
-            await self.authorizer.require(user, info)
-        except Forbidden:
-            if not await self.catch_up():
-                raise
-            await self.authorizer.require(user, info)
+        decision = await self.authorize(user, info)
+        if not decision.allowed:
+            raise forbidden(user, info, decision.reason)

@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 
 from kubepy.apiserver import memory
+from kubepy.apiserver.audit.backends import Backends
 from kubepy.apiserver.audit.handler import Auditor
+from kubepy.apiserver.audit.metrics import AuditMetrics
 from kubepy.apiserver.audit.policy import parse_policy
-from kubepy.apiserver.audit.sink import AuditFile
 from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, PRIVILEGED_GROUP, UserInfo
-from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.config.command_line import FLAGS, ApiServerConfig, read
 from kubepy.apiserver.config.encryption import parse_encryption_config
 from kubepy.apiserver.endpoints import paths as endpoints
@@ -70,11 +70,16 @@ async def serve(config: ApiServerConfig, place: Place) -> None:
     """One process of the daemon; returns only when cancelled."""
     store = open_store(config)
     server = ApiServer(config, store, secure=secure, leads=place.leads)
-    audit = open_audit_log(config)
+    audits = bool(config.audit_log_path or config.audit_webhook_config_file)
+    audit = Auditing(config, server) if audits else None
     scope = tasks.Scope()
     try:
         await server.start()
-        handler = audited(config, server, audit)
+        handler = server.handler
+        if audit is not None:
+            handler = audit.handler
+            for follower in audit.backends.background:
+                scope.start(follower(), name="audit webhook")
         if config.secure_port:
             shown = strict_transport(
                 config.strict_transport_security_directives, cross_origin(config.cors_allowed_origins, handler)
@@ -103,12 +108,12 @@ async def serve(config: ApiServerConfig, place: Place) -> None:
         place.ready()
         await asyncio.Event().wait()
     finally:
-        await scope.close()
         await server.retire()
         await server.stop(config.request_timeout_s or _DRAIN_S)
         await store.close()
+        await scope.close()
         if audit is not None:
-            await asyncio.to_thread(audit.close)
+            await audit.backends.close()
 
 
 def open_store(config: ApiServerConfig) -> Store:
@@ -132,27 +137,14 @@ def open_backend(config: ApiServerConfig) -> Store:
     )
 
 
-def open_audit_log(config: ApiServerConfig) -> AuditFile | None:
-    """The audit log, or None where nothing is audited."""
-    if not config.audit_log_path:
-        return None
-    return AuditFile(
-        config.audit_log_path,
-        most_mb=config.audit_log_maxsize,
-        backups=config.audit_log_maxbackup,
-        days=config.audit_log_maxage,
-    )
+class Auditing:
+    """The audit log of a server: `handler` is the server's, its requests written down."""
 
-
-def audited(config: ApiServerConfig, server: ApiServer, log_file: AuditFile | None) -> Handler:
-    """The server's handler, its requests written to the audit log if there is one."""
-    if log_file is None:
-        return server.handler
-    policy = parse_policy(Path(config.audit_policy_file).read_text())
-    authorizer = server.security.authorizer
-    return Auditor(
-        server.handler, policy, log_file, authorizer if isinstance(authorizer, Authorization) else None
-    ).handle
+    def __init__(self, config: ApiServerConfig, server: ApiServer) -> None:
+        metrics = AuditMetrics(server.metrics.registry)
+        self.backends = Backends(config, server.lookup, metrics)
+        policy = parse_policy(Path(config.audit_policy_file).read_text())
+        self.handler: Handler = Auditor(server.handler, policy, self.backends, metrics=metrics).handle
 
 
 def unsecured(handler: Handler) -> Handler:

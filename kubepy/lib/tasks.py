@@ -51,5 +51,10 @@ class Scope:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    async def drain(self) -> None:
+        """Returns when all that have been started have ended."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def close(self) -> None:
         await cancel(*self._tasks)

@@ -18,6 +18,7 @@ from kubepy.api import resources
 from kubepy.apiserver.aggregation.remote import Remote, place_of_service, places_of_endpoints
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.config.command_line import ApiServerConfig
+from kubepy.apiserver.http import audit_ids
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.proxying.proxy import Backend, BackendError, forward, forwarded_headers
 from kubepy.apiserver.proxying.service_places import Place, slices_of
@@ -62,6 +63,7 @@ class Backends:
         backend = Backend(host, port, way.tls, server_name=remote.service.host, connector=way.connector)
         path = f"{request.path}?{request.query}" if request.query else request.path
         headers = identified(forwarded_headers(request), user)
+        headers[audit_ids.HEADER] = audit_ids.audit_id(request)
         try:
             return await forward(backend, request, path, headers)
         except BackendError as fault:

@@ -1,8 +1,9 @@
 """One audit event as upstream writes it. Pure.
 
-Source: apiserver pkg/audit/request.go; pkg/apis/audit/v1/types.go.
+Source: apiserver pkg/audit/request.go; pkg/apis/audit/v1/types.go; pkg/endpoints/filters/authn_audit.go.
 """
 
+import ipaddress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,36 +23,45 @@ from kubepy.lib.http import Answer, Request, Response
 Object = dict[str, Any]
 _WITH_BODIES = ("Request", "RequestResponse")
 _PATCHES = "patch.webhook.admission.k8s.io/"
+_USER_AGENT_MOST = 1024
+_UNAUTHORIZED = 401
+_DELETES = frozenset(("delete", "deletecollection"))
+_SENDS_OBJECTS = frozenset(("create", "update"))
 _WRITES = frozenset(("create", "update", "patch", "delete", "deletecollection"))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of a request while it is answered. `acting` is the user that it counts as."""
+    """What is known of a request when it was answered.
+
+    `user` is who asks, None where nobody was authenticated; `acting` the user that the request counts as; `decision`
+    None where it did not come to one.
+    """
 
     audit_id: str
     request: Request
     info: RequestInfo
     received: datetime
+    verdict: Verdict
     user: UserInfo | None = None
     acting: UserInfo | None = None
     decision: Decision | None = None
 
 
-def make_event(record: Record, verdict: Verdict, stage: str, now: datetime, answer: Answer | None) -> Object:
+def make_event(record: Record, stage: str, now: datetime, answer: Answer | None) -> Object:
     """The event of a stage; `answer` is there from ResponseStarted on."""
     request, info = record.request, record.info
     event: Object = {
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
-        "level": verdict.level,
+        "level": record.verdict.level,
         "auditID": record.audit_id,
         "stage": stage,
         "requestURI": f"{request.path}?{request.query}" if request.query else request.path,
         "verb": info.verb,
         "user": record.user.to_wire() if record.user else {},
-        "sourceIPs": [request.remote] if request.remote else [],
-        "userAgent": request.headers.get("User-Agent", ""),
+        "sourceIPs": source_ips(request),
+        "userAgent": user_agent(request),
     }
     if record.acting is not None and record.acting != record.user:
         event["impersonatedUser"] = record.acting.to_wire()
@@ -60,22 +70,57 @@ def make_event(record: Record, verdict: Verdict, stage: str, now: datetime, answ
     if info.is_resource:
         event["objectRef"] = object_ref(info)
     if answer is not None:
-        event["responseStatus"] = response_status(answer)
-        event |= _bodies(record, verdict, stage, answer)
+        event["responseStatus"] = response_status(record, answer)
+        _add_objects(event, record, stage, answer)
     event["requestReceivedTimestamp"] = rfc3339_micro(record.received)
     event["stageTimestamp"] = rfc3339_micro(now)
     if answer is not None:
         annotations = annotations_of(record.decision) if record.decision is not None else {}
-        annotations |= _said_by_admission(record, verdict)
+        annotations |= _said_by_admission(record)
         if annotations:
             event["annotations"] = annotations
     return event
 
 
-def _said_by_admission(record: Record, verdict: Verdict) -> dict[str, str]:
+def source_ips(request: Request) -> list[str]:
+    """The addresses that proxies say the request came from, then the one that it did come from."""
+    found = [ip for part in request.headers.get("X-Forwarded-For", "").split(",") if (ip := _address(part))]
+    real = _address(request.headers.get("X-Real-Ip", ""))
+    if real and real not in found:
+        found.append(real)
+    if request.remote and request.remote not in found[-1:]:
+        found.append(request.remote)
+    return found
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.strip()))
+    except ValueError:
+        return ""
+
+
+def user_agent(request: Request) -> str:
+    """What the client calls itself, not for ever."""
+    said = request.headers.get("User-Agent", "")
+    return said if len(said) <= _USER_AGENT_MOST else said[:_USER_AGENT_MOST] + "...TRUNCATED"
+
+
+def failed_authentication(request: Request) -> str:
+    """By what a request that was not authenticated tried to be."""
+    scheme, space, _ = request.headers.get("Authorization", "").strip().partition(" ")
+    tried = [scheme.lower()] if space and scheme.lower() in ("basic", "bearer") else []
+    if "access_token" in request.params():
+        tried.append("access_token")
+    if request.peer_certificate is not None:
+        tried.append("x509")
+    return f"Authentication failed, {'attempted: ' + ', '.join(tried) if tried else 'no credentials provided'}"
+
+
+def _said_by_admission(record: Record) -> dict[str, str]:
     """What plug-ins and webhooks noted; patches only where the policy wants bodies."""
     noted: dict[str, str] = record.request.context.get(ANNOTATIONS) or {}
-    if verdict.level in _WITH_BODIES:
+    if record.verdict.level in _WITH_BODIES:
         return noted
     return {key: value for key, value in noted.items() if not key.startswith(_PATCHES)}
 
@@ -93,10 +138,12 @@ def object_ref(info: RequestInfo) -> Object:
     return {key: value for key, value in ref.items() if value}
 
 
-def response_status(answer: Answer) -> Object:
-    """Code, and of a failure what the Status says."""
+def response_status(record: Record, answer: Answer) -> Object:
+    """Code, and what the Status says where the answer is one: a failure, or the end of what was deleted."""
     status: Object = {"metadata": {}, "code": answer.status}
-    if answer.status < 400 or not isinstance(answer, Response):
+    if answer.status == _UNAUTHORIZED and record.user is None:
+        return {**status, "message": failed_authentication(record.request)}
+    if not isinstance(answer, Response) or not (answer.status >= 400 or record.info.verb in _DELETES):
         return status
     body = parse_body(_joined(answer), answer.content_type)
     if isinstance(body, dict) and body.get("kind") == "Status":
@@ -114,7 +161,9 @@ def annotations_of(decision: Decision) -> dict[str, str]:
 
 def parse_body(body: bytes, content_type: str) -> Any:
     """The object in a body of JSON or protobuf, or None."""
-    parse = parse_protobuf if "protobuf" in content_type else orjson.loads if "json" in content_type else None
+    # What is called YAML is mostly JSON; the rest may be made to burst parsers, and is left out.
+    is_json = "json" in content_type or "yaml" in content_type
+    parse = parse_protobuf if "protobuf" in content_type else orjson.loads if is_json else None
     if not body or parse is None:
         return None
     try:
@@ -123,19 +172,32 @@ def parse_body(body: bytes, content_type: str) -> Any:
         return None
 
 
-def _bodies(record: Record, verdict: Verdict, stage: str, answer: Answer) -> Object:
-    found: Object = {}
-    if not record.info.is_resource or verdict.level not in _WITH_BODIES:
-        return found
-    if record.info.verb in _WRITES:
-        sent = parse_body(record.request.body, record.request.headers.get("Content-Type", "application/json"))
-        if sent is not None:
-            found["requestObject"] = _trimmed(sent, verdict)
-    if verdict.level == "RequestResponse" and stage == "ResponseComplete" and isinstance(answer, Response):
+def _add_objects(event: Object, record: Record, stage: str, answer: Answer) -> None:
+    info, request, level = record.info, record.request, record.verdict.level
+    if not info.is_resource:
+        return
+    if info.verb in _WRITES and (level in _WITH_BODIES or info.verb in _SENDS_OBJECTS):
+        sent = parse_body(request.body, request.headers.get("Content-Type", "application/json"))
+        if info.verb in _SENDS_OBJECTS and isinstance(sent, dict):
+            event["objectRef"] = _completed(event["objectRef"], sent)
+        if sent is not None and level in _WITH_BODIES:
+            event["requestObject"] = _trimmed(sent, record.verdict)
+    if level == "RequestResponse" and stage == "ResponseComplete" and isinstance(answer, Response):
         body = parse_body(_joined(answer), answer.content_type)
         if body is not None:
-            found["responseObject"] = _trimmed(body, verdict)
-    return found
+            event["responseObject"] = _trimmed(body, record.verdict)
+
+
+def _completed(ref: Object, sent: Object) -> Object:
+    """The reference with what only the object that was sent tells: the name of a new one, its uid and version."""
+    found = sent.get("metadata")
+    metadata = found if isinstance(found, dict) else {}
+    more = {
+        "name": metadata.get("name"),
+        "uid": metadata.get("uid"),
+        "resourceVersion": metadata.get("resourceVersion"),
+    }
+    return {**{key: value for key, value in more.items() if value}, **ref}
 
 
 def _trimmed(body: Any, verdict: Verdict) -> Any:

@@ -1,27 +1,35 @@
 """A handler around the server's: writes down each request as the policy says.
 
+Invariant: what is wrong with auditing changes no answer; it is told to the log and counted.
 Who asked is only known once the request was authenticated, so RequestReceived is written together with the next stage,
-with the time that it stands for. A stream gives ResponseStarted when it begins and ResponseComplete when it ends.
-Source: apiserver pkg/endpoints/filters/audit.go.
+with the time that it stands for. What runs on gives ResponseStarted when it begins and ResponseComplete when it ends;
+a request that nobody was authenticated for gives ResponseStarted alone.
+Source: apiserver pkg/endpoints/filters/{audit,authn_audit}.go.
 """
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from multidict import CIMultiDict
 
 from kubepy.apiserver.audit.event import Record, make_event
-from kubepy.apiserver.audit.policy import Policy, Verdict
+from kubepy.apiserver.audit.metrics import AuditMetrics
+from kubepy.apiserver.audit.policy import Policy
 from kubepy.apiserver.authn.impersonation import ACTING, ASKING
-from kubepy.apiserver.authz.decision import Decision
-from kubepy.apiserver.http.request_info import RequestInfo, parse_request_info
+from kubepy.apiserver.authz.decision import DECISION
+from kubepy.apiserver.flowcontrol.limiting import is_long_running
+from kubepy.apiserver.http import audit_ids
+from kubepy.apiserver.http.request_info import parse_request_info
+from kubepy.lib import log
 from kubepy.lib.clock import SYSTEM, Clock
-from kubepy.lib.http import Answer, Handler, Request, Stream
+from kubepy.lib.http import Answer, Connection, Handler, Request, Stream, Upgrade
 
 RECEIVED, STARTED, COMPLETE = "RequestReceived", "ResponseStarted", "ResponseComplete"
+_UNAUTHORIZED = 401
+_log = log.get(__name__)
+Serve = Callable[[Connection], Awaitable[None]]
 
 
 class Sink(Protocol):
@@ -30,63 +38,94 @@ class Sink(Protocol):
     def write(self, event: Mapping[str, Any]) -> None:
         """Takes an event without waiting."""
 
-
-class Decides(Protocol):
-    """Tells how authorization comes out."""
-
-    async def authorize(self, user: Any, info: RequestInfo) -> Decision:
-        """The decision on a request."""
+    async def settle(self) -> None:
+        """Returns when what was written may be left to the backend."""
 
 
 class Auditor:
     """`handle` answers as `handler` does."""
 
     def __init__(
-        self, handler: Handler, policy: Policy, sink: Sink, authorization: Decides | None, clock: Clock = SYSTEM
+        self,
+        handler: Handler,
+        policy: Policy,
+        sink: Sink,
+        *,
+        metrics: AuditMetrics | None = None,
+        clock: Clock = SYSTEM,
     ) -> None:
         self._handler = handler
         self._policy = policy
         self._sink = sink
-        self._authorization = authorization
+        self._metrics = metrics or AuditMetrics()
         self._clock = clock
 
     async def handle(self, request: Request) -> Answer:
         """The handler's answer, written down."""
-        info = parse_request_info(request, request.params() if request.query else {})
-        record = Record(str(uuid.uuid4()), request, info, self._clock.now())
+        received = self._clock.now()
         try:
             answer = await self._handler(request)
         except asyncio.CancelledError:  # the peer is gone; what it asked for may be done all the same
-            self._tell_unanswered(record)
+            self._safely(self._tell_unanswered, request, received)
             raise
-        record.user, record.acting = request.context.get(ASKING), request.context.get(ACTING)
-        verdict = self._policy.judge(record.user, info)
-        if verdict.level == "None":
-            return answer
-        headers = CIMultiDict(answer.headers)
-        headers["Audit-Id"] = record.audit_id
-        answer.headers = headers
-        if record.acting is not None and self._authorization is not None:
-            record.decision = await self._authorization.authorize(record.acting, info)
-        self._tell(record, verdict, RECEIVED, None)
-        if isinstance(answer, Stream):
-            self._tell(record, verdict, STARTED, answer)
-            answer.chunks = _Followed(answer.chunks, partial(self._tell, record, verdict, COMPLETE, answer))
-        else:
-            self._tell(record, verdict, COMPLETE, answer)
+        self._safely(self._tell_answered, request, received, answer)
+        await self._sink.settle()
         return answer
 
-    def _tell_unanswered(self, record: Record) -> None:
-        record.user, record.acting = record.request.context.get(ASKING), record.request.context.get(ACTING)
-        verdict = self._policy.judge(record.user, record.info)
-        if verdict.level != "None":
-            self._tell(record, verdict, RECEIVED, None)
-            self._tell(record, verdict, COMPLETE, None)
+    def _safely(self, tell: Callable[..., None], *args: Any) -> None:
+        try:
+            tell(*args)
+        except Exception:  # the HTTP edge: the request is answered, whatever is wrong with writing it down
+            self._metrics.errors["audit"] += 1
+            _log.exception("request not audited")
 
-    def _tell(self, record: Record, verdict: Verdict, stage: str, answer: Answer | None) -> None:
-        if stage not in verdict.omit_stages:
+    def _record(self, request: Request, received: datetime, audit_id: str) -> Record:
+        """What the layers below have found out of the request, and what the policy says of it."""
+        info = parse_request_info(request, request.params() if request.query else {})
+        context = request.context
+        asking = context.get(ASKING)
+        record = Record(
+            audit_id, request, info, received, self._policy.judge(asking, info), asking, context.get(ACTING),
+            context.get(DECISION),
+        )  # fmt: skip
+        self._metrics.levels[record.verdict.level] += 1
+        return record
+
+    def _tell_answered(self, request: Request, received: datetime, answer: Answer) -> None:
+        named = answer.headers.get(audit_ids.HEADER)
+        record = self._record(request, received, named or audit_ids.audit_id(request))
+        if record.verdict.level == "None":
+            return
+        if named is None:
+            answer.headers = CIMultiDict({**answer.headers, audit_ids.HEADER: record.audit_id})
+        if answer.status == _UNAUTHORIZED and record.user is None:
+            self._tell(record, STARTED, answer)
+            return
+        self._tell(record, RECEIVED, None)
+        if is_long_running(record.info):
+            self._tell(record, STARTED, answer)
+
+        def ended() -> None:
+            self._safely(self._tell, record, COMPLETE, answer)
+
+        if isinstance(answer, Stream):
+            answer.chunks = _Followed(answer.chunks, ended)
+        elif isinstance(answer, Upgrade):
+            answer.serve = _followed(answer.serve, ended)
+        else:
+            self._tell(record, COMPLETE, answer)
+
+    def _tell_unanswered(self, request: Request, received: datetime) -> None:
+        record = self._record(request, received, audit_ids.audit_id(request))
+        if record.verdict.level != "None":
+            self._tell(record, RECEIVED, None)
+            self._tell(record, COMPLETE, None)
+
+    def _tell(self, record: Record, stage: str, answer: Answer | None) -> None:
+        if stage not in record.verdict.omit_stages:
             now = record.received if stage == RECEIVED else self._clock.now()
-            self._sink.write(make_event(record, verdict, stage, now, answer))
+            self._metrics.events += 1
+            self._sink.write(make_event(record, stage, now, answer))
 
 
 class _Followed:
@@ -113,3 +152,13 @@ class _Followed:
         ended, self._ended = self._ended, None
         if ended is not None:
             ended()
+
+
+def _followed(serve: Serve, ended: Callable[[], None]) -> Serve:
+    async def serve_and_tell(connection: Connection) -> None:
+        try:
+            await serve(connection)
+        finally:
+            ended()
+
+    return serve_and_tell

@@ -5,31 +5,53 @@ Rotated files are named as upstream's (`audit-2026-01-02T03-04-05.678.log`), so 
 Source: apiserver plugin/pkg/audit/log; gopkg.in/natefinch/lumberjack.
 """
 
+import contextlib
 import fcntl
+import gzip
 import io
 import os
 import queue
+import shutil
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import orjson
+from kubepy.apiserver.audit.encoding import fitting
+from kubepy.apiserver.audit.metrics import AuditMetrics
+from kubepy.lib import log
 
 _MEGABYTE = 1 << 20
 _WRITTEN_AT_ONCE = 256 << 10
+_log = log.get(__name__)
 
 
 class AuditFile:
-    """Appends events to `path` (`-`: standard output). Zero for backups or days: without limit."""
+    """Appends events to `path` (`-`: standard output). Zero for backups or days: without limit.
 
-    def __init__(self, path: str, *, most_mb: int = 100, backups: int = 0, days: int = 0) -> None:
+    `compress` makes `.gz` of what is rotated; events larger than `most_event_bytes` lose their bodies.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        most_mb: int = 100,
+        backups: int = 0,
+        days: int = 0,
+        compress: bool = False,
+        most_event_bytes: int | None = None,
+        metrics: AuditMetrics | None = None,
+    ) -> None:
         self._path = Path(path)
         self._stdout = path == "-"
         self._most_bytes = most_mb * _MEGABYTE
         self._backups = backups
         self._days = days
+        self._compress = compress
+        self._most_event_bytes = most_event_bytes
+        self._metrics = metrics or AuditMetrics()
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._ended = False
         self._thread = threading.Thread(target=self._work, name="audit log", daemon=True)
@@ -37,7 +59,15 @@ class AuditFile:
 
     def write(self, event: Mapping[str, Any]) -> None:
         """Hands over an event; it is on disk soon after."""
-        self._lines.put(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE))
+        line = fitting(event, self._most_event_bytes)
+        if line is None:
+            self._metrics.errors["truncate"] += 1
+            _log.error("audit event is too large", id=event.get("auditID"))
+        else:
+            self._lines.put(line + b"\n")
+
+    async def settle(self) -> None:
+        """At once: the thread writes what was handed over."""
 
     def close(self) -> None:
         """Writes what was handed over, then ends."""
@@ -98,10 +128,20 @@ class AuditFile:
         while (target := self._rotated_name(now)).exists():
             now += timedelta(milliseconds=1)
         self._path.rename(target)
-        kept = sorted(self._path.parent.glob(f"{self._path.stem}-*{self._path.suffix}"), reverse=True)
+        if self._compress:
+            _compress(target)
+        kept = sorted(self._path.parent.glob(f"{self._path.stem}-*{self._path.suffix}*"), reverse=True)
         for old in kept[self._backups :] if self._backups else []:
             old.unlink(missing_ok=True)
         oldest = (now - timedelta(days=self._days)).timestamp()
         for old in kept[: self._backups] if self._backups else kept:
             if self._days and old.stat().st_mtime < oldest:
                 old.unlink(missing_ok=True)
+
+
+def _compress(path: Path) -> None:
+    packed = path.with_name(f"{path.name}.gz")
+    with path.open("rb") as plain, gzip.open(packed, "wb") as out:
+        shutil.copyfileobj(plain, out)
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()

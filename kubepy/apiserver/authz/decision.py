@@ -22,6 +22,8 @@ class Decision:
 
 
 ALLOWED = Decision(True)
+DECISION = "authz.decision"
+"""Where in a request's context the layers around it find how authorization came out; absent if it was not asked."""
 NO_OPINION = Decision(False)
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from kubepy.apiserver.admission import plugins
 from kubepy.apiserver.admission.configuration import Configuration, read_configuration
-from kubepy.apiserver.audit.policy import parse_policy
 from kubepy.apiserver.authn.token_file import parse_token_file
+from kubepy.apiserver.config import auditing
 from kubepy.apiserver.config.encryption import parse_encryption_config
 from kubepy.apiserver.config.fields import flag_field
 from kubepy.apiserver.config.security import SecurityConfig, security_faults
@@ -153,14 +153,6 @@ class ApiServerConfig(SecurityConfig):
         "default-unreachable-toleration-seconds", "int", 300, "Seconds that pods stay on a node that is unreachable."
     )
 
-    # What is written down
-    audit_policy_file: str = flag_field("audit-policy-file", "string", "", "YAML file that says what is audited.")
-    audit_log_path: str = flag_field("audit-log-path", "string", "", "File of the audit log; `-` is standard output.")
-    audit_log_maxsize: int = flag_field("audit-log-maxsize", "int", 100, "Megabytes after which the file is rotated.")
-    audit_log_maxbackup: int = flag_field("audit-log-maxbackup", "int", 0, "Rotated files that are kept; 0: all.")
-    audit_log_maxage: int = flag_field("audit-log-maxage", "int", 0, "Days that rotated files are kept; 0: for ever.")
-    audit_log_format: str = flag_field("audit-log-format", "string", "json", "Only json.")
-
     # Services
     service_cluster_ip_range: tuple[str, ...] = flag_field(
         "service-cluster-ip-range", "list", ["10.96.0.0/12"], "CIDRs of Service addresses: one, or one a family."
@@ -281,6 +273,7 @@ def check(config: ApiServerConfig) -> list[str]:
         _storage_faults,
         _account_faults,
         _admission_faults,
+        auditing.audit_faults,
         lambda config: security_faults(config, config.service_account_issuer),
         _network_faults,
         _file_faults,
@@ -354,10 +347,6 @@ def _account_faults(config: ApiServerConfig) -> Iterator[str]:
 def _admission_faults(config: ApiServerConfig) -> Iterator[str]:
     yield from plugins.selection_faults(config.enable_admission_plugins, config.disable_admission_plugins)
     yield from _plugin_faults(config)
-    if config.audit_log_format != "json":
-        yield f"invalid audit log format {config.audit_log_format}, allowed formats are [json]"
-    if config.audit_log_path and not config.audit_policy_file:
-        yield "--audit-log-path without --audit-policy-file writes nothing: specify both"
     if config.event_ttl_s <= 0:
         yield "--event-ttl must be positive"
 
@@ -422,7 +411,6 @@ def _file_faults(config: ApiServerConfig) -> Iterator[str]:
         ("proxy-client-cert-file", pki.load_certificates),
         ("proxy-client-key-file", pki.load_key),
         ("token-auth-file", lambda data: parse_token_file(data.decode())),
-        ("audit-policy-file", lambda data: parse_policy(data.decode())),
         ("encryption-provider-config", lambda data: parse_encryption_config(data.decode())),
     )
     for flag, load in checks:

@@ -15,7 +15,8 @@ from kubepy.apiserver.authz import settings as authz_settings
 from kubepy.apiserver.authz import webhook as access_webhook
 from kubepy.apiserver.authz.abac import parse_policies
 from kubepy.apiserver.authz.settings import ABAC, MODES, WEBHOOK, webhook_target
-from kubepy.apiserver.config.accepted import AcceptedConfig, accepted_faults
+from kubepy.apiserver.config.accepted import accepted_faults
+from kubepy.apiserver.config.auditing import AuditConfig
 from kubepy.apiserver.config.expressions import compile_expression
 from kubepy.apiserver.config.fields import flag_field
 from kubepy.apiserver.http.browsers import origin_fault
@@ -31,7 +32,7 @@ _DEFAULT_MODE = (ALWAYS_ALLOW,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SecurityConfig(AcceptedConfig):
+class SecurityConfig(AuditConfig):
     """See the module's docstring."""
 
     # Serving

@@ -5,7 +5,6 @@ read the body, route. A body that is still to come is read last, so that it hold
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Container
 from time import perf_counter
 from typing import Protocol, runtime_checkable
@@ -15,8 +14,10 @@ from multidict import CIMultiDict
 from kubepy.api.errors import ApiError, BadRequest, InternalError, RequestEntityTooLarge, Timeout
 from kubepy.api.warnings.registry import DEPRECATED_KINDS
 from kubepy.apiserver.authn.user import UserInfo
+from kubepy.apiserver.authz.decision import DECISION, Decision, forbidden
 from kubepy.apiserver.endpoints.metrics import Metrics
 from kubepy.apiserver.flowcontrol.limiting import Limiter, Overloaded, Ticket, is_long_running
+from kubepy.apiserver.http.audit_ids import audit_id
 from kubepy.apiserver.http.deadlines import Deadline, Deadlines, timed_out
 from kubepy.apiserver.http.negotiation import PLAIN, Form, negotiate
 from kubepy.apiserver.http.rendering import respond_error, with_warnings
@@ -48,8 +49,8 @@ class Authenticator(Protocol):
 class Authorizer(Protocol):
     """Decides what a user may do."""
 
-    async def require(self, user: UserInfo, info: RequestInfo) -> None:
-        """Raises Forbidden."""
+    async def authorize(self, user: UserInfo, info: RequestInfo) -> Decision:
+        """The decision on a request."""
 
 
 class Chain:
@@ -99,7 +100,7 @@ class Chain:
             if passage.deadline is not None and self.deadlines is not None:
                 self.deadlines.end(passage.deadline)
         self._conclude(request, info, answer, perf_counter() - started)
-        _complete(answer, passage)
+        _complete(request, answer, passage)
         return answer
 
     def _conclude(self, request: Request, info: RequestInfo, answer: Answer, seconds: float) -> None:
@@ -118,7 +119,9 @@ class Chain:
             user = await self.authenticator.authenticate(request)
             if self.limiter is not None and "user" not in request.context:
                 await self._take_seat(self.limiter, request, info, params, user, passage)
-            await self.authorizer.require(user, info)
+            decision = request.context[DECISION] = await self.authorizer.authorize(user, info)
+            if not decision.allowed:
+                raise forbidden(user, info, decision.reason)
             if request.receive is not None:
                 await request.receive()
             form = self._form(request, info, params)
@@ -199,19 +202,13 @@ def _body_bytes(request: Request) -> int:
     return min(int(said), BODY_LIMIT) if said.isdecimal() else BODY_LIMIT
 
 
-def _audit_id() -> str:
-    """A random UUID; it names a request and guards nothing, so that it need not cost a system call."""
-    bits = f"{random.getrandbits(128):032x}"
-    return f"{bits[:8]}-{bits[8:12]}-4{bits[13:16]}-a{bits[17:20]}-{bits[20:]}"
-
-
-def _complete(answer: Answer, passage: _Passage) -> None:
+def _complete(request: Request, answer: Answer, passage: _Passage) -> None:
     """Adds the headers that every answer has; the seats are kept until the peer has taken a whole
     answer, or what a watch begins with.
     """
     headers = answer.headers
     kept: CIMultiDict[str] | dict[str, str] = headers if isinstance(headers, CIMultiDict) else dict(headers)
-    kept["Audit-Id"] = _audit_id()
+    kept["Audit-Id"] = audit_id(request)
     ticket = passage.ticket
     if ticket is not None:
         kept.update(ticket.headers)

@@ -76,19 +76,28 @@ class WebhookClient:
         self, target: Target, review: Object, *, timeout_s: float | None = None, most: int = ANSWER_MOST
     ) -> Object:
         """The webhook's answer to a review. Raises CallError; `timeout_s` is told to the webhook, too."""
+        return _parsed(await self._asked(target, orjson.dumps(review), timeout_s, most))
+
+    async def tell(self, target: Target, body: bytes) -> None:
+        """Sends JSON to a webhook whose answer means nothing but that it took it. Raises CallError."""
+        await self._asked(target, body, None, ANSWER_MOST)
+
+    async def _asked(self, target: Target, sent: bytes, timeout_s: float | None, most: int) -> bytes:
         limit_s = timeout_s or _LONGEST_S
         whole = target.url if timeout_s is None else f"{target.url}?timeout={math.ceil(timeout_s)}s"
         url = URL(whole, encoded=True)
         pool = await self._enter(target)
         try:
             async with asyncio.timeout(limit_s):
-                status, body = await self._post(pool, target, url, orjson.dumps(review), most)
+                status, body = await self._post(pool, target, url, sent, most)
         except (aiohttp.ClientError, OSError, TimeoutError) as fault:
             why = faults.of_way(target, fault, _address(url, fault))
             raise CallError(f'Post "{whole}": {why}') from fault
         finally:
             await self._leave(pool)
-        return _parsed(status, body)
+        if (told := faults.of_answer(status, body)) is not None:
+            raise CallError(told.message, told)
+        return body
 
     async def _post(
         self, pool: _Pool, target: Target, url: URL, body: bytes, most: int, *, again: bool = True
@@ -178,9 +187,7 @@ async def _bounded(reply: aiohttp.ClientResponse, most: int) -> bytes:
     return b"".join(parts)
 
 
-def _parsed(status: int, body: bytes) -> Object:
-    if (told := faults.of_answer(status, body)) is not None:
-        raise CallError(told.message, told)
+def _parsed(body: bytes) -> Object:
     try:
         answer: Any = orjson.loads(body)
     except orjson.JSONDecodeError as fault:

@@ -1,6 +1,7 @@
 """What is written down of a request, and where."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,15 @@ import pytest
 from multidict import CIMultiDict
 
 from kubepy.apiserver.admission.attributes import ANNOTATIONS
+from kubepy.apiserver.audit.encoding import fitting
 from kubepy.apiserver.audit.handler import Auditor
 from kubepy.apiserver.audit.policy import PolicyError, parse_policy
 from kubepy.apiserver.audit.sink import AuditFile
 from kubepy.apiserver.authn.impersonation import ACTING, ASKING
 from kubepy.apiserver.authn.user import UserInfo
-from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization
+from kubepy.apiserver.authz.decision import ALLOWED, DECISION
 from kubepy.apiserver.http.request_info import RequestInfo
-from kubepy.lib.http import Answer, Request, Response, Stream
+from kubepy.lib.http import Answer, Connection, Request, Response, Stream, Upgrade
 
 Object = dict[str, Any]
 ALICE = UserInfo("alice", groups=("dev",))
@@ -97,16 +99,19 @@ class Sink:
     def write(self, event: Mapping[str, Any]) -> None:
         self.events.append(dict(event))
 
+    async def settle(self) -> None:
+        """At once."""
+
 
 def audit(text: str, request: Request, answer: Answer, acting: UserInfo = ALICE) -> tuple[list[Object], Answer]:
     sink = Sink()
 
     async def serve(request: Request) -> Answer:
-        request.context[ASKING], request.context[ACTING] = ALICE, acting
+        request.context |= {ASKING: ALICE, ACTING: acting, DECISION: ALLOWED}
         return answer
 
     async def main() -> Answer:
-        auditor = Auditor(serve, parse_policy(text), sink, Authorization([AlwaysAllow()]))
+        auditor = Auditor(serve, parse_policy(text), sink)
         found = await auditor.handle(request)
         if isinstance(found, Stream):
             async for _ in found.chunks:
@@ -133,7 +138,7 @@ def test_an_event_tells_who_did_what_to_what_and_how_it_ended() -> None:
     assert (complete["verb"], complete["userAgent"], complete["sourceIPs"]) == ("create", "kubectl", ["10.0.0.9"])
     assert complete["user"] == {"username": "alice", "groups": ["dev"]}
     assert complete["impersonatedUser"] == {"username": "bob"}
-    assert complete["objectRef"] == {"resource": "pods", "namespace": "default", "apiVersion": "v1"}
+    assert complete["objectRef"] == {"resource": "pods", "namespace": "default", "name": "web", "apiVersion": "v1"}
     assert complete["responseStatus"] == {"metadata": {}, "code": 201}
     assert complete["requestObject"] == {"kind": "Pod", "metadata": {"name": "web"}}
     assert complete["responseObject"] == {"kind": "Pod", "metadata": {"name": "web"}}
@@ -186,7 +191,7 @@ def test_a_stream_that_nobody_reads_is_closed_and_told_of() -> None:
 
     async def main() -> None:
         policy = parse_policy(rules("- {level: Metadata}"))
-        auditor = Auditor(serve, policy, sink, Authorization([AlwaysAllow()]))
+        auditor = Auditor(serve, policy, sink)
         found = await auditor.handle(Request("GET", "/api/v1/pods", "watch=true"))
         assert isinstance(found, Stream)
         await found.chunks.aclose()  # type: ignore[attr-defined]  # as the server closes what it does not send
@@ -245,10 +250,128 @@ def test_a_request_whose_sender_hangs_up_is_written_down() -> None:
         raise asyncio.CancelledError
 
     async def main() -> None:
-        auditor = Auditor(serve, parse_policy(rules("- {level: Metadata}")), sink, Authorization([AlwaysAllow()]))
+        auditor = Auditor(serve, parse_policy(rules("- {level: Metadata}")), sink)
         with pytest.raises(asyncio.CancelledError):
             await auditor.handle(post("/api/v1/namespaces/default/pods", {}))
 
     asyncio.run(main())
     assert [event["stage"] for event in sink.events] == ["RequestReceived", "ResponseComplete"]
     assert {event["user"]["username"] for event in sink.events} == {"alice"}
+
+
+def told(
+    text: str, request: Request, answer: Answer, context: Object | None = None, sink: Any = None
+) -> tuple[list[Object], Answer]:
+    """The events of a request, and its answer; `context` is what the layers below found out."""
+    sink = sink or Sink()
+
+    async def serve(request: Request) -> Answer:
+        request.context |= context or {}
+        return answer
+
+    return sink.events, asyncio.run(Auditor(serve, parse_policy(text), sink).handle(request))
+
+
+def test_a_refused_impersonation_is_not_said_to_be_allowed() -> None:
+    """It came to no authorization of the request itself, which another user might have passed."""
+    context = {ASKING: ALICE, ACTING: ALICE}
+    events, _ = told(rules("- {level: Metadata}"), Request("GET", "/api/v1/pods"), Response(403), context)
+    assert "annotations" not in events[-1]
+    assert "impersonatedUser" not in events[-1]
+
+
+def test_a_fault_in_auditing_changes_no_answer() -> None:
+    class Broken(Sink):
+        def write(self, event: Mapping[str, Any]) -> None:
+            raise OSError("no space left")
+
+    answer = Response(201)
+    _, found = told(rules("- {level: Metadata}"), Request("POST", "/api/v1/pods"), answer, sink=Broken())
+    assert found is answer
+
+
+def test_who_is_not_authenticated_is_told_of_once_with_what_was_tried() -> None:
+    request = Request("GET", "/api/v1/pods", headers=CIMultiDict({"Authorization": "Bearer x"}))
+    [event], _ = told(rules("- {level: Metadata}"), request, Response(401))
+    assert event["stage"] == "ResponseStarted"
+    assert event["responseStatus"]["message"] == "Authentication failed, attempted: bearer"
+    [event], _ = told(rules("- {level: Metadata}"), Request("GET", "/api/v1/pods"), Response(401))
+    assert event["responseStatus"]["message"] == "Authentication failed, no credentials provided"
+
+
+def test_a_request_keeps_the_name_that_its_sender_gave_it() -> None:
+    request = Request("GET", "/api/v1/pods", headers=CIMultiDict({"Audit-ID": "mine"}))
+    events, answer = told(rules("- {level: Metadata}"), request, Response())
+    assert {event["auditID"] for event in events} == {"mine"}
+    assert answer.headers["audit-id"] == "mine"
+
+
+def test_addresses_of_proxies_come_before_the_one_that_cannot_be_made_up() -> None:
+    headers = CIMultiDict({"X-Forwarded-For": "10.1.1.1, nonsense, 10.1.1.2", "X-Real-Ip": "10.1.1.3"})
+    request = Request("GET", "/api/v1/pods", headers=headers, remote="10.0.0.9")
+    events, _ = told(rules("- {level: Metadata}"), request, Response())
+    assert events[0]["sourceIPs"] == ["10.1.1.1", "10.1.1.2", "10.1.1.3", "10.0.0.9"]
+
+
+def test_a_refused_watch_has_begun_and_ended_and_a_list_only_ended() -> None:
+    text = rules("- {level: Metadata, omitStages: [RequestReceived]}")
+    events, _ = told(text, Request("GET", "/api/v1/pods", "watch=1"), Response(403))
+    assert [event["stage"] for event in events] == ["ResponseStarted", "ResponseComplete"]
+    events, _ = told(text, Request("GET", "/api/v1/pods"), Response(403))
+    assert [event["stage"] for event in events] == ["ResponseComplete"]
+
+
+def test_an_upgrade_is_complete_when_it_ends() -> None:
+    sink = Sink()
+
+    async def speak(connection: Connection) -> None:
+        assert [event["stage"] for event in sink.events] == ["RequestReceived", "ResponseStarted"]
+
+    async def main() -> None:
+        async def serve(request: Request) -> Answer:
+            return Upgrade(speak, {})
+
+        auditor = Auditor(serve, parse_policy(rules("- {level: Metadata}")), sink)
+        found = await auditor.handle(Request("POST", "/api/v1/namespaces/a/pods/b/exec"))
+        assert isinstance(found, Upgrade)
+        await found.serve(None)  # type: ignore[arg-type]  # nothing is said on it
+
+    asyncio.run(main())
+    assert sink.events[-1]["stage"] == "ResponseComplete"
+
+
+def test_what_was_deleted_is_told_by_the_status_of_the_answer() -> None:
+    status = {"kind": "Status", "status": "Success", "details": {"name": "a", "kind": "pods"}}
+    request = Request("DELETE", "/api/v1/namespaces/a/pods/b")
+    events, _ = told(rules("- {level: Metadata}"), request, Response(200, orjson.dumps(status)))
+    assert events[-1]["responseStatus"] == {
+        "metadata": {}, "code": 200, "status": "Success", "details": status["details"]
+    }  # fmt: skip
+
+
+def test_headers_that_are_no_text_do_not_stop_the_log(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    log = AuditFile(str(path))
+    log.write({"userAgent": "a\udcffb"})
+    log.close()
+    assert orjson.loads(path.read_bytes()) == {"userAgent": "a?b"}
+
+
+def test_a_rotated_log_is_compressed_where_that_is_wanted(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    log = AuditFile(str(path), most_mb=1, backups=1, compress=True)
+    for number in range(5):
+        log.write({"number": number, "filling": "x" * 600_000})
+    log.close()
+    [packed] = tmp_path.glob("audit-*")
+    assert packed.suffixes[-1] == ".gz"
+    assert orjson.loads(gzip.decompress(packed.read_bytes()))["number"] == 3
+
+
+def test_an_event_that_is_too_large_loses_its_bodies_or_goes() -> None:
+    event = {"auditID": "a", "requestObject": {"data": "x" * 100}, "annotations": {"b": "c"}}
+    assert fitting(event, None) == orjson.dumps(event)
+    cut = fitting(event, 100)
+    assert cut is not None
+    assert orjson.loads(cut) == {"auditID": "a", "annotations": {"b": "c", "audit.k8s.io/truncated": "true"}}
+    assert fitting(event, 10) is None

@@ -4,8 +4,9 @@ import pytest
 import uvloop
 from multidict import CIMultiDict
 
-from kubepy.api.errors import BadRequest, Forbidden, Invalid
+from kubepy.api.errors import BadRequest, Invalid
 from kubepy.apiserver.authn.user import UserInfo
+from kubepy.apiserver.authz.decision import Decision
 from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.proxying.pod_streams import check_log_options
@@ -49,9 +50,8 @@ GATE = "AuthorizePodWebsocketUpgradeCreatePermission"
 class Readers:
     """Allows everyone to read below a pod, and no more there."""
 
-    async def require(self, user: UserInfo, info: RequestInfo) -> None:
-        if info.subresource in ("exec", "attach", "portforward") and info.verb != "get":
-            raise Forbidden(f"may not {info.verb}")
+    async def authorize(self, user: UserInfo, info: RequestInfo) -> Decision:
+        return Decision(info.subresource not in ("exec", "attach", "portforward") or info.verb == "get")
 
 
 @pytest.mark.parametrize("subresource", ["exec", "attach", "portforward"])
