@@ -132,7 +132,6 @@ def _token_requests(config: ApiServerConfig, lookup: Lookup, signer: Signer, adm
             ctx.params, scratch=ctx.request.context,
         )  # fmt: skip
         await admission.admit(attributes)
-        await admission.validate(attributes)
-        return await issuer.request(request, info.namespace, info.name, ctx.now)
+        return await issuer.request(request, ctx, lambda: admission.validate(attributes))
 
     return request_token

@@ -4,17 +4,18 @@ The Node authorizer decides by names; this plug-in by what is in the objects.
 Source: plugin/pkg/admission/noderestriction.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from kubepy.api import resources
 from kubepy.apiserver.admission.attributes import Attributes, forbid
+from kubepy.apiserver.admission.node_credentials import NodeCredentials, signing_request_fault
+from kubepy.apiserver.admission.node_pods import claim_fault, mirror_pod_fault, pod_status_fault
 from kubepy.apiserver.admission.plugin import CREATE, DELETE, PODS, UPDATE, Plugin
-from kubepy.apiserver.admission.service_account import MIRROR
-from kubepy.apiserver.authn.user import NODES_GROUP, node_name
-from kubepy.apiserver.authz import pod_references as refs
+from kubepy.apiserver.authn.user import node_name
+from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.lookup import Lookup, Object
 
-_PODS = resources.named("pods")
+_PODS, _NODES = resources.named("pods"), resources.named("nodes")
 _LEASE_NAMESPACE = "kube-node-lease"
 _RESTRICTED_PREFIX = "node-restriction.kubernetes.io/"
 _OWN_LABELS = frozenset(
@@ -28,116 +29,76 @@ _OWN_LABELS = frozenset(
         "node.kubernetes.io/instance-type",
         "failure-domain.beta.kubernetes.io/region",
         "failure-domain.beta.kubernetes.io/zone",
-        "failure-domain.kubernetes.io/region",
-        "failure-domain.kubernetes.io/zone",
         "topology.kubernetes.io/region",
         "topology.kubernetes.io/zone",
     )
 )
 _OWN_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
-Check = Callable[[str, Attributes], str | None]
+Check = Callable[[str, Attributes], Awaitable[str | None]]
+PureCheck = Callable[[str, Attributes], str | None]
 
 
 class NodeRestriction(Plugin):
-    """See the module's docstring."""
+    """See the module's docstring. Without `authorization` a pod's volumes alone say for whom tokens may be."""
 
     name = "NodeRestriction"
     operations = frozenset((CREATE, UPDATE, DELETE))
     subresources = None
 
-    def __init__(self, lookup: Lookup) -> None:
-        self._lookup = lookup
+    def __init__(self, lookup: Lookup, authorization: Authorization | None = None) -> None:
+        self._credentials = NodeCredentials(lookup, authorization)
         self._checks: Mapping[tuple[str, str], Check] = {
             PODS: self._pod,
-            ("", "nodes"): node_fault,
-            ("", "persistentvolumeclaims"): claim_fault,
-            ("", "serviceaccounts"): self._token,
-            ("coordination.k8s.io", "leases"): lease_fault,
-            ("storage.k8s.io", "csinodes"): csi_node_fault,
-            ("resource.k8s.io", "resourceslices"): slice_fault,
+            ("", "nodes"): _waiting_for_nothing(node_fault),
+            ("", "persistentvolumeclaims"): _waiting_for_nothing(claim_fault),
+            ("", "serviceaccounts"): self._credentials.token,
+            ("certificates.k8s.io", "podcertificaterequests"): self._credentials.pod_certificate,
+            ("certificates.k8s.io", "certificatesigningrequests"): _waiting_for_nothing(signing_request_fault),
+            ("coordination.k8s.io", "leases"): _waiting_for_nothing(lease_fault),
+            ("storage.k8s.io", "csinodes"): _waiting_for_nothing(csi_node_fault),
+            ("resource.k8s.io", "resourceslices"): _waiting_for_nothing(slice_fault),
         }
         self.targets = frozenset(self._checks)  # type: ignore[misc]  # what there is a check for
 
     async def validate(self, attributes: Attributes) -> None:
-        """Raises Forbidden."""
+        """Raises Forbidden; NotFound and InternalError where other objects are not what was said of them."""
         node = node_name(attributes.user)
         if node is None:
             return
         if not node:
-            raise forbid(attributes, f'could not determine node from user "{attributes.user.name}" in {NODES_GROUP}')
+            raise forbid(attributes, f'could not determine node from user "{attributes.user.name}"')
         check = self._checks[attributes.resource.group, attributes.resource.plural]
-        if why := check(node, attributes):
+        if why := await check(node, attributes):
             raise forbid(attributes, why)
 
-    def _pod(self, node: str, attributes: Attributes) -> str | None:
+    async def _pod(self, node: str, attributes: Attributes) -> str | None:
         subresource, operation = attributes.subresource, attributes.operation
         if subresource == "eviction":
-            pod = self._lookup.get(_PODS, attributes.name, attributes.namespace)
-            own = pod is not None and pod["spec"].get("nodeName") == node
-            return None if own else f'node "{node}" can only evict pods with spec.nodeName set to itself'
+            pod = await self._credentials.find(_PODS, attributes.name, attributes.namespace)
+            own = pod["spec"].get("nodeName") == node
+            return None if own else f"node {node} can only evict pods with spec.nodeName set to itself"
         if subresource == "status":
             return pod_status_fault(node, attributes.old, attributes.new)
         if subresource:
-            return f'unexpected pod subresource "{subresource}", only "status" and "eviction" are allowed'
+            return f"unexpected pod subresource \"{subresource}\", only 'status' and 'eviction' are allowed"
         if operation == CREATE:
-            return mirror_pod_fault(node, attributes.new)
+            return mirror_pod_fault(node, attributes.new) or await self._owner_fault(node, attributes.new)
         if operation == DELETE:
             own = attributes.old["spec"].get("nodeName") == node
             return None if own else f'node "{node}" can only delete pods with spec.nodeName set to itself'
         return f'unexpected operation "{operation}", node "{node}" can only create and delete mirror pods'
 
-    def _token(self, node: str, attributes: Attributes) -> str | None:
-        if attributes.subresource != "token" or attributes.operation != CREATE:
-            return None
-        ref = (attributes.new.get("spec") or {}).get("boundObjectRef") or {}
-        if ref.get("kind") != "Pod" or ref.get("apiVersion") != "v1" or not ref.get("name"):
-            return "node requested token not bound to a pod"
-        if not ref.get("uid"):
-            return "node requested token with a pod binding without a uid"
-        pod = self._lookup.get(_PODS, ref["name"], attributes.namespace)
-        if pod is None:
-            return f'pod "{ref["name"]}" not found'
-        if pod["metadata"].get("uid") != ref["uid"]:
-            return f"the UID in the bound object reference ({ref['uid']}) does not match the UID in record"
-        if pod["spec"].get("nodeName") != node:
-            return "node requested token bound to a pod scheduled on a different node"
-        return None
+    async def _owner_fault(self, node: str, pod: Object) -> str | None:
+        uid = (await self._credentials.find(_NODES, node))["metadata"].get("uid")
+        named = pod["metadata"]["ownerReferences"][0].get("uid")
+        return None if named == uid else f"node {node} UID mismatch: expected {named} got {uid}"
 
 
-def mirror_pod_fault(node: str, pod: Object) -> str | None:
-    """Why the node may not create this pod, or None."""
-    metadata, spec = pod["metadata"], pod["spec"]
-    if MIRROR not in (metadata.get("annotations") or {}):
-        return f'pod does not have "{MIRROR}" annotation, node "{node}" can only create mirror pods'
-    if spec.get("nodeName") != node:
-        return f'node "{node}" can only create pods with spec.nodeName set to itself'
-    owners = metadata.get("ownerReferences") or []
-    if len(owners) > 1:
-        return f'node "{node}" can only create pods with a single owner reference set to itself'
-    if owners and (owners[0].get("kind"), owners[0].get("name")) != ("Node", node):
-        return f'node "{node}" can only create pods with an owner reference set to itself'
-    for what, found in (
-        ("a service account", spec.get("serviceAccountName")),
-        ("secrets", refs.secret_names(spec)),
-        ("configmaps", refs.config_map_names(spec)),
-        ("persistentvolumeclaims", refs.claim_names(pod)),
-        ("resourceclaims", spec.get("resourceClaims")),
-    ):
-        if found:
-            return f'node "{node}" can not create pods that reference {what}'
-    return None
+def _waiting_for_nothing(check: PureCheck) -> Check:
+    async def at_once(node: str, attributes: Attributes) -> str | None:
+        return check(node, attributes)
 
-
-def pod_status_fault(node: str, old: Object, new: Object) -> str | None:
-    """Why the node may not write this status, or None."""
-    if old["spec"].get("nodeName") != node:
-        return f'node "{node}" can only update pod status for pods with spec.nodeName set to itself'
-    if (old["metadata"].get("labels") or {}) != (new["metadata"].get("labels") or {}):
-        return f'node "{node}" cannot update labels through pod status'
-    before, after = old.get("status") or {}, new.get("status") or {}
-    if before.get("resourceClaimStatuses") != after.get("resourceClaimStatuses"):
-        return f'node "{node}" cannot update resource claim statuses'
-    return None
+    return at_once
 
 
 def node_fault(node: str, attributes: Attributes) -> str | None:
@@ -162,7 +123,7 @@ def node_fault(node: str, attributes: Attributes) -> str | None:
         return None
     if attributes.operation == CREATE:
         return f'node "{node}" is not allowed to set the following labels: {", ".join(refused)}'
-    return f'node "{node}" is not allowed to modify labels: {", ".join(refused)}'
+    return f"is not allowed to modify labels: {', '.join(refused)}"
 
 
 def changed_labels(new: Mapping[str, str], old: Mapping[str, str]) -> set[str]:
@@ -184,13 +145,6 @@ def is_own_label(label: str) -> bool:
     return label in _OWN_LABELS or _in_domain(domain, _OWN_DOMAINS)
 
 
-def claim_fault(node: str, attributes: Attributes) -> str | None:
-    """A node writes the status of claims, nothing else."""
-    if attributes.subresource == "status" and attributes.operation == UPDATE:
-        return None
-    return f'unexpected operation "{attributes.operation}", node "{node}" may only update the status of a claim'
-
-
 def lease_fault(node: str, attributes: Attributes) -> str | None:
     """A node writes its own lease."""
     if attributes.namespace != _LEASE_NAMESPACE:
@@ -204,9 +158,12 @@ def csi_node_fault(node: str, attributes: Attributes) -> str | None:
 
 
 def slice_fault(node: str, attributes: Attributes) -> str | None:
-    """A node writes the slices that name it."""
-    found = ((attributes.object or attributes.old_object or {}).get("spec") or {}).get("nodeName")
-    return None if found == node else "can only create or modify ResourceSlice with the same NodeName as the node"
+    """A node makes and deletes the slices that name it; which ones it changes, the authorizer knows."""
+    if attributes.operation == UPDATE:
+        return None
+    verb, obj = ("create", attributes.new) if attributes.operation == CREATE else ("delete", attributes.old)
+    own = (obj.get("spec") or {}).get("nodeName") == node
+    return None if own else f"can only {verb} ResourceSlice with the same NodeName as the requesting node"
 
 
 def _other_name(node: str, attributes: Attributes, what: str) -> str | None:

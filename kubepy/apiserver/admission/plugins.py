@@ -90,7 +90,7 @@ MAKERS: dict[str, Maker] = {
     "LimitPodHardAntiAffinityTopology": lambda tools: LimitPodHardAntiAffinityTopology(),
     "LimitRanger": lambda tools: LimitRanger(tools.lookup),
     "ServiceAccount": lambda tools: ServiceAccount(tools.lookup),
-    "NodeRestriction": lambda tools: NodeRestriction(tools.lookup),
+    "NodeRestriction": lambda tools: NodeRestriction(tools.lookup, tools.authorization),
     "TaintNodesByCondition": lambda tools: TaintNodesByCondition(),
     "AlwaysPullImages": lambda tools: AlwaysPullImages(),
     "PodSecurity": lambda tools: PodSecurity(tools.lookup, tools.configuration.pod_security),

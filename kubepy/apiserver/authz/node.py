@@ -84,33 +84,37 @@ class NodeAuthorizer:
         return get_one(node, info, lambda: any(volume == info.name for volume, _ in self._bound_volumes(node)))
 
     def _pod(self, node: str, info: RequestInfo) -> Decision:
-        if info.verb == "get" and not info.subresource:
-            pod = self._lookup.get(_PODS, info.name, info.namespace)
-            return related_or_not(node, info, lambda: pod is None or pod["spec"].get("nodeName") == node)
-        if info.verb in ("list", "watch") and not selects_node(info.field_selector, node):
-            pod = self._lookup.get(_PODS, info.name, info.namespace) if info.name else None
-            if pod is not None and pod["spec"].get("nodeName") == node:
-                return ALLOWED
+        if info.subresource or info.verb not in _READS:
+            return by_rules(info)
+        if info.verb != "get" and selects_node(info.field_selector, node):
+            return ALLOWED
+        if info.verb != "get" and not info.name:
             return Decision(False, "can only list/watch pods with spec.nodeName field selector")
-        return by_rules(info)
+
+        def related() -> bool:
+            pod = self._lookup.get(_PODS, info.name, info.namespace)
+            return pod is not None and pod["spec"].get("nodeName") == node
+
+        return related_or_not(node, info, related)
 
     def _node(self, node: str, info: RequestInfo) -> Decision:
-        if info.verb == "create" and not info.subresource:
-            return ALLOWED
         if info.verb in _READS and not info.subresource and info.name != node:
-            which = repr(info.name) if info.name else "all nodes"
-            return Decision(False, f"node {node!r} cannot read {which}, only its own Node object")
+            which = f"'{info.name}'" if info.name else "all nodes"
+            return Decision(False, f"node '{node}' cannot read {which}, only its own Node object")
         return by_rules(info)
 
     def _service_account(self, node: str, info: RequestInfo) -> Decision:
-        if info.subresource not in ("", "token"):
-            return Decision(False, "can only create token subresource of serviceaccount")
-        if info.verb != ("create" if info.subresource else "get") or not info.name:
+        def related() -> bool:
+            pods = self._pods(node, info.namespace)
+            return any(pod["spec"].get("serviceAccountName") == info.name for pod in pods)
+
+        if info.verb == "get" and not info.subresource:
+            return related_or_not(node, info, related)
+        if info.verb != "create" or not info.name:
             return Decision(False, "can only create tokens for individual service accounts")
-        pods = self._pods(node, info.namespace)
-        return related_or_not(
-            node, info, lambda: any(pod["spec"].get("serviceAccountName") == info.name for pod in pods)
-        )
+        if info.subresource != "token":
+            return Decision(False, "can only create token subresource of serviceaccount")
+        return related_or_not(node, info, related)
 
     def _resource_claim(self, node: str, info: RequestInfo) -> Decision:
         pods = self._pods(node, info.namespace)

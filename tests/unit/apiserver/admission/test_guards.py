@@ -99,6 +99,21 @@ def node(name: str = "n1", labels: Object | None = None, taints: list[Any] | Non
 
 
 MIRROR = {"kubernetes.io/config.mirror": "x"}
+OWNER = {"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "uid-n1", "controller": True}
+
+
+def mirror_pod(owners: list[Any] | None = None, node: str = "n1", **spec: Any) -> Object:
+    made = pod(node=node, annotations=MIRROR, **spec)
+    made["metadata"]["ownerReferences"] = [OWNER] if owners is None else owners
+    return made
+
+
+def volume(**source: Any) -> Object:
+    return {"volumes": [{"name": "v", **source}]}
+
+
+def bound_claim(**status: Any) -> Object:
+    return obj("v1", "PersistentVolumeClaim", "c", spec={"volumeName": "v"}, status=status)
 
 
 @pytest.mark.parametrize(
@@ -112,10 +127,47 @@ MIRROR = {"kubernetes.io/config.mirror": "x"}
             "is not allowed to set the following labels: node-restriction.kubernetes.io/a",
         ),
         (write("pods", pod(node="n1"), user=N1), "can only create mirror pods"),
-        (write("pods", pod(node="n2", annotations=MIRROR), user=N1), "can only create pods with spec.nodeName"),
+        (write("pods", mirror_pod(node="n2"), user=N1), "can only create pods with spec.nodeName"),
         (
-            write("pods", pod(node="n1", annotations=MIRROR, serviceAccountName="a"), user=N1),
+            write("pods", mirror_pod(serviceAccountName="a"), user=N1),
             "can not create pods that reference a service account",
+        ),
+        (
+            write("pods", mirror_pod(**volume(projected={"sources": [{"clusterTrustBundle": {}}]})), user=N1),
+            "can not create pods that reference clustertrustbundles",
+        ),
+        (write("pods", mirror_pod([OWNER, OWNER]), user=N1), "with a single owner reference set to itself"),
+        (write("pods", mirror_pod([]), user=N1), "with an owner reference set to itself"),
+        (write("pods", mirror_pod([{**OWNER, "name": "n2"}]), user=N1), "with an owner reference set to itself"),
+        (write("pods", mirror_pod([{**OWNER, "controller": False}]), user=N1), "a controller owner reference"),
+        (write("pods", mirror_pod([{**OWNER, "blockOwnerDeletion": True}]), user=N1), "must not set blockOwnerDel"),
+        (write("pods", mirror_pod([{**OWNER, "uid": "x"}]), user=N1), "node n1 UID mismatch: expected x got uid-n1"),
+        (
+            write("pods", {"metadata": {"name": "web"}}, user=N1, subresource="binding"),
+            "unexpected pod subresource \"binding\", only 'status' and 'eviction' are allowed",
+        ),
+        (
+            write(
+                "pods",
+                {**pod(node="n1"), "status": {"extendedResourceClaimStatus": {}}},
+                pod(node="n1"),
+                user=N1,
+                subresource="status",
+            ),
+            "cannot update extended resource claim status",
+        ),
+        (write("persistentvolumeclaims", bound_claim(), bound_claim(), user=N1), "may only update PVC status"),
+        (
+            write("persistentvolumeclaims", bound_claim(phase="Lost"), bound_claim(), user=N1, subresource="status"),
+            "is not allowed to update fields other than status.quantity and status.conditions",
+        ),
+        (
+            write("nodes", node(labels={"kubernetes.io/role": "x"}), node(), user=N1),
+            "forbidden: is not allowed to modify labels: kubernetes.io/role",
+        ),
+        (
+            write("resourceslices", obj("resource.k8s.io/v1", "ResourceSlice", "s", "", spec={}), user=N1),
+            "can only create ResourceSlice with the same NodeName as the requesting node",
         ),
         (write("pods", None, pod(node="n2"), user=N1), "can only delete pods with spec.nodeName set to itself"),
         (
@@ -135,15 +187,17 @@ MIRROR = {"kubernetes.io/config.mirror": "x"}
     ],
 )
 def test_a_node_is_refused_what_is_not_its_own(objects: Any, attributes: Attributes, why: str) -> None:
-    assert why in refusal(NodeRestriction(objects), attributes)
+    assert why in refusal(NodeRestriction(objects.put(node(uid="uid-n1"))), attributes)
 
 
 def test_a_node_writes_what_is_its_own_and_others_are_not_looked_at(objects: Any) -> None:
-    plugin = NodeRestriction(objects)
+    plugin = NodeRestriction(objects.put(node(uid="uid-n1")))
     own = node(labels={"kubernetes.io/hostname": "n1", "example.com/rack": "7", "node.kubernetes.io/x": "y"})
     run(plugin, write("nodes", own, user=N1))
     run(plugin, write("nodes", own, node(), user=N1))
-    run(plugin, write("pods", pod(node="n1", annotations=MIRROR), user=N1))
+    run(plugin, write("pods", mirror_pod(), user=N1))
+    grown = bound_claim(capacity={"storage": "2Gi"}, conditions=[{"type": "Resizing"}])
+    run(plugin, write("persistentvolumeclaims", grown, bound_claim(), user=N1, subresource="status"))
     run(plugin, write("pods", None, pod(node="n1"), user=N1))
     run(plugin, write("pods", pod(node="n1"), pod(node="n1"), user=N1, subresource="status"))
     run(plugin, write("nodes", node("n2", taints=[]), user=ALICE))
@@ -160,13 +214,97 @@ def test_a_node_writes_what_is_its_own_and_others_are_not_looked_at(objects: Any
     ],
 )
 def test_a_node_asks_for_tokens_of_its_own_pods(objects: Any, ref: Object, why: str | None) -> None:
-    plugin = NodeRestriction(objects.put(pod("web", "n1"), pod("far", "n2")))
+    tokens = volume(projected={"sources": [{"serviceAccountToken": {"path": "token"}}]})
+    plugin = NodeRestriction(objects.put(pod("web", "n1", **tokens), pod("far", "n2")))
     request = {"metadata": {"namespace": "default"}, "spec": {"boundObjectRef": ref}}
     attributes = write("serviceaccounts", request, user=N1, subresource="token", name="robot")
     if why is None:
         run(plugin, attributes)
     else:
         assert why in refusal(plugin, attributes)
+
+
+def token_request(*audiences: str) -> Attributes:
+    ref = {"kind": "Pod", "apiVersion": "v1", "name": "web", "uid": "uid-web"}
+    spec = {"boundObjectRef": ref, "audiences": list(audiences)}
+    request = {"metadata": {"namespace": "default"}, "spec": spec}
+    return write("serviceaccounts", request, user=N1, subresource="token", name="robot")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"projected": {"sources": [{"serviceAccountToken": {"audience": "vault"}}]}},
+        {"csi": {"driver": "d"}},
+        {"persistentVolumeClaim": {"claimName": "c"}},
+    ],
+)
+def test_a_node_asks_for_tokens_for_whom_the_pods_volumes_name(objects: Any, found: Object) -> None:
+    objects.put(
+        pod("web", "n1", **volume(**found)),
+        obj("storage.k8s.io/v1", "CSIDriver", "d", "", spec={"tokenRequests": [{"audience": "vault"}]}),
+        bound_claim(),
+        obj("v1", "PersistentVolume", "v", "", spec={"csi": {"driver": "d"}}),
+    )
+    plugin = NodeRestriction(objects, build_authorization(["RBAC"], objects))
+    run(plugin, token_request("vault"))
+    assert refusal(plugin, token_request("other")) == (
+        'serviceaccounts "robot" is forbidden: audience "other" not found in pod spec volume, system:node:n1 is not '
+        "authorized to request tokens for this audience"
+    )
+    assert "node may only request 0 or 1 audiences" in refusal(plugin, token_request("vault", "other"))
+
+
+def test_a_role_lets_a_node_ask_for_tokens_for_more(objects: Any) -> None:
+    objects.put(pod("web", "n1"))
+    run(NodeRestriction(objects, Authorization([AlwaysAllow()])), token_request("registry"))
+
+
+def test_a_node_asks_for_certificates_of_its_own_and_of_its_pods(objects: Any) -> None:
+    own, other = (pki.new_request(pki.new_key(), f"system:node:{name}") for name in ("n1", "n2"))
+    plugin = NodeRestriction(objects)
+
+    def request(pem: bytes, signer: str = "kubelet-serving") -> Attributes:
+        spec = {"signerName": f"kubernetes.io/{signer}", "request": base64.b64encode(pem).decode()}
+        made = obj("certificates.k8s.io/v1", "CertificateSigningRequest", "r", "", spec=spec)
+        return write("certificatesigningrequests", made, user=N1)
+
+    run(plugin, request(own))
+    run(plugin, request(other, "kube-apiserver-client"))
+    assert "can only create a node CSR with CN=system:node:n1" in refusal(plugin, request(other))
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({}, None),
+        ({"nodeName": "n2"}, 'PodCertificateRequest.Spec.NodeName="n2", which is not the requesting node "n1"'),
+        ({"nodeUID": "x"}, 'names node UID "x", inconsistent with the running node ("uid-n1")'),
+        ({"podUID": "x"}, 'contains pod UID ("x") which differs from running pod "uid-web"'),
+        ({"podName": "far", "podUID": "uid-far"}, 'pod "default/far" is not running on node "n1"'),
+        ({"serviceAccountName": "x"}, 'contains serviceAccountName ("x") that differs from running pod ("robot")'),
+        ({"serviceAccountUID": "x"}, 'which differs from the running service account ("uid-robot")'),
+        ({"podName": "gone"}, 'while retrieving pod "default/gone" named in the PodCertificateRequest'),
+    ],
+)
+def test_certificates_of_pods_are_for_those_that_run_there(objects: Any, changed: Object, why: str | None) -> None:
+    account: Object = {"serviceAccountName": "robot"}
+    objects.put(
+        node(uid="uid-n1"),
+        pod("web", "n1", **account),
+        pod("far", "n2", **account),
+        obj("v1", "ServiceAccount", "robot", metadata={"uid": "uid-robot"}),
+    )
+    spec = {
+        "nodeName": "n1", "nodeUID": "uid-n1", "podName": "web", "podUID": "uid-web", "serviceAccountUID": "uid-robot",
+        **account, **changed,
+    }  # fmt: skip
+    request = obj("certificates.k8s.io/v1", "PodCertificateRequest", "r", spec=spec)
+    attributes = write("podcertificaterequests", request, user=N1)
+    if why is None:
+        run(NodeRestriction(objects), attributes)
+    else:
+        assert why in refusal(NodeRestriction(objects), attributes)
 
 
 @pytest.mark.parametrize(

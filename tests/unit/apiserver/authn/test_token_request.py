@@ -8,6 +8,7 @@ import jwt
 import pytest
 
 from kubepy.api.errors import BadRequest, Conflict, Invalid, NotFound
+from kubepy.apiserver.admission.attributes import ANNOTATIONS
 from kubepy.apiserver.authn.chain import Tokens
 from kubepy.apiserver.authn.reviews import review_self, review_token
 from kubepy.apiserver.authn.service_account import ServiceAccountTokens
@@ -15,7 +16,11 @@ from kubepy.apiserver.authn.signing import Verifier
 from kubepy.apiserver.authn.token_file import TokenFile
 from kubepy.apiserver.authn.token_request import TokenIssuer
 from kubepy.apiserver.authn.user import UserInfo
+from kubepy.apiserver.http.negotiation import PLAIN
+from kubepy.apiserver.http.request_info import RequestInfo
+from kubepy.apiserver.registry.context import Context
 from kubepy.lib import pki
+from kubepy.lib.http import Request
 from kubepy.lib.jwt_keys import Signer
 
 Object = dict[str, Any]
@@ -41,9 +46,28 @@ def cluster(objects: Any) -> Any:
     )
 
 
-def issue(cluster: Any, account: str = "robot", *, longest_s: int = 0, extends: bool = True, **spec: Any) -> Object:
-    issuer = TokenIssuer(Signer(KEY), ISSUER, (ISSUER,), cluster, longest_s=longest_s, extends=extends)
-    return asyncio.run(issuer.request({"spec": spec}, "default", account, NOW))
+def asking(account: str = "robot") -> Context:
+    info = RequestInfo("create", "", True, "", "v1", "serviceaccounts", "token", "default", account)
+    return Context(Request("POST", ""), info, {}, UserInfo("alice"), PLAIN, NOW)
+
+
+async def admitted() -> None:
+    """Nobody is against it."""
+
+
+def issue(
+    cluster: Any,
+    account: str = "robot",
+    *,
+    longest_s: int = 0,
+    extends: bool = True,
+    ctx: Context | None = None,
+    metadata: Object | None = None,
+    **spec: Any,
+) -> Object:
+    issuer = TokenIssuer(Signer(KEY), ISSUER, (ISSUER, "also"), cluster, longest_s=longest_s, extends=extends)
+    request = {"metadata": metadata or {}, "spec": spec}
+    return asyncio.run(issuer.request(request, ctx or asking(account), admitted))
 
 
 def claims_of(request: Object) -> Object:
@@ -59,13 +83,14 @@ def bound(kind: str, name: str, **more: Any) -> Object:
 def test_a_token_lasts_an_hour_and_is_for_this_server_unless_asked_otherwise(cluster: Any) -> None:
     made = issue(cluster)
     claims = claims_of(made)
-    assert (claims["iss"], claims["aud"], claims["exp"] - claims["iat"]) == (ISSUER, [ISSUER], 3600)
+    assert (claims["iss"], claims["aud"], claims["exp"] - claims["iat"]) == (ISSUER, [ISSUER, "also"], 3600)
     assert claims["sub"] == "system:serviceaccount:default:robot"
     assert claims["kubernetes.io"] == {
         "namespace": "default",
         "serviceaccount": {"name": "robot", "uid": "uid-robot"},
     }
-    assert made["spec"]["audiences"] == [ISSUER]
+    assert made["spec"]["audiences"] == [ISSUER, "also"]
+    assert made["metadata"]["uid"] == "uid-robot"
     assert claims_of(issue(cluster, audiences=["vault"]))["aud"] == ["vault"]
 
 
@@ -87,32 +112,64 @@ def test_tokens_are_bound_to_secrets_and_nodes_too(cluster: Any, kind: str) -> N
     [
         ("gone", None, NotFound, 'serviceaccounts "gone" not found'),
         ("robot", bound("Pod", "gone"), NotFound, 'pods "gone" not found'),
-        ("other", bound("Pod", "web"), BadRequest, 'cannot bind token for serviceaccount "other" to pod running with'),
+        (
+            "other",
+            bound("Pod", "web"),
+            BadRequest,
+            'cannot bind token for serviceaccount "other" to pod running with diff',
+        ),
         ("robot", bound("Pod", "web", uid="x"), Conflict, "does not match the UID in record"),
-        ("robot", bound("ConfigMap", "x"), BadRequest, "cannot bind token to object of type"),
+        ("robot", bound("ConfigMap", "x"), BadRequest, "cannot bind token to object of type /v1, Kind=ConfigMap"),
     ],
 )
 def test_what_a_token_is_bound_to_must_fit(
     cluster: Any, account: str, ref: Object | None, error: type[Exception], why: str
 ) -> None:
     with pytest.raises(error, match=why):
-        issue(cluster, account, **({"boundObjectRef": ref} if ref else {}))
+        issue(cluster, account, boundObjectRef=ref)
 
 
 def test_a_token_lasts_ten_minutes_at_least_and_no_longer_than_the_server_says(cluster: Any) -> None:
     with pytest.raises(Invalid, match="may not specify a duration less than 10 minutes"):
         issue(cluster, expirationSeconds=599)
-    claims = claims_of(issue(cluster, longest_s=3600, expirationSeconds=86400))
+    ctx = asking()
+    claims = claims_of(issue(cluster, ctx=ctx, longest_s=3600, expirationSeconds=86400))
     assert claims["exp"] - claims["iat"] == 3600
+    assert ctx.warnings == ["requested expiration of 86400 seconds shortened to 3600 seconds"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "error", "why"),
+    [
+        ({"name": "x"}, Invalid, 'metadata.name: Invalid value: "x": must match the service account name if specified'),
+        ({"namespace": "x"}, Invalid, "must match the service account namespace if specified"),
+        ({"uid": "x"}, Conflict, r"\(x\) does not match the UID of the service account \(uid-robot\)"),
+    ],
+)
+def test_what_a_request_says_of_the_account_must_be_so(
+    cluster: Any, metadata: Object, error: type[Exception], why: str
+) -> None:
+    with pytest.raises(error, match=why):
+        issue(cluster, metadata=metadata)
+
+
+def test_the_audit_log_is_told_which_token_was_issued(cluster: Any) -> None:
+    ctx = asking()
+    made = issue(cluster, ctx=ctx)
+    expected = {"authentication.kubernetes.io/issued-credential-id": f"JTI={claims_of(made)['jti']}"}
+    assert ctx.request.context[ANNOTATIONS] == expected
 
 
 def test_a_mounted_token_outlives_clients_that_never_read_it_again(cluster: Any) -> None:
-    spec = {"expirationSeconds": 3607, "boundObjectRef": bound("Pod", "web")}
+    spec: Object = {"expirationSeconds": 3607, "boundObjectRef": bound("Pod", "web")}
     made = issue(cluster, **spec)
     claims = claims_of(made)
     assert claims["exp"] - claims["iat"] == 365 * 24 * 3600
     assert claims["kubernetes.io"]["warnafter"] - claims["iat"] == 3607
     assert datetime.fromisoformat(made["status"]["expirationTimestamp"]).timestamp() == claims["iat"] + 3607
+    for part, lifetime_s in ((ISSUER, 365 * 24 * 3600), ("vault", 3607)):
+        claims = claims_of(issue(cluster, audiences=[part], **spec))
+        assert claims["exp"] - claims["iat"] == lifetime_s
     claims = claims_of(issue(cluster, extends=False, **spec))
     assert claims["exp"] - claims["iat"] == 3607
 

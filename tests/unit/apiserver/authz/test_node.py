@@ -118,3 +118,15 @@ def test_what_is_its_own_it_may_write(objects: Any, info: RequestInfo, allowed: 
 def test_others_are_none_of_its_business(objects: Any) -> None:
     pretender = UserInfo("system:node:n1", groups=("system:authenticated",))
     assert not NodeAuthorizer(objects).authorize(pretender, ask("list", "services", "")).allowed
+
+
+def test_a_pod_that_is_not_there_is_no_pod_of_the_node(objects: Any) -> None:
+    """Else a node could find out by the answers which pods there are elsewhere."""
+    node = NodeAuthorizer(objects.put(pod("web"), pod("far", "n2")))
+    assert node.authorize(N1, ask("get", "pods", name="web")).allowed
+    for name in ("far", "gone"):
+        for verb in ("get", "watch"):
+            refused = node.authorize(N1, ask(verb, "pods", name=name))
+            assert refused.reason == "no relationship found between node 'n1' and this object"
+    refused = node.authorize(N1, ask("list", "pods"))
+    assert refused.reason == "can only list/watch pods with spec.nodeName field selector"
