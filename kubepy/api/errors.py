@@ -233,9 +233,13 @@ MODIFIED = "the object has been modified; please apply your changes to the lates
 
 
 def invalid_object(group: str, kind: str, name: str, faults: Iterable[FieldError]) -> Invalid:
-    """422 for an object of `kind` (the Kind, not the plural) with all its faults as causes."""
+    """422 for an object of `kind` (the Kind, not the plural) with all its faults as causes.
+
+    A fault that was found more than once is a cause each time, but told once in the message.
+    """
     faults = list(faults)
-    text = str(faults[0]) if len(faults) == 1 else "[" + ", ".join(map(str, faults)) + "]"
+    told = list(dict.fromkeys(map(str, faults)))
+    text = told[0] if len(told) == 1 else "[" + ", ".join(told) + "]"
     details = {**_details(group, kind, name), "causes": [fault.cause() for fault in faults]}
     return Invalid(f'{qualified(group, kind)} "{name}" is invalid: {text}', details=details)
 

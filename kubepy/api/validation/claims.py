@@ -113,7 +113,8 @@ def _data_source(source: Object, path: str) -> list[FieldError]:
 
 def validate_claim_update(new: Object, old: Object) -> list[FieldError]:
     """Faults in a changed claim: the spec stays, but a bound claim may grow and an unbound one be bound."""
-    errors = validate_metadata_update(new, old) + validate_claim(new)
+    own = validate_claim(new)
+    errors = own + validate_metadata_update(new, old) + own  # upstream judges the claim itself twice
     spec, before = dict(new.get("spec") or {}), dict(old.get("spec") or {})
     if not before.get("volumeName"):
         before["volumeName"] = spec.get("volumeName")

@@ -12,7 +12,7 @@ from kubepy.api.errors import FieldError, forbidden, invalid, required, too_long
 from kubepy.api.json_text import parse_json
 from kubepy.api.meta import Object
 from kubepy.api.validation.equality import same
-from kubepy.api.validation.meta import immutable, together, validate_metadata, validate_metadata_update
+from kubepy.api.validation.meta import immutable, validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
 
 _SIZE_LIMIT = 1024 * 1024
@@ -50,7 +50,7 @@ def decoded_size(text: str) -> int:
 
 def _config_map_update(new: Object, old: Object) -> list[FieldError]:
     errors = validate_metadata_update(new, old) + _frozen(new, old, "data", "binaryData")
-    return together(errors, validate_config_map(new))
+    return errors + validate_config_map(new)
 
 
 def _frozen(new: Object, old: Object, *fields: str) -> list[FieldError]:
@@ -108,7 +108,7 @@ def _secret_update(new: Object, old: Object) -> list[FieldError]:
     errors = validate_metadata_update(new, old)
     errors += immutable("type", new.get("type") or "", old.get("type") or "")
     errors += _frozen(new, old, "data")
-    return together(errors, validate_secret(new))
+    return errors + validate_secret(new)
 
 
 RULES = {

@@ -18,7 +18,6 @@ from kubepy.api.validation.fields import (
 )
 from kubepy.api.validation.meta import (
     STANDARD_FINALIZERS,
-    together,
     validate_metadata,
     validate_metadata_update,
 )
@@ -40,6 +39,10 @@ def _finalizer(name: str, path: str) -> list[FieldError]:
         why = "name is neither a standard finalizer name nor is it fully qualified"
         errors.append(invalid(path, name, why))
     return errors
+
+
+def _namespace_update(new: Object, old: Object) -> list[FieldError]:
+    return validate_namespace(new) + validate_metadata_update(new, old)
 
 
 def _namespace_status(new: Object, old: Object) -> list[FieldError]:
@@ -65,7 +68,7 @@ def _account(account: Object) -> list[FieldError]:
 
 
 def _account_update(new: Object, old: Object) -> list[FieldError]:
-    return together(validate_metadata_update(new, old), _account(new))
+    return validate_metadata_update(new, old) + _account(new)
 
 
 def validate_endpoints(endpoints: Object) -> list[FieldError]:
@@ -108,7 +111,7 @@ def _endpoint_port(port: Object, path: str, *, needs_name: bool) -> list[FieldEr
 
 
 def _endpoints_update(new: Object, old: Object) -> list[FieldError]:
-    return together(validate_metadata_update(new, old), validate_endpoints(new))
+    return validate_metadata_update(new, old) + validate_endpoints(new)
 
 
 def _controller_spec(spec: Object) -> list[FieldError]:
@@ -141,7 +144,8 @@ def validate_controller(controller: Object) -> list[FieldError]:
 
 
 def _controller_update(new: Object, old: Object) -> list[FieldError]:
-    return validate_metadata_update(new, old) + _controller_spec(new.get("spec") or {})
+    own = validate_controller(new)
+    return own + validate_metadata_update(new, old) + (_controller_spec(new.get("spec") or {}) if own else own)
 
 
 def _controller_status(new: Object, old: Object) -> list[FieldError]:
@@ -165,7 +169,7 @@ def _controller_status(new: Object, old: Object) -> list[FieldError]:
 RULES = {
     ("", "Endpoints"): Rules(validate_endpoints, _endpoints_update),
     ("", "Namespace"): Rules(
-        validate_namespace, validate_metadata_update, _namespace_status, {"finalize": _namespace_finalize}
+        validate_namespace, _namespace_update, _namespace_status, {"finalize": _namespace_finalize}
     ),
     ("", "ReplicationController"): Rules(validate_controller, _controller_update, _controller_status),
     ("", "ServiceAccount"): Rules(_account, _account_update),

@@ -8,14 +8,14 @@ from kubepy.api.errors import FieldError, invalid, required
 from kubepy.api.meta import Object
 from kubepy.api.names import is_path_segment_name
 from kubepy.api.validation.fields import dns_subdomain, qualified_name
-from kubepy.api.validation.meta import together, validate_metadata, validate_metadata_update
+from kubepy.api.validation.meta import validate_metadata
 from kubepy.api.validation.rules import Rules
 
 _TEXT_LIMIT, _NOTE_LIMIT = 128, 1024
 
 
-def validate_event(event: Object) -> list[FieldError]:
-    """Faults in an Event of the core group."""
+def validate_event(event: Object, *, controller_field: str = "reportingComponent") -> list[FieldError]:
+    """Faults in an Event of the core group; `controller_field` is what the request's group calls the controller."""
     namespace = (event.get("metadata") or {}).get("namespace") or ""
     involved = (event.get("involvedObject") or {}).get("namespace") or ""
     at, why = "involvedObject.namespace", "does not match event.namespace"
@@ -26,14 +26,14 @@ def validate_event(event: Object) -> list[FieldError]:
     else:
         if not involved and namespace not in ("default", "kube-system"):
             errors.append(invalid(at, involved, why))
-        errors += _new_style(event)
+        errors += _new_style(event, controller_field)
     return errors + dns_subdomain(namespace, "namespace")
 
 
-def _new_style(event: Object) -> list[FieldError]:
+def _new_style(event: Object, controller_field: str) -> list[FieldError]:
     controller = event.get("reportingComponent") or ""
-    errors = [] if controller else [required("reportingController")]
-    errors += qualified_name(controller, "reportingController")
+    errors = [] if controller else [required(controller_field)]
+    errors += qualified_name(controller, controller_field)
     for field in ("reportingInstance", "action", "reason"):
         text = event.get(field) or ""
         if not text:
@@ -50,8 +50,4 @@ def _event_create(event: Object) -> list[FieldError]:
     return validate_event(event) or validate_metadata(event, True, is_path_segment_name)
 
 
-def _event_update(new: Object, old: Object) -> list[FieldError]:
-    return together(validate_metadata_update(new, old), validate_event(new))
-
-
-RULES = {("", "Event"): Rules(_event_create, _event_update)}
+RULES = {("", "Event"): Rules(_event_create, lambda new, old: validate_event(new))}

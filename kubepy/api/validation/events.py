@@ -6,13 +6,13 @@ Source: pkg/apis/core/validation/events.go.
 
 from kubepy.api import names
 from kubepy.api.errors import FieldError, invalid, required
-from kubepy.api.meta import Object, namespace_of
-from kubepy.api.validation.checks import checked, unchanged
+from kubepy.api.meta import Object
+from kubepy.api.validation.checks import unchanged
+from kubepy.api.validation.core_events import validate_event
+from kubepy.api.validation.equality import same
 from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
 
-_LIMITS = {"reportingInstance": 128, "action": 128, "reason": 128}
-_NOTE_LIMIT = 1024
 _UNSET = ("firstTimestamp", "lastTimestamp", "count", "source")
 _IMMUTABLE = {
     "involvedObject": "involvedObject",
@@ -31,33 +31,6 @@ _IMMUTABLE = {
 }
 
 
-def _namespace(obj: Object) -> list[FieldError]:
-    """An event lives in its object's namespace; in `default` for a cluster-wide object."""
-    involved = (obj.get("involvedObject") or {}).get("namespace") or ""
-    allowed = (involved,) if involved else ("", "default")
-    if namespace_of(obj) in allowed:
-        return []
-    return [invalid("involvedObject.namespace", involved, "does not match event.namespace")]
-
-
-def _texts(obj: Object) -> list[FieldError]:
-    controller = obj.get("reportingComponent")
-    errors = (
-        checked(controller, "reportingController", names.is_qualified_name)
-        if controller
-        else [required("reportingController")]
-    )
-    for field, limit in _LIMITS.items():
-        value = obj.get(field) or ""
-        if not value:
-            errors.append(required(field))
-        elif len(value) > limit:
-            errors.append(invalid(field, "", f"can have at most {limit} characters"))
-    if len(obj.get("message") or "") > _NOTE_LIMIT:
-        errors.append(invalid("message", "", f"can have at most {_NOTE_LIMIT} characters"))
-    return errors
-
-
 def _series(obj: Object) -> list[FieldError]:
     series = obj.get("series")
     if series is None:
@@ -72,9 +45,7 @@ def _series(obj: Object) -> list[FieldError]:
 
 def create_event(obj: Object) -> list[FieldError]:
     """Faults of a new Event."""
-    errors = _namespace(obj)
-    if obj.get("eventTime"):
-        errors += _texts(obj)
+    errors = validate_event(obj, controller_field="reportingController")
     errors += validate_metadata(obj, True, names.is_dns1123_subdomain) + _series(obj)
     if not obj.get("eventTime"):
         errors.append(required("eventTime"))
@@ -87,7 +58,9 @@ def create_event(obj: Object) -> list[FieldError]:
 
 def update_event(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed Event: its series alone goes on."""
-    errors = validate_metadata_update(new, old) + _series(new)
+    errors = validate_event(new, controller_field="reportingController") + validate_metadata_update(new, old)
+    if not same(new.get("series"), old.get("series")):
+        errors += _series(new)
     for field, path in _IMMUTABLE.items():
         errors += unchanged(new.get(field), old.get(field), path)
     return errors

@@ -22,6 +22,10 @@ _MANAGER_LIMIT = 128
 _SUBRESOURCE_LIMIT = 256
 STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _BANNED_OWNERS = frozenset({("v1", "Event")})
+_WRITTEN = (
+    "name", "generateName", "namespace", "uid", "labels", "annotations", "ownerReferences", "finalizers",
+    "deletionTimestamp",
+)  # fmt: skip
 _NEVER_CHANGES = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
@@ -51,13 +55,16 @@ def validate_metadata(
         errors.append(forbidden(f"{path}.namespace", "not allowed on this type"))
     if (meta.get("generation") or 0) < 0:
         errors.append(invalid(f"{path}.generation", meta["generation"], NOT_NEGATIVE))
-    return errors + _validate_common(meta, path, standard_finalizers)
+    errors += _labels_and_owners(meta, path)
+    if finalizers := meta.get("finalizers"):
+        errors += _finalizers(finalizers, f"{path}.finalizers")
+    return errors + _managed_and_finalizers(meta, path, standard_finalizers)
 
 
 def validate_metadata_update(
     new: Object, old: Object, path: str = "metadata", *, standard_finalizers: bool = True
 ) -> list[FieldError]:
-    """Faults in the metadata of a changed object."""
+    """Faults in the metadata of a changed object, beyond those that it would have as a new one."""
     meta, before = new.get("metadata") or {}, old.get("metadata") or {}
     errors: list[FieldError] = []
     added = sorted(set(meta.get("finalizers") or ()) - set(before.get("finalizers") or ()))
@@ -71,7 +78,13 @@ def validate_metadata_update(
         value = meta.get(field)
         if value is not None and value != before.get(field):
             errors.append(invalid(f"{path}.{field}", value, IMMUTABLE))
-    return errors + _validate_common(meta, path, standard_finalizers)
+    return errors + _labels_and_owners(meta, path) + _managed_and_finalizers(meta, path, standard_finalizers)
+
+
+def is_metadata_changed(new: Object, old: Object) -> bool:
+    """Whether a client wrote anything else there: what was judged before need not be judged again."""
+    meta, before = new.get("metadata") or {}, old.get("metadata") or {}
+    return any(meta.get(field) != before.get(field) for field in _WRITTEN)
 
 
 def validate_labels(labels: Mapping[str, str] | None, path: str) -> list[FieldError]:
@@ -121,18 +134,27 @@ def mask_trailing_dash(prefix: str) -> str:
     return prefix[:-2] + "a" if len(prefix) > 1 and prefix.endswith("-") else prefix
 
 
-def _validate_common(meta: Object, path: str, standard_finalizers: bool) -> list[FieldError]:
+def _labels_and_owners(meta: Object, path: str) -> list[FieldError]:
     errors = validate_labels(meta.get("labels"), f"{path}.labels")
     errors += validate_annotations(meta.get("annotations"), f"{path}.annotations")
     if owners := meta.get("ownerReferences"):
         errors += _validate_owners(owners, f"{path}.ownerReferences")
-    finalizers = meta.get("finalizers") or ()
-    for finalizer in finalizers:
-        errors += [invalid(f"{path}.finalizers", finalizer, text) for text in names.is_qualified_name(finalizer)]
+    return errors
+
+
+def _finalizers(finalizers: list[str], path: str) -> list[FieldError]:
+    errors = [invalid(path, name, text) for name in finalizers for text in names.is_qualified_name(name)]
+    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
+        errors.append(invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set"))
+    return errors
+
+
+def _managed_and_finalizers(meta: Object, path: str, standard_finalizers: bool) -> list[FieldError]:
+    errors: list[FieldError] = []
     if managed := meta.get("managedFields"):
         errors += _validate_managed_fields(managed, f"{path}.managedFields")
     if standard_finalizers:
-        for index, finalizer in enumerate(finalizers):
+        for index, finalizer in enumerate(meta.get("finalizers") or ()):
             if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
                 why = "name is neither a standard finalizer name nor is it fully qualified"
                 errors.append(invalid(f"{path}.finalizers[{index}]", finalizer, why))
@@ -143,8 +165,8 @@ def _validate_owners(owners: list[Object], path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     controller: str | None = None
     for owner in owners:
-        group, slash, version = owner.get("apiVersion", "").rpartition("/")
-        if not version or (slash and not group):
+        _, _, version = owner.get("apiVersion", "").rpartition("/")
+        if not version or owner["apiVersion"].count("/") > 1:
             errors.append(invalid(f"{path}.apiVersion", owner.get("apiVersion", ""), "version must not be empty"))
         errors += [
             invalid(f"{path}.{field}", "", "must not be empty")
@@ -156,14 +178,15 @@ def _validate_owners(owners: list[Object], path: str) -> list[FieldError]:
                 invalid(path, show_owner(owner), f"/v1, Kind={owner['kind']} is disallowed from being an owner")
             )
         if owner.get("controller"):
+            shown = f"{owner.get('kind', '')}/{owner.get('name', '')}"
             if controller is not None:
                 why = (
                     'Only one reference can have Controller set to true. Found "true" in references for '
-                    f"{controller} and {owner.get('name', '')}"
+                    f"{controller} and {shown}"
                 )
                 errors.append(invalid(path, Rendered(f"[{','.join(map(show_owner, owners))}]"), why))
             else:
-                controller = owner.get("name", "")
+                controller = shown
     return errors
 
 
@@ -183,8 +206,3 @@ def _validate_managed_fields(entries: list[Object], path: str) -> list[FieldErro
         if len(entry.get("subresource") or "") > _SUBRESOURCE_LIMIT:
             errors.append(too_long(f"{at}.subresource", _SUBRESOURCE_LIMIT))
     return errors
-
-
-def together(errors: list[FieldError], more: list[FieldError]) -> list[FieldError]:
-    """Both lists; what both tell is told once (upstream judges metadata twice in many an update)."""
-    return errors + [fault for fault in more if fault not in errors] if errors else more

@@ -62,7 +62,12 @@ def _resources(node: Object) -> list[FieldError]:
 
 
 def validate_node_update(new: Object, old: Object) -> list[FieldError]:
-    """Faults in a changed Node, or in its changed status."""
+    """Faults in a changed Node."""
+    return validate_node(new) + validate_node_status(new, old)
+
+
+def validate_node_status(new: Object, old: Object) -> list[FieldError]:
+    """Faults in a changed status, and in how all else changed."""
     spec, before, status = new.get("spec") or {}, old.get("spec") or {}, new.get("status") or {}
     errors = validate_metadata_update(new, old) + _annotations(new) + _resources(new)
     seen: list[Object] = []
@@ -71,8 +76,11 @@ def validate_node_update(new: Object, old: Object) -> list[FieldError]:
             errors.append(duplicate(f"status.addresses[{index}]", show(address, NODE_ADDRESS)))
         seen.append(address)
     had, now = before.get("podCIDRs") or [], spec.get("podCIDRs") or []
-    if had and had != now:
+    if had and len(had) != len(now):
         errors.append(forbidden("spec.podCIDRs", _ONCE.format("podCIDR")))
+    elif had:
+        changed = [a for a, b in zip(had, now, strict=True) if a != b]
+        errors += [forbidden("spec.podCIDRs", _ONCE.format("podCIDR")) for _ in changed]
     if before.get("providerID") and before["providerID"] != spec.get("providerID"):
         errors.append(forbidden("spec.providerID", _ONCE.format("providerID")))
     if (source := spec.get("configSource")) is not None:
@@ -107,4 +115,4 @@ def _config_source(source: Object, path: str, *, in_spec: bool) -> list[FieldErr
     return errors + [invalid(f"{at}.kubeletConfigKey", key, text) for text in names.is_config_key(key)]
 
 
-RULES = {("", "Node"): Rules(validate_node, validate_node_update, validate_node_update)}
+RULES = {("", "Node"): Rules(validate_node, validate_node_update, validate_node_status)}

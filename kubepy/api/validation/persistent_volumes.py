@@ -19,7 +19,7 @@ from kubepy.api.validation.fields import (
     required_name,
     supported_if_set,
 )
-from kubepy.api.validation.meta import IMMUTABLE, immutable, together, validate_metadata, validate_metadata_update
+from kubepy.api.validation.meta import IMMUTABLE, immutable, validate_metadata, validate_metadata_update
 from kubepy.api.validation.paths import no_backsteps
 from kubepy.api.validation.rules import Rules
 from kubepy.api.validation.shown import VOLUME_NODE_AFFINITY, show
@@ -28,6 +28,11 @@ from kubepy.api.validation.volume_sources import SourceRule, needs, present
 _RECLAIM_POLICIES = ("Delete", "Recycle", "Retain")
 _CSI_SECRETS = (
     "controllerPublishSecretRef", "controllerExpandSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef",
+)  # fmt: skip
+_MOUNT_OPTIONS = "volume.beta.kubernetes.io/mount-options"
+_MOUNTED = (
+    "gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "nfs", "rbd", "quobyte", "iscsi", "cinder", "cephfs",
+    "azureFile", "vsphereVolume", "azureDisk", "photonPersistentDisk",
 )  # fmt: skip
 _STABLE_LABELS = {
     "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
@@ -40,9 +45,22 @@ _STABLE_LABELS = {
 
 def validate_persistent_volume(volume: Object) -> list[FieldError]:
     """Faults in a new PersistentVolume."""
+    return _volume(volume) + _mount_options(volume)
+
+
+def _volume(volume: Object) -> list[FieldError]:
     errors = validate_metadata(volume, False, names.is_dns1123_subdomain)
     name = (volume.get("metadata") or {}).get("name") or ""
     return errors + validate_volume_spec(volume.get("spec") or {}, name, "spec")
+
+
+def _mount_options(volume: Object) -> list[FieldError]:
+    """The annotation of old is for the sources of its time alone."""
+    annotations, spec = (volume.get("metadata") or {}).get("annotations") or {}, volume.get("spec") or {}
+    if _MOUNT_OPTIONS not in annotations or present(spec, _MOUNTED):
+        return []
+    why = "may not specify mount options for this volume type"
+    return [forbidden(f"metadata.annotations.{_MOUNT_OPTIONS}", why)]
 
 
 def validate_volume_spec(spec: Object, name: str, path: str, *, inline: bool = False) -> list[FieldError]:
@@ -176,7 +194,8 @@ def _attributes_class(spec: Object, path: str) -> list[FieldError]:
 
 def validate_persistent_volume_update(new: Object, old: Object) -> list[FieldError]:
     """Faults in a changed PersistentVolume."""
-    errors = together(validate_metadata_update(new, old), validate_persistent_volume(new))
+    own = _volume(new)
+    errors = own + _mount_options(new) + own  # upstream judges it twice
     spec, before = new.get("spec") or {}, old.get("spec") or {}
     now = {kind: spec.get(kind) for kind in SOURCES}
     then = {kind: before.get(kind) for kind in SOURCES}

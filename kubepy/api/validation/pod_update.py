@@ -8,6 +8,7 @@ from kubepy.api import names, pods
 from kubepy.api.errors import FieldError, forbidden, invalid, not_supported, required
 from kubepy.api.meta import Object
 from kubepy.api.validation.affinity import validate_tolerations
+from kubepy.api.validation.containers import untrimmed_image
 from kubepy.api.validation.equality import same
 from kubepy.api.validation.fields import in_range
 from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
@@ -39,6 +40,7 @@ def validate_pod_update(new: Object, old: Object) -> list[FieldError]:
     for field in ("containers", "initContainers"):
         if len(spec.get(field) or ()) != len(before.get(field) or ()):
             return [*errors, forbidden(f"spec.{field}", "pod updates may not add or remove containers")]
+        errors += _images(spec.get(field) or [], f"spec.{field}")
     deadline = _deadline(spec.get("activeDeadlineSeconds"), before.get("activeDeadlineSeconds"))
     if deadline and spec.get("activeDeadlineSeconds") is not None:
         return errors + deadline
@@ -57,14 +59,11 @@ def validate_pod_update(new: Object, old: Object) -> list[FieldError]:
 
 
 def _changed_pod(new: Object, old: Object) -> list[FieldError]:
-    errors = validate_metadata_update(new, old)
-    # The metadata rules of a new pod come again with its spec: what was told already is not told twice.
-    errors += [fault for fault in validate_pod_now(new) if fault not in errors]
-    return errors + validate_annotation_changes(new, old)
+    return validate_metadata_update(new, old) + validate_pod_now(new) + validate_annotation_changes(new, old)
 
 
 def validate_annotation_changes(new: Object, old: Object) -> list[FieldError]:
-    """Faults in changes of annotations that stand for something fixed."""
+    """Faults in annotations that stand for something fixed: in how they changed, and in what they say now."""
     now = (new.get("metadata") or {}).get("annotations") or {}
     before = (old.get("metadata") or {}).get("annotations") or {}
     errors: list[FieldError] = []
@@ -76,6 +75,15 @@ def validate_annotation_changes(new: Object, old: Object) -> list[FieldError]:
             errors.append(forbidden(f"metadata.annotations[{key}]", f"may not {what} AppArmor annotations"))
         elif key == MIRROR_ANNOTATION:
             errors.append(forbidden(f"metadata.annotations[{key}]", f"may not {what} mirror pod annotation"))
+    return errors + validate_pod_annotations(now, new.get("spec") or {}, "metadata.annotations")
+
+
+def _images(containers: list[Object], path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for index, container in enumerate(containers):
+        at = f"{path}[{index}]"
+        errors += [] if container.get("image") else [required(f"{at}.image")]
+        errors += untrimmed_image(container, at)
     return errors
 
 
@@ -97,7 +105,7 @@ def _tolerations_only_added(new: list[Object], old: list[Object]) -> list[FieldE
         if not any(same({**toleration, "tolerationSeconds": t.get("tolerationSeconds")}, t) for t in new):
             why = "existing toleration can not be modified except its tolerationSeconds"
             return [forbidden(path, why)]
-    return [] if new == old else validate_tolerations(new, path)
+    return validate_tolerations(new, path)
 
 
 def _gates_only_removed(new: list[Object], old: list[Object]) -> list[FieldError]:
@@ -197,7 +205,7 @@ def validate_resize(new: Object, old: Object) -> list[FieldError]:
     """Faults in a resize: only CPU and memory of main containers and sidecars, never the quality of service."""
     spec, before = new.get("spec") or {}, old.get("spec") or {}
     errors = validate_metadata_update(new, old)
-    errors += [fault for fault in validate_pod_now(new) if fault not in errors]
+    errors += validate_pod_now(new)
     own = (spec.get("resources") or {}, before.get("resources") or {})
     if any(resources.get("requests") or resources.get("limits") for resources in own):
         return [forbidden("", "pods with pod-level resources cannot be resized")]
@@ -274,8 +282,6 @@ def _resize_supported(pod: Object) -> bool:
 def validate_status_update(new: Object, old: Object) -> list[FieldError]:
     """Faults in a status that the kubelet (or a controller) writes."""
     errors = validate_metadata_update(new, old) + validate_annotation_changes(new, old)
-    annotations = (new.get("metadata") or {}).get("annotations") or {}
-    errors += validate_pod_annotations(annotations, new.get("spec") or {}, "metadata.annotations")
     return errors + validate_pod_status(new, old)
 
 

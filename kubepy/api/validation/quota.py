@@ -10,7 +10,7 @@ from kubepy.api import names, quantity
 from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, required
 from kubepy.api.meta import Object
 from kubepy.api.validation.fields import qualified_name
-from kubepy.api.validation.meta import IMMUTABLE, together, validate_metadata, validate_metadata_update
+from kubepy.api.validation.meta import IMMUTABLE, validate_metadata, validate_metadata_update
 from kubepy.api.validation.resources import (
     container_resource_name,
     is_quota_resource,
@@ -125,10 +125,6 @@ def _ratio(amounts: Mapping[str, Any], path: str) -> list[FieldError]:
     return errors
 
 
-def _limit_range_update(new: Object, old: Object) -> list[FieldError]:
-    return together(validate_metadata_update(new, old), validate_limit_range(new))
-
-
 def validate_quota(quota: Object) -> list[FieldError]:
     """Faults in a new ResourceQuota."""
     errors = validate_metadata(quota, True, names.is_dns1123_subdomain)
@@ -212,6 +208,6 @@ def _quota_status(new: Object, old: Object) -> list[FieldError]:
 
 
 RULES = {
-    ("", "LimitRange"): Rules(validate_limit_range, _limit_range_update),
+    ("", "LimitRange"): Rules(validate_limit_range, lambda new, old: validate_limit_range(new)),
     ("", "ResourceQuota"): Rules(validate_quota, _quota_update, _quota_status),
 }

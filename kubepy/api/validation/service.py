@@ -23,7 +23,7 @@ from kubepy.api.validation.fields import (
     supported_if_set,
     unique,
 )
-from kubepy.api.validation.meta import together, validate_labels, validate_metadata, validate_metadata_update
+from kubepy.api.validation.meta import validate_labels, validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
 from kubepy.api.validation.shown import SERVICE_PORT, show
 
@@ -264,7 +264,7 @@ def validate_service_update(new: Object, old: Object) -> list[FieldError]:
     if needs_health_check(spec) and needs_health_check(before) and port and had and port != had:
         errors.append(forbidden("spec.healthCheckNodePort", "field is immutable"))
     kept = frozenset((*(before.get("externalIPs") or ()), *(before.get("loadBalancerSourceRanges") or ())))
-    return together(errors, validate_service(new, kept))
+    return errors + validate_service(new, kept)
 
 
 def _address_changes(spec: Object, before: Object) -> list[FieldError]:

@@ -163,7 +163,7 @@ def _carry_over(served: Served, ctx: Context, new: Object, old: Object, *, is_pu
         if version != before["resourceVersion"]:
             raise conflict(row.group, row.plural, ctx.info.name, MODIFIED)
     elif is_put and not served.strategy.allows_unconditional_update:
-        why = "Invalid value: 0x0: must be specified for an update"
+        why = "Invalid value: 0: must be specified for an update"
         fault = errors.FieldError("metadata.resourceVersion", "FieldValueInvalid", why)
         raise errors.invalid_object(row.group, row.kind, ctx.info.name, [fault])
     meta["resourceVersion"] = before["resourceVersion"]

@@ -6,6 +6,8 @@ Source: apiserver pkg/registry/rest/{create,update}.go.
 from kubepy.api import errors
 from kubepy.api.errors import FieldError
 from kubepy.api.meta import Object, name_of
+from kubepy.api.names import is_path_segment_name
+from kubepy.api.validation.meta import is_metadata_changed, validate_metadata, validate_metadata_update
 from kubepy.api.validation.privileged import privileged_faults
 from kubepy.api.validation.registry import Rules, rules_for
 from kubepy.apiserver.registry.served import Served
@@ -39,7 +41,16 @@ def check_update(served: Served, new: Object, old: Object, subresource: str, war
         faults = rules.subresources[subresource](new, old)
     else:
         faults = rules.update(new, old)
+    if faults or is_metadata_changed(new, old):
+        faults = _common_faults(served, new, old) + faults
     _raise_for(served, new, faults)
+
+
+def _common_faults(served: Served, new: Object, old: Object) -> list[FieldError]:
+    """What upstream asks of every object that changes, before it asks the kind, which mostly asks it again."""
+    namespaced = served.storage.namespaced
+    faults = validate_metadata(new, namespaced, is_path_segment_name, standard_finalizers=False)
+    return faults + validate_metadata_update(new, old, standard_finalizers=False)
 
 
 def _policy_faults(served: Served, new: Object, old: Object | None = None) -> list[FieldError]:

@@ -130,7 +130,7 @@ FROZEN = "Forbidden: field is immutable when `immutable` is set"
         ("Endpoints", {}, {"subsets": [{"addresses": [{"ip": "10.0.0.1"}]}]}, []),
         ("ReplicationController", {"spec": {"template": TEMPLATE}},
          {"spec": {"template": TEMPLATE, "selector": {"a": "b"}, "replicas": -1}},
-         ["spec.replicas: Invalid value: -1: must be greater than or equal to 0"]),
+         ["spec.replicas: Invalid value: -1: must be greater than or equal to 0"] * 2),
         ("Event", {"involvedObject": {"namespace": "ns"}}, {"involvedObject": {"namespace": "x"}},
          ['involvedObject.namespace: Invalid value: "x": does not match event.namespace']),
         ("PodTemplate", {"template": TEMPLATE}, {"template": {"spec": {"containers": []}}},
@@ -140,6 +140,9 @@ FROZEN = "Forbidden: field is immutable when `immutable` is set"
         ("Node", {"spec": {"podCIDRs": ["10.0.0.0/24"]}}, {"spec": {"podCIDRs": ["10.0.1.0/24"]}},
          ['spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid']),
         ("Node", {"spec": {}}, {"spec": {"podCIDR": "10.0.1.0/24", "providerID": "x"}}, []),
+        ("Node", {}, {"spec": {"podCIDR": "10.0.1/24"}},
+         ['spec.podCIDRs[0]: Invalid value: "10.0.1/24": must be a valid CIDR value, (e.g. 10.9.8.0/24 or '
+          "2001:db8::/64)"]),
         ("Node", {"spec": {"providerID": "x"}}, {"spec": {}},
          ['spec.providerID: Forbidden: node updates may not change providerID except from "" to valid']),
     ],

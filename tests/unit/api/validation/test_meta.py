@@ -41,6 +41,9 @@ def faults(**meta: Any) -> list[str]:
          ['metadata.finalizers[0]: Invalid value: "noslash": name is neither a standard finalizer name nor is it fully '
           "qualified"]),
         ({"finalizers": ["orphan", "example.com/f"]}, []),
+        ({"finalizers": ["orphan", "foregroundDeletion"]},
+         ['metadata.finalizers: Invalid value: ["orphan","foregroundDeletion"]: finalizer orphan and '
+          "foregroundDeletion cannot be both set"]),
         ({"ownerReferences": [{**OWNER, "uid": ""}]},
          ['metadata.ownerReferences.uid: Invalid value: "": must not be empty']),
         ({"ownerReferences": [{**OWNER, "controller": True}, {**OWNER, "name": "y", "controller": True}]},
@@ -48,7 +51,7 @@ def faults(**meta: Any) -> list[str]:
           '[{"apiVersion":"v1","kind":"Pod","name":"x","uid":"1","controller":true},'
           '{"apiVersion":"v1","kind":"Pod","name":"y","uid":"1","controller":true}]: Only one reference can have '
           'Controller '
-          'set to true. Found "true" in references for x and y']),
+          'set to true. Found "true" in references for Pod/x and Pod/y']),
         ({"ownerReferences": [{**OWNER, "kind": "Event"}]},
          ['metadata.ownerReferences: Invalid value: {"apiVersion":"v1","kind":"Event","name":"x","uid":"1"}: /v1, '
           'Kind=Event '

@@ -541,7 +541,7 @@ def event(**fields: Any) -> Object:
         ({"action": ""}, {("action", REQUIRED)}),
         ({"type": "Odd"}, {("type", INVALID)}),
         ({"count": 3}, {("count", INVALID)}),
-        ({"involvedObject": {"namespace": "other"}}, {("involvedObject.namespace", INVALID)}),
+        ({"involvedObject": {"kind": "Node"}}, {("involvedObject.namespace", INVALID)}),
         ({"series": {"count": 1}}, {("series.count", INVALID), ("series.lastObservedTime", REQUIRED)}),
     ],
 )

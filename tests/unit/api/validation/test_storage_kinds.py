@@ -180,6 +180,14 @@ def changed_volume(old: Any, **spec: Any) -> list[str]:
     return [str(fault) for fault in VOLUMES.update(new, old)]
 
 
+def test_mount_options_in_an_annotation_are_for_old_sources() -> None:
+    meta = {"name": "v", "annotations": {"volume.beta.kubernetes.io/mount-options": "ro"}}
+    (fault,) = VOLUMES.create(volume() | {"metadata": meta})
+    at = "metadata.annotations.volume.beta.kubernetes.io/mount-options"
+    assert str(fault) == f"{at}: Forbidden: may not specify mount options for this volume type"
+    assert VOLUMES.create(volume(nfs={"server": "s", "path": "/x"}) | {"metadata": meta}) == []
+
+
 def test_the_source_of_a_volume_stays() -> None:
     assert changed_volume(volume(), capacity={"storage": "2Gi"}, storageClassName="a") == []
     assert changed_volume(volume(), hostPath={"path": "/y"}) == [

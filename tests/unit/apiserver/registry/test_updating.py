@@ -23,7 +23,7 @@ def test_a_put_makes_some_kinds_but_overwrites_them_only_knowingly(path: str, bo
         assert (await ask("PUT", f"{path}/a", obj)).status == 201
         told = await ask("PUT", f"{path}/a", obj)
         assert told.status == 422
-        assert told.message.endswith("metadata.resourceVersion: Invalid value: 0x0: must be specified for an update")
+        assert told.message.endswith("metadata.resourceVersion: Invalid value: 0: must be specified for an update")
 
     on_server(test)
 
@@ -70,5 +70,17 @@ def test_a_put_makes_what_is_gone_unless_it_means_that_very_object() -> None:
         )
         assert (await ask("PUT", path, {"metadata": {"name": "a", "resourceVersion": "5"}})).status == 201
         assert (await ask("PUT", f"{MAPS}/a", {"metadata": {"name": "a", "uid": "u"}})).status == 404
+
+    on_server(test)
+
+
+def test_what_is_judged_twice_is_two_causes_but_said_once() -> None:
+    async def test(ask: Asker) -> None:
+        await ask("POST", MAPS, {"metadata": {"name": "a"}})
+        told = await ask("PUT", f"{MAPS}/a", {"metadata": {"name": "a", "labels": {"a": "-b"}}})
+        causes = told.body["details"]["causes"]
+        assert len(causes) > 1
+        assert {cause["field"] for cause in causes} == {"metadata.labels"}
+        assert told.message.count("metadata.labels") == 1
 
     on_server(test)
