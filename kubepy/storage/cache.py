@@ -373,6 +373,10 @@ class ResourceCache:
 
     def _advance(self, revision: int) -> None:
         self._applied = max(self._applied, revision)
+        if (
+            self._ahead
+        ):  # a delete whose answer was lost is observed later than it happened, and never told at that revision
+            self._ahead = {k: o for k, o in self._ahead.items() if _revision(o) > self._applied}
         if not self._waiting:
             return
         reached = self.revision

@@ -142,6 +142,21 @@ def test_a_writer_sees_its_write_before_the_watch_tells_it() -> None:
     on_cache(scenario)
 
 
+def test_a_delete_that_was_observed_late_does_not_hide_what_was_made_since() -> None:
+    async def scenario(store: EmbeddedStore, cache: ResourceCache) -> None:
+        key = f"{PREFIX}a/x"
+        made = await write(store, "x")
+        cache.observe(Change(key, None, made + 1, None))
+        assert cache.get(key) is None
+        assert await write(store, "y") == made + 1
+        await cache.fresh()
+        found = cache.get(key)
+        assert found is not None
+        assert found.revision == made
+
+    on_cache(scenario)
+
+
 def test_what_was_observed_is_not_made_again_when_the_watch_tells_it() -> None:
     async def scenario(store: EmbeddedStore, cache: ResourceCache) -> None:
         key, ahead = f"{PREFIX}a/x", cache.revision + 1
