@@ -3,6 +3,7 @@
 Source: fmt's %v of maps, slices and scalars; encoding/json's names of JSON types.
 """
 
+from decimal import Decimal
 from typing import Any
 
 
@@ -31,4 +32,16 @@ def show(value: Any) -> str:
         return "[" + " ".join(map(show, value)) + "]"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float):
+        return show_float(value)
     return "<nil>" if value is None else str(value)
+
+
+def show_float(value: float) -> str:
+    """`%v` of a float64: 1.5, 2, 1e+06; the exponent is told below 1e-04 and from 1e+06 on."""
+    exact = Decimal(repr(value)).normalize()
+    power = exact.adjusted()
+    if not value or -5 < power < 6:
+        return f"{exact:f}"
+    digits = f"{exact:e}".partition("e")[0]
+    return f"{digits}e{'-' if power < 0 else '+'}{abs(power):02d}"

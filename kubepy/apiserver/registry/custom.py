@@ -5,13 +5,13 @@ structural schema; it is stored at the storage version, and served at every serv
 Source: apiextensions-apiserver pkg/apiserver/customresource_handler.go, pkg/registry/customresource.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kubepy.api import definitions, names, schemas
-from kubepy.api.errors import FieldError, invalid
+from kubepy.api.errors import FieldError
 from kubepy.api.go_values import json_type
 from kubepy.api.meta import Object
 from kubepy.api.printing.columns import NAME, Cells, Column, Printer
@@ -22,8 +22,12 @@ from kubepy.api.validation.rules import Rules
 from kubepy.apiserver.registry import structural
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.correlation import ABSENT
+from kubepy.apiserver.registry.embedded_objects import faults_of_embedded
 from kubepy.apiserver.registry.json_path import find
 from kubepy.apiserver.registry.kept import Kept
+from kubepy.apiserver.registry.list_types import faults_of_lists
+from kubepy.apiserver.registry.scale_paths import faults_of_scale
+from kubepy.apiserver.registry.schema_values import faults_of_value
 from kubepy.apiserver.registry.strategy import Strategy, keep
 
 if TYPE_CHECKING:
@@ -83,27 +87,20 @@ class Custom:
         """Sets the schema's defaults in place."""
         structural.fill_defaults(self.schema, obj)
 
-    def faults(self, obj: Object, old: Any = ABSENT, warnings: list[str] | None = None) -> list[FieldError]:
-        """What the schema, the scale paths and the rules find wrong; what rules let pass goes to `warnings`."""
-        found = structural.validate(self.schema, obj, old=old) + self._scale_faults(obj)
+    def faults(
+        self, obj: Object, old: Any = ABSENT, warnings: list[str] | None = None, *, of_meta: Sequence[FieldError] = ()
+    ) -> list[FieldError]:
+        """What is wrong with the object, faults of its metadata first; what rules let pass goes to `warnings`."""
+        found = [*of_meta, *faults_of_value(self.schema, obj, old=old)]
+        found += faults_of_scale(self.scale, obj) if self.scale is not None else []
+        found += faults_of_embedded(self.schema, obj)
+        if old is ABSENT or not faults_of_lists(self.schema, old):
+            found += faults_of_lists(self.schema, obj)
         if not self.compiled.exist:
             return found
-        if any(map(_keeps_from_rules, found)):
+        if any(fault.reason in _BLOCKING for fault in found):
             return [*found, _NOT_CHECKED]
         return found + self.compiled.check(obj, old, warnings)
-
-    def _scale_faults(self, obj: Object) -> list[FieldError]:
-        found: list[FieldError] = []
-        if self.scale is not None:
-            path = self.scale["specReplicasPath"]
-            for value in find(path, obj):
-                if not isinstance(value, int) or isinstance(value, bool):
-                    kind = {str: "string", float: "float64", bool: "bool"}.get(type(value), "map[string]interface {}")
-                    why = f"{path} accessor error: {value} is of the type {kind}, expected int64"
-                    found.append(invalid(path, 0, why))
-                elif value < 0:
-                    found.append(invalid(path, value, "should be a non-negative integer"))
-        return found
 
     def rules(self, warnings: list[str] | None = None) -> Rules:
         """The rules that the engine runs."""
@@ -111,10 +108,11 @@ class Custom:
 
         def create(obj: Object) -> list[FieldError]:
             found = validate_metadata(obj, namespaced, names.is_dns1123_subdomain, standard_finalizers=False)
-            return found + self.faults(obj)
+            return self.faults(obj, of_meta=found)
 
         def update(new: Object, old: Object) -> list[FieldError]:
-            return validate_metadata_update(new, old, standard_finalizers=False) + self.faults(new, old, warnings)
+            found = validate_metadata_update(new, old, standard_finalizers=False)
+            return self.faults(new, old, warnings, of_meta=found)
 
         return Rules(create=create, update=update, status=update)
 
@@ -140,18 +138,22 @@ class CompiledRules:
         return rule_tree.Run(warnings).check(self._tree, obj, old) if self._tree is not None else []
 
 
-_BLOCKING = ("FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueDuplicate")
+_BLOCKING = frozenset(
+    (
+        "FieldValueNotSupported",
+        "FieldValueRequired",
+        "FieldValueTooLong",
+        "FieldValueTooMany",
+        "FieldValueTypeInvalid",
+    )
+)
+"""Why rules could stumble over a value: it is not what they were written for."""
 _NOT_CHECKED = FieldError(
     "<nil>",
     "FieldValueInvalid",
     "Invalid value: null: some validation rules were not checked because the object was invalid; "
     "correct the existing errors to complete validation",
 )
-
-
-def _keeps_from_rules(fault: FieldError) -> bool:
-    """Whether rules could stumble over the fault: a field that is missing, or not of its type."""
-    return fault.reason in _BLOCKING or " in body must be of type " in fault.message
 
 
 class CustomStrategy(Strategy):

@@ -9,6 +9,8 @@ from typing import Any
 
 from kubepy.api.errors import FieldError, invalid
 from kubepy.apiserver.registry import structural
+from kubepy.apiserver.registry.embedded_objects import faults_of_embedded
+from kubepy.apiserver.registry.schema_values import faults_of_value
 
 _META = ("metadata", "kind", "apiVersion")
 
@@ -40,10 +42,11 @@ def _judge(schema: Mapping[str, Any], path: str) -> list[FieldError]:
     found = []
     if structural.prune(schema, pruned, root=is_resource):
         found.append(invalid(path, value, "must not have unknown fields"))
-    found += structural.validate(schema, value, path)
-    if not found and structural.has_rules(schema):
+    wrong = faults_of_embedded(schema, value, path) or faults_of_value(schema, value, path)
+    found += wrong
+    if not wrong and structural.has_rules(schema):
         from kubepy.apiserver.registry.rule_tree import Run, compile_rules  # only who has rules pays for them
 
         tree = compile_rules(schema, is_resource=is_resource)
-        found = Run().check(tree, value, path=path) if tree is not None else []
+        found += Run().check(tree, value, path=path) if tree is not None else []
     return found

@@ -17,6 +17,38 @@ _MAC = re.compile(r"(?i)(?:[0-9a-f]{2}([:-]))(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}|(?:
 _UUID = re.compile(r"(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?([0-9a-f])[0-9a-f]{3}-?[0-9a-f]{4}-?[0-9a-f]{12}")
 _DURATION = re.compile(r"(?:\s*\d+(?:\.\d*)?\s*(?:ns|us|µs|ms|s|m|h|d|w|[a-z]+s?))+\s*", re.I)
 _HEX_COLOR = re.compile(r"(?i)#?(?:[0-9a-f]{3}|[0-9a-f]{6})")
+_OBJECT_ID = re.compile(r"(?i)[0-9a-f]{24}")
+_SSN = re.compile(r"\d{3}[- ]?\d{2}[- ]?\d{4}", re.ASCII)
+_SHADE = r"\s*(?:0|[1-9]\d?|1\d\d?|2[0-4]\d|25[0-5])\s*"
+_RGB_COLOR = re.compile(rf"rgb\({_SHADE},{_SHADE},{_SHADE}\)", re.ASCII)
+_CREDIT_CARD = re.compile(
+    r"4\d{12}(?:\d{3}(?:\d{3})?)?|5[1-5]\d{14}|222[1-9]\d{12}|22[3-9]\d{13}|2[3-6]\d{14}|27[01]\d{13}|2720\d{12}"
+    r"|6(?:011|5\d\d)\d{12}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}|(?:2131|1800|35\d{3})\d{11}|6[27]\d{14}",
+    re.ASCII,
+)
+
+
+def _is_credit_card(text: str) -> bool:
+    """By Luhn's sum."""
+    found = re.sub(r"[^0-9]+", "", text)
+    if not _CREDIT_CARD.fullmatch(found):
+        return False
+    doubled = [int(digit) * (1 + at % 2) for at, digit in enumerate(reversed(found))]
+    return sum(value - 9 * (value > 9) for value in doubled) % 10 == 0
+
+
+def _is_isbn10(text: str) -> bool:
+    found = re.sub(r"[\s-]+", "", text)
+    if not re.fullmatch(r"[0-9]{9}[0-9X]", found):
+        return False
+    return sum((at + 1) * (10 if digit == "X" else int(digit)) for at, digit in enumerate(found)) % 11 == 0
+
+
+def _is_isbn13(text: str) -> bool:
+    found = re.sub(r"[\s-]+", "", text)
+    return bool(re.fullmatch(r"[0-9]{13}", found)) and (
+        sum(int(digit) * (3 if at % 2 else 1) for at, digit in enumerate(found)) % 10 == 0
+    )
 
 
 def _is_address(text: str, version: int) -> bool:
@@ -46,11 +78,17 @@ def _known(name: str) -> Callable[[str], bool]:
     return lambda text: not FORMATS[name].check(text)
 
 
+def check_of(form: str) -> Callable[[str], bool] | None:
+    """The test of a format, whose name may have dashes wherever it likes; None where there is nothing to test."""
+    return CHECKS.get(form.replace("-", ""))
+
+
 CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {
+    "bsonobjectid": lambda text: _OBJECT_ID.fullmatch(text) is not None,
     "byte": _known("byte"),
     "cidr": _is_network,
+    "creditcard": _is_credit_card,
     "date": _known("date"),
-    "date-time": _known("datetime"),
     "datetime": _known("datetime"),
     "duration": lambda text: _DURATION.fullmatch(text) is not None or text == "0",
     "email": lambda text: "@" in parseaddr(text)[1],
@@ -58,9 +96,14 @@ CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {
     "hostname": lambda text: len(text) <= 255 and _HOSTNAME.fullmatch(text) is not None,
     "ipv4": lambda text: _is_address(text, 4),
     "ipv6": lambda text: _is_address(text, 6),
-    "k8s-long-name": lambda text: not is_dns1123_subdomain(text),
-    "k8s-short-name": lambda text: not is_dns1123_label(text),
+    "isbn": lambda text: _is_isbn10(text) or _is_isbn13(text),
+    "isbn10": _is_isbn10,
+    "isbn13": _is_isbn13,
+    "k8slongname": lambda text: not is_dns1123_subdomain(text),
+    "k8sshortname": lambda text: not is_dns1123_label(text),
     "mac": lambda text: _MAC.fullmatch(text) is not None,
+    "rgbcolor": lambda text: _RGB_COLOR.fullmatch(text) is not None,
+    "ssn": lambda text: _SSN.fullmatch(text) is not None,
     "uri": _known("uri"),
     "uuid": _uuid(""),
     "uuid3": _uuid("3"),
