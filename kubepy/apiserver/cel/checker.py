@@ -21,7 +21,7 @@ from kubepy.apiserver.cel.kinds import Kind, ListOf, MapOf, Object, OptionalOf, 
 from kubepy.apiserver.cel.registry import DECLARATIONS, OPAQUE, Declaration
 from kubepy.apiserver.cel.syntax import Tree, read
 
-_EXTENSIONS: Final = ("sets", "optional", "two-var-comprehensions")
+_EXTENSIONS: Final = ("sets", "optional", "two-var-comprehensions", "lists")
 _COMPARISONS: Final = ("_<_", "_<=_", "_>_", "_>=_")
 _COMPARABLE: Final = ("bool", "string", "bytes", "google.protobuf.Timestamp", "google.protobuf.Duration")
 _NUMBERS: Final = ("int", "uint", "double")

@@ -27,7 +27,7 @@ from typing import Any, Final
 
 from kubepy.apiserver.cel.checker import Checker
 from kubepy.apiserver.cel.compiling import Compiler
-from kubepy.apiserver.cel.errors import CompileError, CostExceeded
+from kubepy.apiserver.cel.errors import CompileError, CostExceeded, EvaluationError
 from kubepy.apiserver.cel.frame import Frame, Step
 from kubepy.apiserver.cel.kinds import Kind
 from kubepy.apiserver.cel.literals import faults_of_literals
@@ -38,6 +38,8 @@ PER_CALL_LIMIT: Final = 1_000_000
 """What one evaluation may cost; about a third of a second of one core."""
 BUDGET: Final = 10_000_000
 """What all evaluations for one request may cost together."""
+
+_FAULTS: Final = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
 
 
 class Budget:
@@ -69,6 +71,8 @@ class Program:
         frame = Frame(dict(bindings), limit)
         try:
             found = self._step(frame)
+        except _FAULTS as fault:  # of ours, or of a value that nothing was made for: only this expression shall fail
+            raise EvaluationError(f"internal error: {fault}") from fault
         finally:
             if budget is not None:
                 budget.left -= frame.cost

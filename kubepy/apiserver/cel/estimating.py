@@ -69,7 +69,8 @@ class Estimator:
 
     def _fold(self, node: Comprehension) -> tuple[float, Shape]:
         cost, within = self._visit(node.range)
-        cost += self._visit(node.initial)[0]
+        begun, initial = self._visit(node.initial)
+        cost += begun
         names = (node.variable, node.second, node.accumulator)
         outer = {name: self._shapes.get(name) for name in names if name}
         is_map = self._kind(node.range) == "map"
@@ -82,10 +83,12 @@ class Estimator:
             self._shapes.pop(name, None)
             if shape is not None:
                 self._shapes[name] = shape
-        self._shapes[node.accumulator] = made
-        cost += self._visit(node.result)[0] + within.most * (loop + step)
+        is_binding = isinstance(node.range, ListLiteral) and not node.range.elements
+        self._shapes[node.accumulator] = initial if is_binding else made
+        after, result = self._visit(node.result)
+        cost += after + within.most * (loop + step)
         self._shapes.pop(node.accumulator)
-        return cost, Shape(within.most, element=made.element)
+        return cost, result if is_binding else Shape(within.most, element=made.element)
 
     def _kind(self, node: Node) -> str:
         found = self._tree.types.get(node.id)
@@ -121,6 +124,11 @@ class Estimator:
             return cost, Shape(first.most, element=Shape(first.most))
         if name == "contains" and len(shapes) > 1:
             return first.most * TRAVERSAL * max(shapes[1].most * TRAVERSAL, 1), _UNKNOWN
+        if name in ("first", "last"):
+            return 1, first.element or _UNKNOWN
+        if name == "flatten":
+            inner = first.element or _UNKNOWN
+            return first.most + LIST_COST + 1, Shape(first.most, element=inner.element or inner)
         simple = _COSTS.get(name)
         return (simple(shapes), Shape(first.most, element=first.element)) if simple else (1, _UNKNOWN)
 
@@ -139,10 +147,20 @@ def _over_list(shapes: list[Shape]) -> float:
     return first.most * (1 + each.most * TRAVERSAL) if each is not None else first.most * TRAVERSAL
 
 
+def _copied(shapes: list[Shape]) -> float:
+    return shapes[0].most + LIST_COST + 1
+
+
+def _sorted(shapes: list[Shape]) -> float:
+    return shapes[-1].most ** 2 * 2 + LIST_COST + 1
+
+
 _COSTS: Final[Mapping[str, Callable[[list[Shape]], float]]] = {
     **{name: (lambda shapes: max(1, shapes[0].most * TRAVERSAL)) for name in _LOOKED_THROUGH},
     **{name: (lambda shapes: max(1, shapes[0].most * 2 * TRAVERSAL)) for name in _COPIED},
     **dict.fromkeys(_OVER_LISTS, _over_list),
+    **dict.fromkeys(("reverse", "slice"), _copied),
+    **dict.fromkeys(("distinct", "sort", "@sortByAssociatedKeys"), _sorted),
     **dict.fromkeys(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"), _compared),
     "startsWith": lambda shapes: max(1, shapes[-1].most * TRAVERSAL),
     "endsWith": lambda shapes: max(1, shapes[-1].most * TRAVERSAL),

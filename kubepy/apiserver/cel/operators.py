@@ -17,6 +17,7 @@ from kubepy.apiserver.cel.values import (
     compare,
     equal,
     is_number,
+    type_name,
 )
 
 
@@ -120,40 +121,50 @@ def _key(key: Any) -> Any:
     raise no_such_overload()
 
 
+def _position(key: Any) -> int:
+    """A key as lists are looked into. Raises EvaluationError."""
+    if not is_number(key):
+        raise EvaluationError(f"unsupported index type '{type_name(key)}' in list")
+    if type(key) is float and not key.is_integer():
+        raise EvaluationError(f"unsupported index value {key} in list")
+    return int(key)
+
+
 def index(holder: Any, key: Any) -> Any:
     """`holder[key]`."""
-    if isinstance(holder, list):
-        if not is_number(key) or key != int(key):
-            raise EvaluationError("no such overload" if not is_number(key) else f"invalid index: {key}")
-        if not 0 <= key < len(holder):
-            raise EvaluationError(f"index out of bounds: {int(key)}")
-        return holder[int(key)]
-    if isinstance(holder, Mapping):
-        return member(holder, _key(key))
-    if isinstance(holder, Optional):
-        return optional_index(holder, key)
-    raise no_such_overload()
+    return member(holder, _key(key) if isinstance(holder, Mapping) else key)
 
 
-def member(holder: Any, name: Any) -> Any:
-    """`holder.name` of a map or object, or the same under the value of an optional."""
+def member(holder: Any, key: Any) -> Any:
+    """`holder.key` and `holder[key]`, or the same under the value of an optional; what holds nothing has no keys."""
     if isinstance(holder, Mapping):
         try:
-            return holder[name]
+            return holder[key]
         except KeyError:
-            raise EvaluationError(f"no such key: {name}") from None
+            raise _no_key(key) from None
+    if isinstance(holder, list):
+        at = _position(key)
+        if not 0 <= at < len(holder):
+            raise EvaluationError(f"index out of bounds: {at}")
+        return holder[at]
     if isinstance(holder, Optional):
-        return optional_index(holder, name)
-    raise no_such_overload()
+        return optional_index(holder, key)
+    raise _no_key(key)
+
+
+def _no_key(key: Any) -> EvaluationError:
+    return EvaluationError(f"no such key: {key}")
 
 
 def has(holder: Any, name: str) -> bool:
     """`has(holder.name)`."""
     if isinstance(holder, Mapping):
         return name in holder
+    if isinstance(holder, list):
+        return bool(_position(name))
     if isinstance(holder, Optional):
         return holder.present and has(holder.content, name)
-    raise no_such_overload()
+    return False
 
 
 def optional_index(holder: Any, key: Any) -> Optional:
@@ -162,9 +173,10 @@ def optional_index(holder: Any, key: Any) -> Optional:
         return optional_index(holder.content, key) if holder.present else NONE
     if isinstance(holder, Mapping):
         return Optional(True, holder[key]) if isinstance(key, Hashable) and key in holder else NONE
-    if isinstance(holder, list) and is_number(key):
-        return Optional(True, holder[int(key)]) if key == int(key) and 0 <= key < len(holder) else NONE
-    raise no_such_overload()
+    if isinstance(holder, list):
+        at = _position(key)
+        return Optional(True, holder[at]) if 0 <= at < len(holder) else NONE
+    return NONE
 
 
 def _sum_cost(arguments: tuple[Any, ...], result: Any) -> int:

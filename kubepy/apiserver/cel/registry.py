@@ -97,7 +97,7 @@ def function(*texts: str, cost: Cost | None = None, standard: bool = False) -> C
     return register
 
 
-_DECLARATION = re.compile(r"(?:(?P<receiver>.+)\.)?(?P<name>\w+)\((?P<parameters>.*)\) (?P<result>.+)")
+_DECLARATION = re.compile(r"(?:(?P<receiver>.+)\.)?(?P<name>@?\w+)\((?P<parameters>.*)\) (?P<result>.+)")
 
 
 def parse(text: str) -> Declaration:

@@ -5,8 +5,8 @@ from importlib import import_module
 from typing import Final
 
 _LIBRARIES: Final = (
-    "authorizer", "conversions", "formats", "lists", "net", "optionals", "patches", "quantities", "regexes", "semvers",
-    "sets", "strings", "times", "urls",
+    "authorizer", "conversions", "formats", "list_extensions", "lists", "net", "optionals", "patches", "quantities",
+    "regexes", "semvers", "sets", "strings", "times", "urls",
 )  # fmt: skip
 
 

@@ -11,13 +11,29 @@ from kubepy.apiserver.cel.errors import EvaluationError
 from kubepy.apiserver.cel.library.formatting import double_text
 from kubepy.apiserver.cel.library.times import duration_text, timestamp_text
 from kubepy.apiserver.cel.registry import function, traversal
-from kubepy.apiserver.cel.values import SECOND, Duration, Timestamp, TypeValue, UInt, as_int, as_uint, type_name
+from kubepy.apiserver.cel.values import (
+    INT_MAX,
+    INT_MIN,
+    SECOND,
+    UINT_MAX,
+    Duration,
+    Timestamp,
+    TypeValue,
+    UInt,
+    as_int,
+    as_uint,
+    type_name,
+)
 
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _NATURAL = re.compile(r"\+?\d+", re.ASCII)
 _REAL = re.compile(r"[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|inf|infinity|nan)", re.ASCII | re.I)
 _TRUE: Final = ("1", "t", "true", "TRUE", "True", "T")
 _FALSE: Final = ("0", "f", "false", "FALSE", "False", "F")
+
+
+def _unfit(kind: str) -> EvaluationError:
+    return EvaluationError(f"type conversion error from 'string' to '{kind}'")
 
 
 @function("int(int) int", standard=True)
@@ -40,8 +56,11 @@ def int_of_double(value: float) -> int:
 @function("int(string) int", cost=traversal, standard=True)
 def int_of_string(text: str) -> int:
     if not _INTEGER.fullmatch(text) or len(text) > 20:
-        raise EvaluationError(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    return as_int(int(text))
+        raise _unfit("int")
+    number = int(text)
+    if not INT_MIN <= number <= INT_MAX:
+        raise _unfit("int")
+    return number
 
 
 @function("int(google.protobuf.Timestamp) int", standard=True)
@@ -69,8 +88,11 @@ def uint_of_double(value: float) -> UInt:
 @function("uint(string) uint", cost=traversal, standard=True)
 def uint_of_string(text: str) -> UInt:
     if not _NATURAL.fullmatch(text) or len(text) > 20:
-        raise EvaluationError(f'strconv.ParseUint: parsing "{text}": invalid syntax')
-    return as_uint(int(text))
+        raise _unfit("uint")
+    number = int(text)
+    if number > UINT_MAX:
+        raise _unfit("uint")
+    return UInt(number)
 
 
 @function("double(double) double", "double(int) double", "double(uint) double", standard=True)
@@ -81,8 +103,11 @@ def double_of_number(value: float) -> float:
 @function("double(string) double", cost=traversal, standard=True)
 def double_of_string(text: str) -> float:
     if not _REAL.fullmatch(text):
-        raise EvaluationError(f'strconv.ParseFloat: parsing "{text}": invalid syntax')
-    return float(text)
+        raise _unfit("double")
+    number = float(text)
+    if math.isinf(number) and text[-1:].isdigit():  # too large for a double
+        raise _unfit("double")
+    return number
 
 
 @function("string(string) string")
@@ -142,7 +167,7 @@ def bool_itself(value: bool) -> bool:
 def bool_of_string(text: str) -> bool:
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
-    raise EvaluationError(f'strconv.ParseBool: parsing "{text}": invalid syntax')
+    raise _unfit("bool")
 
 
 @function("dyn(dyn) dyn", standard=True)

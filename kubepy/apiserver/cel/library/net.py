@@ -57,7 +57,7 @@ def _prefix(text: str) -> CIDR:
         address = ipaddress.ip_address(written)
     except ValueError:
         address = None
-    is_number = bits.isascii() and bits.isdigit() and (bits == "0" or bits[0] != "0")
+    is_number = bits.isascii() and bits.isdigit() and len(bits) <= 3 and (bits == "0" or bits[0] != "0")
     zoned = isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None
     if address is None or zoned or not slash or not is_number or int(bits) > address.max_prefixlen:
         why = "no '/'" if not slash else "prefix length out of range" if is_number and address else "unable to parse IP"

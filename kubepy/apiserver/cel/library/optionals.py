@@ -1,4 +1,5 @@
-"""Values that may be absent: optional.of, optional.none, hasValue, value (or and orValue are in `compiling`).
+"""Values that may be absent: optional.of, optional.none, hasValue, value, unwrap, and first and last of lists
+(or and orValue are in `control`).
 
 Source: cel-go cel/library.go.
 """
@@ -6,6 +7,7 @@ Source: cel-go cel/library.go.
 from collections.abc import Mapping
 from typing import Any
 
+from kubepy.apiserver.cel.errors import EvaluationError
 from kubepy.apiserver.cel.registry import function
 from kubepy.apiserver.cel.values import NONE, Duration, Optional
 
@@ -36,3 +38,21 @@ def has_value(optional: Optional) -> bool:
 @function("optional_type<A>.value() A", standard=True)
 def value(optional: Optional) -> Any:
     return optional.value()
+
+
+@function("list<T>.first() optional_type<T>", standard=True)
+def first(values: list[Any]) -> Optional:
+    return Optional(True, values[0]) if values else NONE
+
+
+@function("list<T>.last() optional_type<T>", standard=True)
+def last(values: list[Any]) -> Optional:
+    return Optional(True, values[-1]) if values else NONE
+
+
+@function("optional:unwrap(list<optional_type<V>>) list<V>", "list<optional_type<V>>.unwrapOpt() list<V>")
+def unwrap(values: list[Any]) -> list[Any]:
+    for value in values:
+        if not isinstance(value, Optional):
+            raise EvaluationError(f"value {value} is not optional")
+    return [value.content for value in values if value.present]

@@ -9,6 +9,7 @@ from functools import total_ordering
 
 from kubepy.apiserver.cel.errors import EvaluationError
 from kubepy.apiserver.cel.registry import function, opaque, traversal
+from kubepy.apiserver.cel.values import UINT_MAX
 
 _NUMBER = r"(0|[1-9]\d*)"
 _PART = r"(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)"
@@ -41,6 +42,9 @@ def _read(text: str, *, normalize: bool) -> Semver:
     found = _VERSION.fullmatch(text)
     if found is None:
         raise EvaluationError(_fault(text))
+    for number in (found[1], found[2], found[3]):
+        if len(number) > 20 or int(number) > UINT_MAX:
+            raise EvaluationError(f'strconv.ParseUint: parsing "{number}": value out of range')
     numbers = (int(found[1]), int(found[2]), int(found[3]))
     return Semver(numbers, tuple(found[4].split(".")) if found[4] else ())
 

@@ -153,6 +153,8 @@ def join_with(values: list[Any], separator: str) -> str:
 def _joined(values: list[Any], separator: str) -> str:
     if not all(isinstance(value, str) for value in values):
         raise EvaluationError("no such overload")
+    if sum(map(len, values)) + len(separator) * len(values) > _LONGEST:
+        raise EvaluationError("the result of join is too long")
     return separator.join(values)
 
 

@@ -18,6 +18,8 @@ _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:
 _UNITS: Final = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": SECOND, "m": 60 * SECOND,
                  "h": 3600 * SECOND}  # fmt: skip
 _PIECE = re.compile(r"(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_DIGITS_MOST: Final = 40
+"""More than any duration has."""
 _OFFSET = re.compile(r"([+-]?)(\d\d):(\d\d)", re.ASCII)
 
 
@@ -30,7 +32,7 @@ def parse_timestamp(text: str) -> Timestamp:
     except (ValueError, OverflowError):
         passed = None
     if found is None or passed is None:
-        raise EvaluationError(f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse "{text}" as "2006"')
+        raise EvaluationError("type conversion error from 'string' to 'google.protobuf.Timestamp'")
     seconds = passed.days * 86400 + passed.seconds
     return Timestamp(seconds * SECOND + int((found[2] or "")[:9].ljust(9, "0")))
 
@@ -41,16 +43,20 @@ def parse_duration(text: str) -> Duration:
     total, at = 0, 0
     while rest and rest != "0":
         found = _PIECE.match(rest, at)
-        if found is None or not (found[1] or found[2]):
-            raise EvaluationError(f'time: invalid duration "{text}"')
-        unit, fraction = _UNITS[found[3]], found[2] or ""
+        if found is None or not (found[1] or found[2]) or len(found[1]) > _DIGITS_MOST:
+            raise _no_duration()
+        unit, fraction = _UNITS[found[3]], (found[2] or "")[:_DIGITS_MOST]
         total += int(found[1] or 0) * unit + (int(fraction) * unit // 10 ** len(fraction) if fraction else 0)
         at = found.end()
         if at == len(rest):
             break
     if not rest:
-        raise EvaluationError(f'time: invalid duration "{text}"')
+        raise _no_duration()
     return Duration(-total if text.startswith("-") else total)
+
+
+def _no_duration() -> EvaluationError:
+    return EvaluationError("type conversion error from 'string' to 'google.protobuf.Duration'")
 
 
 def timestamp_text(stamp: Timestamp) -> str:

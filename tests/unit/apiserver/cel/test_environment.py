@@ -64,6 +64,21 @@ def test_expression_has_value(expression: str, value: Any) -> None:
         ("any.text + 1", "no such overload"),
         ("optional.none().value()", "optional.none() dereference"),
         ("[].min() == 1", "min called on empty list"),
+        ("any.text.inner", "no such key: inner"),
+        ("any.none[0]", "no such key: 0"),
+        ("numbers[any.text]", "unsupported index type 'string' in list"),
+        ("numbers[dyn(0.0 / 0.0)]", "unsupported index value nan in list"),
+        ("int(any.text)", "type conversion error from 'string' to 'int'"),
+        ("int('9223372036854775808')", "type conversion error from 'string' to 'int'"),
+        ("uint('18446744073709551616')", "type conversion error from 'string' to 'uint'"),
+        ("double('1e999')", "type conversion error from 'string' to 'double'"),
+        ("bool(any.text)", "type conversion error from 'string' to 'bool'"),
+        ("duration(any.text)", "type conversion error from 'string' to 'google.protobuf.Duration'"),
+        ("timestamp(any.text)", "type conversion error from 'string' to 'google.protobuf.Timestamp'"),
+        ("numbers.slice(1, 9)", "cannot slice(1, 9), list is length 3"),
+        ("numbers.flatten(-1)", "level must be non-negative"),
+        ("dyn([1, any.text]).sort()", "list elements must have the same type"),
+        ("[1].map(n, any).sort()", "list elements must be comparable"),
     ],
 )
 def test_evaluation_fails_with_upstreams_text(expression: str, message: str) -> None:
@@ -130,6 +145,30 @@ def test_either_side_of_a_logical_operator_decides_alone() -> None:
 def test_variables_of_folds_do_not_outlive_them() -> None:
     environment = Environment({"x": "int"})
     assert environment.compile("[1, 2].map(x, x) == [1, 2] && x == 7").evaluate({"x": 7}) is True
+
+
+def test_what_holds_nothing_has_no_fields() -> None:
+    assert value_of("has(any.text.inner) || has(any.none.inner) || any.?text.?inner.hasValue()") is False
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["{dyn([1]): 2}", "timestamp('0001-01-01T00:00:00Z').getHours('-08:00')", "numbers.map(n, {dyn([n]): n}).size()"],
+)
+def test_fault_of_our_own_is_one_of_the_expression(expression: str) -> None:
+    with pytest.raises(EvaluationError, match="internal error: "):
+        value_of(expression)
+
+
+def test_number_of_too_many_digits_is_no_duration() -> None:
+    with pytest.raises(CompileError, match="invalid duration argument"):
+        ENVIRONMENT.compile(f"duration('{'9' * 5000}h') == duration(0)")
+
+
+@pytest.mark.parametrize("expression", ["lists.range(99999999999)", "lists.range(2000).map(i, 0 < i, many).flatten()"])
+def test_list_that_nobody_could_pay_for_is_not_made(expression: str) -> None:
+    with pytest.raises(CostExceeded):
+        Environment({"many": "list<int>"}).compile(expression).evaluate({"many": list(range(1000))})
 
 
 def test_expression_that_runs_too_long_is_stopped() -> None:

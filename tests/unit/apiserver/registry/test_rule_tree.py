@@ -191,6 +191,11 @@ def test_transition_rule_in_a_list_without_keys_is_refused() -> None:
         ),
         (obj({"s": STRING, "n": INT}, rule("self.s == 'a' || self.n in [1, 2]")), None),
         (
+            obj({"l": {"type": "array", "items": INT}}, rule("self.l.sortBy(x, -x)[0] == self.l.distinct()[0]")),
+            "estimated rule cost exceeds budget by factor of more than 100x",
+        ),
+        (obj({"l": {"type": "array", "maxItems": 99, "items": INT}}, rule("self.l.sort() == self.l.reverse()")), None),
+        (
             obj({"l": {"type": "array", "items": STRING}, "m": {"type": "object", "additionalProperties": STRING}},
                 rule("self.l.all(a, a in self.m)")),
             None,
