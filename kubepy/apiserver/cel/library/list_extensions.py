@@ -106,6 +106,9 @@ def sort_by(values: list[Any], keys: list[Any]) -> list[Any]:
         raise EvaluationError("list elements must be comparable")
     if any(type_name(key) != type_name(keys[0]) for key in keys):
         raise EvaluationError("list elements must have the same type")
-    pairs = list(zip(keys, values, strict=True))
-    pairs.sort(key=cmp_to_key(lambda one, other: compare(one[0], other[0])))
+    pairs = sorted(zip(keys, values, strict=True), key=cmp_to_key(_by_key))
     return [value for _, value in pairs]
+
+
+def _by_key(one: tuple[Any, Any], other: tuple[Any, Any]) -> int:
+    return compare(one[0], other[0])
