@@ -35,6 +35,7 @@ EXCEPTIONS: Mapping[tuple[str, int], str] = {
     ("http-edges", 18): _RESTARTS,
     ("http-edges", 19): f"{_RESTARTS}; {_NOT_RECORDED_HERE}",
     ("http-edges", 21): _RESTARTS,
+    ("custom-resource", 5): "a value of a wrong type has a reason of its own since v1.23: FieldValueTypeInvalid",
     ("custom-resource", 8): "a list that is too long is a cause of its own since v1.27: FieldValueTooMany",
     ("strategic-merge", 10): _DIRECTIVES,
     ("strategic-merge", 12): "one write less before it: its generation; and a deletion beside a merge is carried out",
