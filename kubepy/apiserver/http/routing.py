@@ -37,6 +37,8 @@ Review = Callable[[Context, Object], Awaitable[Object]]
 """Answers an object that is not stored: access reviews, token reviews and requests."""
 Verb = Callable[[Engine, Served, Context], Awaitable[Result]]
 
+_ON_MANY = frozenset(("list", "watch", "deletecollection"))
+"""What has a name only where a field selector tells one."""
 _ON_ONE = frozenset(("update", "patch", "delete"))
 _METHODS: Mapping[str, tuple[str, ...]] = {
     "": (),
@@ -102,7 +104,7 @@ class Router:
             return await self._unstored(ctx)
         if info.subresource:
             return await self._subresource(served, ctx)
-        if served.resource.namespaced and info.name and not info.namespace and info.verb != "watch":
+        if served.resource.namespaced and info.name and not info.namespace and info.verb not in _ON_MANY:
             raise _no_such_resource()
         if ctx.request.method not in _METHODS[info.verb]:
             raise _method_not_allowed()

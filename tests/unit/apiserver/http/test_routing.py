@@ -30,3 +30,25 @@ def test_what_is_answered_and_forgotten_has_no_name_and_no_subresource() -> None
             assert (told.status, told.message) == (404, "the server could not find the requested resource")
 
     on_server(test)
+
+
+@pytest.mark.parametrize("query", ["", "&watch=true&timeoutSeconds=1&resourceVersion=0"])
+def test_a_name_may_be_looked_for_in_all_namespaces(query: str) -> None:
+    async def test(ask: Asker) -> None:
+        for namespace in ("default", "kube-system"):
+            made = {"metadata": {"name": f"in-{namespace}"}}
+            assert (await ask("POST", f"/api/v1/namespaces/{namespace}/configmaps", made)).status == 201
+        found = await ask("GET", f"/api/v1/configmaps?fieldSelector=metadata.name%3Din-default{query}")
+        assert found.status == 200
+        shown = [event["object"] for event in found.body] if query else found.body["items"]
+        assert [obj["metadata"]["name"] for obj in shown] == ["in-default"]
+
+    on_server(test)
+
+
+def test_nothing_is_deleted_in_all_namespaces() -> None:
+    async def test(ask: Asker) -> None:
+        for query in ("", "?fieldSelector=metadata.name%3Da"):
+            assert (await ask("DELETE", f"/api/v1/configmaps{query}")).status == 405
+
+    on_server(test)
