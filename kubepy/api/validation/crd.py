@@ -1,58 +1,33 @@
-"""Rules of CustomResourceDefinitions: names, versions, conversion, columns, and what stays once it is established.
+"""Rules of CustomResourceDefinitions: names, versions, conversion, approval, and what stays once it is established.
 
-Upstream judges an older form of the object, in which what all versions have alike stands at the top: faults of a
-schema that is the same in all versions (as in a single one) are told of at `spec.validation`, and so on.
+What versions hold is crd_version.py's.
 Source: apiextensions-apiserver pkg/apis/apiextensions/validation/validation.go, v1/conversion.go.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from kubepy.api import names
-from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, required, too_many
+from kubepy.api.errors import FieldError, forbidden, invalid, required
 from kubepy.api.meta import Object
+from kubepy.api.validation.certificate_bundles import validate_bundle
 from kubepy.api.validation.checks import one_of_required, spec_of, status_of, unchanged
-from kubepy.api.validation.crd_paths import field_path
-from kubepy.api.validation.crd_schema import validate_root
-from kubepy.api.validation.crd_structure import validate_structure
+from kubepy.api.validation.crd_shown import show_versions
+from kubepy.api.validation.crd_version import has_status, hoisted, validate_parts, validate_version
 from kubepy.api.validation.equality import same
 from kubepy.api.validation.meta import NameCheck, validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
 from kubepy.api.validation.webhooks import validate_client, validate_review_versions
 
 _GROUP = "apiextensions.k8s.io"
-_COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
-_COLUMN_FORMATS = (
-    "binary", "bool", "byte", "date", "date-time", "double", "float", "int32", "int64", "password",
-)  # fmt: skip
 _APPROVAL = "api-approved.kubernetes.io"
 _PROTECTED_SUFFIXES = (".k8s.io", ".kubernetes.io")
-_MOST_SELECTABLE = 8
 _MIXED_CASE = "may have mixed case, but should otherwise match: "
-_TOP_LEVEL = {
-    "schema": "validation",
-    "subresources": "subresources",
-    "additionalPrinterColumns": "additionalPrinterColumns",
-    "selectableFields": "selectableFields",
-}
 
 
 def _joined(value: str, path: str, check: NameCheck, prefix: str = "") -> list[FieldError]:
     faults = check(value)
     return [invalid(path, value, prefix + ",".join(faults))] if faults else []
-
-
-def _per_version(spec: Object, field: str) -> Iterator[tuple[str, Any]]:
-    """Path and value of a field of the versions; once, at the top, where it is alike in all."""
-    versions = spec.get("versions") or []
-    values = [version.get(field) for version in versions]
-    if values and values[0] and all(value == values[0] for value in values):
-        yield f"spec.{_TOP_LEVEL[field]}", values[0]
-        return
-    for index, value in enumerate(values):
-        if value:
-            yield f"spec.versions[{index}].{field}", value
 
 
 def _group(group: str) -> list[FieldError]:
@@ -64,155 +39,31 @@ def _group(group: str) -> list[FieldError]:
     return faults
 
 
-def _deprecation(version: Object, path: str) -> list[FieldError]:
-    warning = version.get("deprecationWarning")
-    if warning is None:
-        return []
-    if not version.get("deprecated"):
-        return [invalid(path, warning, "can only be set for deprecated versions")]
-    errors = []
-    if len(warning) > 256:
-        errors.append(invalid(path, warning, "must be <= 256 characters long"))
-    if not warning:
-        errors.append(invalid(path, warning, "must not be an empty string"))
-    bad = next((index for index, character in enumerate(warning) if not character.isprintable()), None)
-    if bad is not None:
-        why = f"must only contain printable UTF-8 characters; non-printable character found at index {bad}"
-        errors.append(invalid(path, warning, why))
-    return errors
+def _schemaless(spec: Object) -> list[FieldError]:
+    """Faults of versions that have no schema."""
+    return [
+        required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required")
+        for index, version in enumerate(spec.get("versions") or ())
+        if not (version.get("schema") or {}).get("openAPIV3Schema")
+    ]
 
 
-def _versions(spec: Object) -> list[FieldError]:
+def _versions(spec: Object, together: Object) -> list[FieldError]:
     versions = spec.get("versions") or []
     errors: list[FieldError] = []
     for index, version in enumerate(versions):
         at = f"spec.versions[{index}]"
-        if not (version.get("schema") or {}).get("openAPIV3Schema"):
-            errors.append(required(f"{at}.schema.openAPIV3Schema", "schemas are required"))
         errors += _joined(version.get("name") or "", f"{at}.name", names.is_dns1035_label)
-        errors += _deprecation(version, f"{at}.deprecationWarning")
+        errors += validate_version(version, at, together)
+    shown = show_versions(versions, frozenset(together))
     listed = [version.get("name") for version in versions]
     if len(set(listed)) < len(listed):
-        errors.append(invalid("spec.versions", versions, "must contain unique version names"))
+        errors.append(invalid("spec.versions", shown, "must contain unique version names"))
     if sum(bool(version.get("storage")) for version in versions) != 1:
-        why = "must have exactly one version marked as storage version"
-        errors.append(invalid("spec.versions", versions, why))
+        errors.append(invalid("spec.versions", shown, "must have exactly one version marked as storage version"))
+    if versions and versions[0].get("name"):
+        errors += _joined(versions[0]["name"], "spec.version", names.is_dns1035_label)
     return errors
-
-
-def schemas_of(spec: Object) -> Iterator[tuple[str, Object]]:
-    """The schemas of a definition, with the paths at which their faults are told."""
-    for path, holder in _per_version(spec, "schema"):
-        schema = holder.get("openAPIV3Schema")
-        if schema is not None:
-            yield f"{path}.openAPIV3Schema", schema
-
-
-def _schemas(spec: Object) -> list[FieldError]:
-    has_status = any((version.get("subresources") or {}).get("status") is not None
-                     for version in spec.get("versions") or ())  # fmt: skip
-    errors: list[FieldError] = []
-    for path, schema in schemas_of(spec):
-        errors += validate_structure(schema, path) + validate_root(schema, path, has_status=has_status)
-    return errors
-
-
-def _json_path(text: str, path: str) -> list[FieldError]:
-    if not text.startswith("."):
-        return [invalid(path, text, "must be a simple json path starting with .")]
-    return []
-
-
-def _scale_path(scale: Object, field: str, path: str, roots: tuple[str, ...]) -> list[FieldError]:
-    value, at = scale.get(field), f"{path}.scale.{field}"
-    if not value:
-        return [] if field == "labelSelectorPath" else [required(at)]
-    if faults := _json_path(value, at):
-        return faults
-    if value.startswith(tuple(f".{root}." for root in roots)):
-        return []
-    where = " or ".join(f".{root}" for root in roots)
-    return [invalid(at, value, f"should be a json path under {'either ' if len(roots) > 1 else ''}{where}")]
-
-
-def _subresources(spec: Object) -> list[FieldError]:
-    errors: list[FieldError] = []
-    for path, subresources in _per_version(spec, "subresources"):
-        scale = subresources.get("scale")
-        if scale is not None:
-            errors += _scale_path(scale, "specReplicasPath", path, ("spec",))
-            errors += _scale_path(scale, "statusReplicasPath", path, ("status",))
-            errors += _scale_path(scale, "labelSelectorPath", path, ("spec", "status"))
-    return errors
-
-
-def _column(column: Object, path: str) -> list[FieldError]:
-    kind, form, json_path = column.get("type") or "", column.get("format") or "", column.get("jsonPath") or ""
-    errors = [] if column.get("name") else [required(f"{path}.name")]
-    types = f"must be one of {','.join(_COLUMN_TYPES)}"
-    if not kind:
-        errors.append(required(f"{path}.type", types))
-    elif kind not in _COLUMN_TYPES:
-        errors.append(invalid(f"{path}.type", kind, types))
-    if form and form not in _COLUMN_FORMATS:
-        errors.append(invalid(f"{path}.format", form, f"must be one of {','.join(_COLUMN_FORMATS)}"))
-    if not json_path:
-        errors.append(required(f"{path}.JSONPath"))
-    else:
-        errors += _json_path(json_path, f"{path}.JSONPath")
-    return errors
-
-
-def _columns(spec: Object) -> list[FieldError]:
-    errors: list[FieldError] = []
-    for path, columns in _per_version(spec, "additionalPrinterColumns"):
-        for index, column in enumerate(columns):
-            errors += _column(column, f"{path}[{index}]")
-    return errors
-
-
-def _selectable(spec: Object) -> list[FieldError]:
-    errors: list[FieldError] = []
-    for path, fields in _per_version(spec, "selectableFields"):
-        seen: set[str] = set()
-        for index, field in enumerate(fields):
-            at, json_path = f"{path}[{index}].jsonPath", field.get("jsonPath") or ""
-            if not json_path:
-                errors.append(required(at))
-                continue
-            if json_path.startswith(".metadata"):
-                errors.append(invalid(at, json_path, "must not point to fields in metadata"))
-            elif schema := _schema_at(spec, path):
-                errors += _selectable_path(json_path, schema, at)
-            if json_path in seen:
-                errors.append(duplicate(at, json_path))
-            seen.add(json_path)
-        if len(seen) > _MOST_SELECTABLE:
-            errors.append(too_many(path, len(seen), _MOST_SELECTABLE))
-    return errors
-
-
-def _schema_at(spec: Object, path: str) -> Object | None:
-    """The schema of the version that a path is in; of the first one, where a path stands for all."""
-    versions = spec.get("versions") or []
-    found = re.match(r"spec\.versions\[(\d+)\]", path)
-    version = versions[int(found[1]) if found else 0]
-    schema: Object | None = (version.get("schema") or {}).get("openAPIV3Schema")
-    return schema
-
-
-def _selectable_path(json_path: str, schema: Object, path: str) -> list[FieldError]:
-    try:
-        _, found = field_path(json_path, schema, brackets=False)
-    except ValueError as fault:
-        return [invalid(path, json_path, f"is an invalid path: {fault}")]
-    if found.get("type") in ("string", "boolean", "integer") and not found.get("x-kubernetes-int-or-string"):
-        return []
-    why = (
-        "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are "
-        "allowed."
-    )
-    return [invalid(path, json_path, why)]
 
 
 def _validate_names(found: Object, path: str) -> list[FieldError]:
@@ -232,7 +83,7 @@ def _validate_names(found: Object, path: str) -> list[FieldError]:
     return errors
 
 
-def _conversion(conversion: Object, path: str) -> list[FieldError]:
+def _conversion(conversion: Object, path: str, *, any_bundle: bool) -> list[FieldError]:
     """Faults of the conversion; in the older form its webhook's fields stand beside the strategy."""
     webhook, strategy = conversion.get("webhook") or {}, conversion.get("strategy")
     errors = one_of_required(strategy, f"{path}.strategy", ("None", "Webhook"))
@@ -248,21 +99,25 @@ def _conversion(conversion: Object, path: str) -> list[FieldError]:
         errors.append(required(f"{path}.webhookClientConfig", "required when strategy is set to Webhook"))
     else:
         errors += validate_client(client, f"{path}.webhookClientConfig")
+        if not any_bundle:
+            errors += validate_bundle(client.get("caBundle") or "", f"{path}.webhookClientConfig.caBundle")
     return errors + validate_review_versions(versions, f"{path}.conversionReviewVersions")
 
 
-def _validate_spec(spec: Object) -> list[FieldError]:
-    found = spec.get("names") or {}
+def _validate_spec(spec: Object, *, any_bundle: bool) -> list[FieldError]:
+    found, together = spec.get("names") or {}, hoisted(spec)
     errors = _group(spec.get("group") or "")
     errors += one_of_required(spec.get("scope"), "spec.scope", ("Cluster", "Namespaced"))
-    errors += _versions(spec)
+    errors += _schemaless(spec) + _versions(spec, together)
     for field in ("plural", "singular", "kind", "listKind"):
         if not found.get(field):
             errors.append(required(f"spec.names.{field}"))
     errors += _validate_names(found, "spec.names")
-    errors += _schemas(spec) + _subresources(spec) + _columns(spec) + _selectable(spec)
+    versions = spec.get("versions") or [{}]
+    schema = (versions[0].get("schema") or {}).get("openAPIV3Schema")
+    errors += validate_parts(together, "spec", "validation", schema, with_status=any(map(has_status, versions)))
     if spec.get("conversion") is not None:
-        errors += _conversion(spec["conversion"], "spec.conversion")
+        errors += _conversion(spec["conversion"], "spec.conversion", any_bundle=any_bundle)
     return errors
 
 
@@ -324,7 +179,7 @@ def create_definition(obj: Object) -> list[FieldError]:
         faults = names.is_dns1123_subdomain(name)
         return faults if name == expected else [*faults, 'must be spec.names.plural+"."+spec.group']
 
-    errors = validate_metadata(obj, False, check) + _validate_spec(spec) + _stored_versions(obj)
+    errors = validate_metadata(obj, False, check) + _validate_spec(spec, any_bundle=True) + _stored_versions(obj)
     return errors + _validate_approval(obj, None) + _keeps_unknown(obj, None)
 
 
@@ -359,8 +214,8 @@ def update_definition(new: Object, old: Object) -> list[FieldError]:
     spec, before = spec_of(new), spec_of(old)
     errors = validate_metadata_update(new, old)
     if same(spec, before):
-        return errors
-    errors += _validate_spec(spec)
+        return errors + _validate_approval(new, old)
+    errors += _validate_spec(spec, any_bundle=not _is_established(old) or bool(bundle_faults(before)))
     kept = ["group", "names.plural"]
     if _is_established(old):
         kept += ["scope", "names.kind"]
@@ -368,6 +223,13 @@ def update_definition(new: Object, old: Object) -> list[FieldError]:
         now, then = (_at(s, path) for s in (spec, before))
         errors += unchanged(now, then, f"spec.{path}")
     return errors + _stored_versions(new) + _validate_approval(new, old) + _keeps_unknown(new, old)
+
+
+def bundle_faults(spec: Object) -> list[FieldError]:
+    """Faults of the conversion webhook's certificates: with such a definition can be stored, but not established."""
+    webhook = (spec.get("conversion") or {}).get("webhook") or {}
+    bundle = (webhook.get("clientConfig") or {}).get("caBundle") or ""
+    return validate_bundle(bundle, "spec.conversion.webhookClientConfig.caBundle")
 
 
 def _at(spec: Object, path: str) -> Any:

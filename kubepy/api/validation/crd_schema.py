@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from kubepy.api.errors import FieldError, forbidden, invalid, not_supported, required, type_invalid
+from kubepy.api.errors import FieldError, forbidden, invalid, not_supported, required
 from kubepy.api.meta import Object
+from kubepy.api.validation.crd_shown import NAMES, show_schema
 
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
 _UNSUPPORTED = ("id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref")
@@ -26,12 +27,10 @@ _X_KEEP, _X_EMBEDDED, _RULES = (
 )
 _META = ("metadata", "kind", "apiVersion")
 _REASONS = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
-_AT_ROOT_WITH_STATUS = frozenset(
-    {
-        "description", "type", "format", "title", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum",
-        "maxLength", "minLength", "pattern", "maxItems", "minItems", "uniqueItems", "multipleOf", "required", "items",
-        "properties", "externalDocs", "example", _X_KEEP, _RULES,
-    }
+_AT_ROOT_WITH_STATUS = (
+    "Description", "Type", "Format", "Title", "Maximum", "ExclusiveMaximum", "Minimum", "ExclusiveMinimum",
+    "MaxLength", "MinLength", "Pattern", "MaxItems", "MinItems", "UniqueItems", "MultipleOf", "Required", "Items",
+    "Properties", "ExternalDocs", "Example", "XPreserveUnknownFields", "XValidations",
 )  # fmt: skip
 
 
@@ -55,12 +54,16 @@ def validate_root(schema: Object, path: str, *, has_status: bool) -> list[FieldE
 
 def _root_with_status(schema: Object, path: str) -> list[FieldError]:
     tail = "if the status subresource is enabled"
-    if schema.get("type") not in (None, "", "object"):
-        why = f'only "object" is allowed as the type at the root of the schema {tail}'
-        return [invalid(f"{path}.type", schema["type"], why)]
-    if {field for field, value in schema.items() if value not in (None, "", [], {}, False)} - _AT_ROOT_WITH_STATUS:
-        allowed = " ".join(sorted(_AT_ROOT_WITH_STATUS))
-        return [invalid(path, schema, f"only [{allowed}] fields are allowed at the root of the schema {tail}")]
+    for field, name in NAMES.items():
+        if schema.get(field) in (None, "", [], {}, False):
+            continue
+        if field == "type" and schema["type"] != "object":
+            why = f'only "object" is allowed as the type at the root of the schema {tail}'
+            return [invalid(f"{path}.type", schema["type"], why)]
+        if name not in _AT_ROOT_WITH_STATUS:
+            allowed = " ".join(_AT_ROOT_WITH_STATUS)
+            why = f"only [{allowed}] fields are allowed at the root of the schema {tail}"
+            return [invalid(path, show_schema(schema), why)]
     return []
 
 
@@ -104,11 +107,8 @@ def _supported(schema: Object, path: str, place: _Place) -> list[FieldError]:
     errors: list[FieldError] = []
     if kind and kind not in _TYPES:
         errors.append(not_supported(f"{path}.type", kind, _TYPES))
-    if "default" in schema:
-        if place.no_default:
-            errors.append(forbidden(f"{path}.default", f"must not be set {place.no_default}"))
-        else:
-            errors += _default(schema, f"{path}.default")
+    if schema.get("default") is not None and place.no_default:
+        errors.append(forbidden(f"{path}.default", f"must not be set {place.no_default}"))
     errors += [forbidden(f"{path}.{field}", f"{field} is not supported") for field in _UNSUPPORTED if schema.get(field)]
     if kind == "null":
         why = "type cannot be set to null, use nullable as an alternative"
@@ -136,28 +136,6 @@ def _pattern_fault(pattern: str) -> str | None:
     except re.error as fault:
         return f"error parsing regexp: {fault}"
     return None
-
-
-_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-}
-
-
-def _default(schema: Object, path: str) -> list[FieldError]:
-    """A default must be of its own type (null only where that is allowed)."""
-    value, kind = schema["default"], schema.get("type")
-    if value is None or kind not in _PYTHON_TYPES:
-        return []
-    is_bool = isinstance(value, bool)
-    if isinstance(value, _PYTHON_TYPES[kind]) and is_bool == (kind == "boolean"):
-        return []
-    shown = next((name for name, types in _PYTHON_TYPES.items() if type(value) in types), "null")
-    return [type_invalid(path, shown, f'must be of type {kind}: "{shown}"')]
 
 
 def _wrong_holder(schema: Object, path: str, extension: str, kind: str) -> list[FieldError]:

@@ -30,8 +30,8 @@ _FALSE_IN_LOGIC = ("nullable", _X_KEEP, _X_EMBEDDED, _X_INT)
 
 
 def validate_structure(schema: Object, path: str) -> list[FieldError]:
-    """Faults that keep a root schema from being structural."""
-    return _invariants(schema, path, "root") + _completeness(schema, path)
+    """Faults that keep a root schema from being structural, sorted by what they say."""
+    return sorted(_invariants(schema, path, "root") + _completeness(schema, path), key=str)
 
 
 def _type(schema: Object, path: str, level: Level) -> list[FieldError]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from kubepy.api.meta import Object
 from kubepy.api.warnings import claims, workloads
+from kubepy.api.warnings.definitions import warn_of_definition
 from kubepy.api.warnings.labels import DEPRECATED, warn_of_address, warn_of_addresses, warn_of_range, warn_of_ranges
 from kubepy.api.warnings.workloads import Warner
 
@@ -100,6 +101,7 @@ WARNERS: Mapping[tuple[str, str], Warner] = {
     ("", "ReplicationController"): workloads.warn_of_named,
     ("", "Service"): warn_of_service,
     ("", "ServiceAccount"): warn_of_account,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): warn_of_definition,
     ("apps", "DaemonSet"): workloads.warn_of_template_owner,
     ("apps", "Deployment"): workloads.warn_of_named,
     ("apps", "ReplicaSet"): workloads.warn_of_named,

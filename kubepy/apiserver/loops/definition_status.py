@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubepy.api.meta import Object
-from kubepy.api.validation.crd import approval, is_protected
+from kubepy.api.validation.crd import approval, bundle_faults, is_protected
 from kubepy.api.validation.crd_structure import validate_structure
 
 Condition = dict[str, Any]
@@ -68,6 +68,9 @@ def with_status(definition: Object, in_use: Callable[[], Names], now: str) -> Ob
     if not is_established(definition):
         if fault:
             _set(conditions, "Established", "False", "NotAccepted", "not all names are accepted", now)
+        elif bundle_faults(spec):
+            text = "The conversion webhook CABundle is invalid"
+            _set(conditions, "Established", "False", "InvalidCABundle", text, now)
         else:
             text = "the initial names have been accepted"
             _set(conditions, "Established", "True", "InitialNamesAccepted", text, now)

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from email.utils import parseaddr
 from typing import Final
 
+from kubepy.api.formats import plain_name
 from kubepy.api.names import is_dns1123_label, is_dns1123_subdomain
+from kubepy.api.quantity import is_quantity
 from kubepy.apiserver.cel.library.formats import FORMATS
 
 _HOSTNAME = re.compile(r"(?i)[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)*")
@@ -79,8 +81,8 @@ def _known(name: str) -> Callable[[str], bool]:
 
 
 def check_of(form: str) -> Callable[[str], bool] | None:
-    """The test of a format, whose name may have dashes wherever it likes; None where there is nothing to test."""
-    return CHECKS.get(form.replace("-", ""))
+    """The test of a format; None where there is nothing to test."""
+    return CHECKS.get(plain_name(form))
 
 
 CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {
@@ -102,6 +104,7 @@ CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {
     "k8slongname": lambda text: not is_dns1123_subdomain(text),
     "k8sshortname": lambda text: not is_dns1123_label(text),
     "mac": lambda text: _MAC.fullmatch(text) is not None,
+    "quantity": is_quantity,
     "rgbcolor": lambda text: _RGB_COLOR.fullmatch(text) is not None,
     "ssn": lambda text: _SSN.fullmatch(text) is not None,
     "uri": _known("uri"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kubepy.api.errors import FieldError, forbidden, invalid
+from kubepy.api.validation.crd_shown import show_rule
 from kubepy.apiserver.cel.estimating import Estimator
 from kubepy.apiserver.cel.schemas import EMBEDDED
 from kubepy.apiserver.cel.shapes import Shape, shape_of
@@ -19,11 +20,6 @@ _TOTAL_MOST: Final = 100_000_000
 _MARGIN: Final = 2
 """The estimate is not upstream's to the last unit: what upstream would let pass must never be refused for that."""
 _DEAREST: Final = 4
-# How upstream's messages show a rule: all of its fields, under the names that they have there.
-_SHOWN = (
-    ("Rule", "rule", ""), ("Message", "message", ""), ("MessageExpression", "messageExpression", ""),
-    ("Reason", "reason", None), ("FieldPath", "fieldPath", ""), ("OptionalOldSelf", "optionalOldSelf", None),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +105,18 @@ def _too_dear(what: str, cost: float, limit: int) -> str:
 
 def _faults(rule: Rule, path: str, uncorrelated: str) -> list[FieldError]:
     source = rule.source
-    shown = {name: source.get(key, empty) for name, key, empty in _SHOWN}
+    shown = show_rule(source)
     found: list[FieldError] = []
     if rule.fault is not None:
         found.append(invalid(f"{path}.rule", shown, rule.fault))
     if rule.message_fault is not None:
         found.append(invalid(f"{path}.messageExpression", shown, rule.message_fault))
-    if uncorrelated:
+    if rule.is_transition and uncorrelated:
         why = f"oldSelf cannot be used on the uncorrelatable portion of the schema within {uncorrelated}"
-        if rule.is_transition:
-            found.append(invalid(f"{path}.rule", source["rule"], why))
-        if source.get("optionalOldSelf"):
-            found.append(invalid(f"{path}.optionalOldSelf", True, why))
+        found.append(invalid(f"{path}.rule", source["rule"], why))
+    elif not rule.is_transition and rule.program is not None and source.get("optionalOldSelf") is not None:
+        why = "may not be set if oldSelf is not used in rule"
+        found.append(invalid(f"{path}.optionalOldSelf", source["optionalOldSelf"], why))
     if rule.where_fault is not None:
         found.append(invalid(f"{path}.fieldPath", source["fieldPath"], rule.where_fault))
     return found

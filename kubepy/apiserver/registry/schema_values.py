@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 
 from kubepy.api.errors import FieldError, Rendered, invalid, not_supported, required, too_long, too_many, type_invalid
+from kubepy.api.formats import format_of
 from kubepy.api.go_values import show_float
 from kubepy.apiserver.registry import correlation
 from kubepy.apiserver.registry.correlation import ABSENT
@@ -95,7 +96,7 @@ def _judge(schema: Schema, value: Any, place: _Place) -> _Result:
     for check in (_type, _logic, *_BY_TYPE.get(type(value), (_enum,))):
         result.merge(check(schema, value, place))
         result.passed += 1
-    result.passed += 1 - (not _types(schema)) - (isinstance(value, str) and not schema.get("format"))
+    result.passed += 1 - (not _types(schema)) - (isinstance(value, str) and not format_of(schema))
     return result
 
 
@@ -111,12 +112,22 @@ def _type_of(value: Any) -> str:
 
 
 def _type(schema: Schema, value: Any, place: _Place) -> _Result:
-    wanted, found = _types(schema), _type_of(value)
+    """A value of a type that has a format is told to miss that; to upstream, a list may stand for text with one."""
+    wanted, found, form = _types(schema), _type_of(value), format_of(schema)
     if not wanted or found in wanted or (found == "integer" and "number" in wanted):
         return _Result(passed=1 if wanted else 0)
     if isinstance(value, float) and value.is_integer() and "integer" in wanted:
         return _Result(passed=1)
+    is_of_numbers = "integer" in wanted or "number" in wanted
+    if form and isinstance(value, str | list) and not is_of_numbers:
+        return _Result(passed=1)
+    if form and value is not None and not isinstance(value, str | list):
+        return _Result([_mistyped(place, form, _GO_FORMATS.get(type(value), ""))])
     return _Result([_mistyped(place, ",".join(wanted), found)])
+
+
+_GO_FORMATS: Final[Mapping[type, str]] = {int: "int64", float: "float64"}
+"""The formats that Go's types have by themselves."""
 
 
 def _mistyped(place: _Place, wanted: str, found: str) -> FieldError:
@@ -175,16 +186,12 @@ def _string(schema: Schema, value: str, place: _Place) -> _Result:
 
 
 def _format(schema: Schema, value: str, place: _Place) -> _Result:
-    if (form := schema.get("format")) and not _has_format(value, form):
-        return _Result([_mistyped(place, form, value)])
-    return _Result()
-
-
-def _has_format(value: str, form: str) -> bool:
+    if not (form := format_of(schema)):
+        return _Result()
     from kubepy.apiserver.registry.formats import check_of  # few schemas ask for formats
 
     check = check_of(form)
-    return check is None or check(value)
+    return _Result() if check is None or check(value) else _Result([_mistyped(place, form, value)])
 
 
 def _array(schema: Schema, value: list[Any], place: _Place) -> _Result:

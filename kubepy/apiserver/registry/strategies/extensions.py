@@ -7,7 +7,7 @@ from typing import Any
 
 from kubepy.api.errors import FieldError
 from kubepy.api.meta import Object, add_finalizer
-from kubepy.api.validation.crd import schemas_of
+from kubepy.api.validation.crd_version import schemas_of
 from kubepy.apiserver.loops.api_services import available
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.default_faults import faults_of_defaults
@@ -47,11 +47,12 @@ class CustomResourceDefinitionStrategy(Strategy):
             return []  # what is going must be able to go
         found: list[FieldError] = []
         for path, schema in schemas_of(obj.get("spec") or {}):
-            found += faults_of_defaults(schema, path)
-            if has_rules(schema):
+            wrong = faults_of_defaults(schema, path)
+            if not wrong and has_rules(schema):
                 from kubepy.apiserver.registry import rule_faults  # only who has rules pays for what compiles them
 
-                found += rule_faults.faults_of_rules(schema, path)
+                wrong = rule_faults.faults_of_rules(schema, path)
+            found += wrong
         return found
 
     def begin_delete(self, obj: Object, ctx: Context) -> bool:

@@ -343,7 +343,6 @@ NEW_FAULTS: list[tuple[str, Object, Causes]] = [
                     "properties": {
                         "u": {"type": "array", "uniqueItems": True, "items": {"type": "text"}},
                         "m": {"type": "object", "properties": {"x": {"type": "string"}}, "additionalProperties": False},
-                        "d": {"type": "integer", "default": "x"},
                         "metadata": {"type": "object", "properties": {"labels": {"type": "object"}}},
                         "l": {"type": "array", "items": {"type": "object"}, "x-kubernetes-list-type": "map"},
                     },
@@ -355,7 +354,6 @@ NEW_FAULTS: list[tuple[str, Object, Causes]] = [
             (f"{SPEC}.properties[u].uniqueItems", FORBIDDEN),
             (f"{SPEC}.properties[u].items.type", UNSUPPORTED),
             (f"{SPEC}.properties[m].additionalProperties", FORBIDDEN),
-            (f"{SPEC}.properties[d].default", "FieldValueTypeInvalid"),
             (f"{SPEC}.properties[metadata]", FORBIDDEN),
             (f"{SPEC}.properties[l].x-kubernetes-list-map-keys", REQUIRED),
             (f"{SPEC}.anyOf[0].properties[z].type", FORBIDDEN),

@@ -1,8 +1,10 @@
 """The status of definitions: names are claimed by who comes first, and what is wrong is told as conditions."""
 
+import base64
 from typing import Any
 
 from kubepy.apiserver.loops.definition_status import Names, claimed, condition, is_established, with_status
+from kubepy.lib import pki
 
 NOW = "2026-01-02T03:04:05Z"
 NOTHING = Names(frozenset(), frozenset())
@@ -31,6 +33,19 @@ def test_first_definition_is_established_and_stays_so() -> None:
     }
     assert made["status"]["acceptedNames"] == made["spec"]["names"]
     assert with_status(made, lambda: NOTHING, "later") is made
+
+
+def test_definition_whose_webhook_has_no_certificates_is_not_established() -> None:
+    made = definition()
+    bundle = base64.b64encode(b"Cg==").decode()
+    made["spec"]["conversion"] = {"strategy": "Webhook", "webhook": {"clientConfig": {"caBundle": bundle}}}
+    assert told(with_status(made, lambda: NOTHING, NOW)) == {
+        "NamesAccepted": ("True", "NoConflicts"),
+        "Established": ("False", "InvalidCABundle"),
+    }
+    good = pki.new_ca("a").certificate_pem
+    made["spec"]["conversion"]["webhook"]["clientConfig"]["caBundle"] = base64.b64encode(good).decode()
+    assert is_established(with_status(made, lambda: NOTHING, NOW))
 
 
 def test_names_in_use_are_not_given() -> None:
