@@ -49,7 +49,7 @@ def secure(server: ApiServer) -> Security:
         configuration=read_admission(config),
     )
     plugins = build_plugins(config.enable_admission_plugins, config.disable_admission_plugins, tools)
-    admission = AdmissionChain(plugins, tools.metrics.step)
+    admission = AdmissionChain(plugins, tools.metrics)
     return Security(
         authenticator=Impersonation(identity.authenticator, authorization, impersonation_modes(config)),
         authorizer=authorization,

@@ -70,6 +70,9 @@ def test_a_validation_that_fails_refuses_in_the_policys_words(tmp_path: Path) ->
         head = "ValidatingAdmissionPolicy 'sizes' with binding 'sizes' denied request: "
         many = config_map("m", a="1", b="2", must="3")
         assert await refusal(api, many) == (422, "Invalid", f'configmaps "m" is forbidden: {head}too many: 3')
+        counted = (await api.call("GET", "/metrics"))[1]
+        labels = 'enforcement_action="deny",error_type="invalid_error",policy="sizes",policy_binding="sizes"'
+        assert f"apiserver_validating_admission_policy_check_total{{{labels}}} 1.0" in counted
         code, reason, message = await refusal(api, config_map("bad", must="1"))
         assert (code, reason) == (403, "Forbidden")
         assert message.endswith(head + "bad name")

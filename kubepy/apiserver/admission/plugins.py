@@ -114,7 +114,9 @@ MAKERS: dict[str, Maker] = {
     "DefaultIngressClass": lambda tools: DefaultIngressClass(tools.lookup),
     "DenyServiceExternalIPs": lambda tools: DenyServiceExternalIPs(),
     "PodTopologyLabels": lambda tools: PodTopologyLabels(tools.lookup),
-    "MutatingAdmissionPolicy": lambda tools: MutatingAdmissionPolicy(tools.lookup, tools.kinds, tools.authorization),
+    "MutatingAdmissionPolicy": lambda tools: MutatingAdmissionPolicy(
+        tools.lookup, tools.kinds, tools.authorization, tools.metrics
+    ),
     "MutatingAdmissionWebhook": lambda tools: MutatingAdmissionWebhook(
         tools.lookup, tools.kinds, tools.asker(), tools.configuration.mutating_accounts
     ),

@@ -5,8 +5,10 @@ Source: apiserver pkg/admission/plugin/policy/validating/validator.go.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Final
 
+from kubepy.apiserver.admission.metrics import ConditionCounts
 from kubepy.apiserver.admission.policies.compiling import Policy, Validation
 from kubepy.apiserver.admission.policies.conditions import ConditionsFailed, hold
 from kubepy.apiserver.admission.policies.evaluating import Evaluation, Failed, OutOfBudget
@@ -23,21 +25,26 @@ class Denial:
     message: str
     reason: str = "Invalid"
     index: int = 0
+    seconds: float = field(default=0.0, compare=False)
+    """How long its expression took."""
 
 
 @dataclass(slots=True)
 class Judgement:
-    """`denials` are acted on as the binding says; `faults` of annotations refuse whatever it says."""
+    """`denials` are acted on as the binding says; `faults` of annotations refuse whatever it says; `ignored` are the
+    failures that the policy lets pass.
+    """
 
     denials: list[Denial] = field(default_factory=list)
+    ignored: list[Denial] = field(default_factory=list)
     annotations: dict[str, str] = field(default_factory=dict)
     faults: list[Denial] = field(default_factory=list)
 
 
-async def judge(policy: Policy, evaluation: Evaluation) -> Judgement:
+async def judge(policy: Policy, evaluation: Evaluation, counts: ConditionCounts | None = None) -> Judgement:
     """Evaluates the policy's conditions, validations and audit annotations."""
     try:
-        if not await hold(policy.conditions, evaluation, ignores_failure=policy.ignores_failure):
+        if not await hold(policy.conditions, evaluation, counts, ignores_failure=policy.ignores_failure):
             return Judgement()
     except ConditionsFailed as fault:
         return Judgement([Denial(str(fault))])
@@ -48,24 +55,27 @@ async def judge(policy: Policy, evaluation: Evaluation) -> Judgement:
             await _validate(policy, validation, index, evaluation, budget, found)
         await _annotate(policy, evaluation, found)
     except OutOfBudget as fault:
-        return Judgement([] if policy.ignores_failure else [Denial(str(fault))])
+        denial = Denial(str(fault))
+        return Judgement(ignored=[denial]) if policy.ignores_failure else Judgement([denial])
     return found
 
 
 async def _validate(
     policy: Policy, validation: Validation, index: int, evaluation: Evaluation, budget: Budget, found: Judgement
 ) -> None:
+    started = perf_counter()
     try:
         passed = await evaluation.value(validation.expression, budget)
     except OutOfBudget:
         raise
     except Failed as fault:
-        if not policy.ignores_failure:
-            found.denials.append(Denial(str(fault), index=index))
+        denial = Denial(str(fault), index=index, seconds=perf_counter() - started)
+        (found.ignored if policy.ignores_failure else found.denials).append(denial)
         return
     if passed is not True:
+        seconds = perf_counter() - started
         message = await _message(validation, evaluation, budget)
-        found.denials.append(Denial(message, validation.reason, index))
+        found.denials.append(Denial(message, validation.reason, index, seconds))
 
 
 async def _message(validation: Validation, evaluation: Evaluation, budget: Budget) -> str:
@@ -73,8 +83,8 @@ async def _message(validation: Validation, evaluation: Evaluation, budget: Budge
     if validation.message_expression is not None:
         try:
             value = await evaluation.value(validation.message_expression, budget)
-        except OutOfBudget:
-            raise
+        except OutOfBudget as fault:
+            raise OutOfBudget(f"failed messageExpression: {fault}") from fault
         except Failed:
             value = None
         told = usable_message(value)

@@ -5,6 +5,7 @@ policy sets belongs to no field manager, as upstream has it.
 Source: apiserver pkg/admission/plugin/policy/mutating/{dispatcher.go,patch}.
 """
 
+from time import perf_counter
 from typing import Any
 
 from kubepy.api import resources
@@ -14,6 +15,7 @@ from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes, forbid
 from kubepy.apiserver.admission.intercepting import Intercepting
 from kubepy.apiserver.admission.kinds import Kinds
+from kubepy.apiserver.admission.metrics import NO_ERROR, POLICY, VALIDATE, AdmissionMetrics, error_type
 from kubepy.apiserver.admission.policies.compiling import Binding, Mutation
 from kubepy.apiserver.admission.policies.conditions import ConditionsFailed, hold
 from kubepy.apiserver.admission.policies.context import Subject
@@ -36,7 +38,8 @@ class MutatingAdmissionPolicy(Intercepting):
 
     name = "MutatingAdmissionPolicy"
 
-    def __init__(self, lookup: Lookup, kinds: Kinds, authorization: Authorization) -> None:
+    def __init__(self, lookup: Lookup, kinds: Kinds, authorization: Authorization, metrics: AdmissionMetrics) -> None:
+        self._metrics = metrics
         self._index = PolicyIndex(POLICIES, BINDINGS, lookup, kinds)
         self._lookup = lookup
         self._kinds = kinds
@@ -70,7 +73,8 @@ class MutatingAdmissionPolicy(Intercepting):
         policy = invocation.policy
         try:
             evaluation = await subject.evaluation(invocation.place, policy, invocation.param)
-            if not await hold(policy.conditions, evaluation, ignores_failure=policy.ignores_failure):
+            counts = self._metrics.conditions(policy.name, POLICY, VALIDATE, attributes.operation)
+            if not await hold(policy.conditions, evaluation, counts, ignores_failure=policy.ignores_failure):
                 return None
         except ConditionsFailed as fault:
             return None if policy.ignores_failure else str(fault)
@@ -78,10 +82,12 @@ class MutatingAdmissionPolicy(Intercepting):
             return None
         changed, why = False, None
         for mutation in policy.mutations if attributes.object is not None else ():
+            started, error = perf_counter(), NO_ERROR
             try:
                 changed = await self._mutate(mutation, invocation, attributes, subject) or changed
             except (Failed, BadMutation) as fault:
-                why = why or str(fault)
+                error, why = error_type(str(fault)), why or str(fault)
+            self._metrics.mutated(policy.name, invocation.binding.name, error, perf_counter() - started)
         round_.asked(invocation.uid, changed=changed, reinvocable=policy.reinvocable)
         return None if policy.ignores_failure else why
 

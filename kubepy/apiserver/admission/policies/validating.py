@@ -10,7 +10,7 @@ from kubepy.api.errors import ApiError
 from kubepy.apiserver.admission.attributes import Attributes, forbid
 from kubepy.apiserver.admission.intercepting import Intercepting
 from kubepy.apiserver.admission.kinds import Kinds
-from kubepy.apiserver.admission.metrics import AdmissionMetrics
+from kubepy.apiserver.admission.metrics import POLICY, VALIDATE, AdmissionMetrics, error_type
 from kubepy.apiserver.admission.policies.compiling import Binding
 from kubepy.apiserver.admission.policies.context import Subject
 from kubepy.apiserver.admission.policies.judging import Denial, Judgement, joined_annotations, judge
@@ -49,7 +49,9 @@ class ValidatingAdmissionPolicy(Intercepting):
             noted: dict[str, list[dict[str, str]]] = {}
             for invocation in selected.invocations:
                 evaluation = await subject.evaluation(invocation.place, invocation.policy, invocation.param)
-                judgement = await judge(invocation.policy, evaluation)
+                name = invocation.policy.name
+                counts = self._metrics.conditions(name, POLICY, VALIDATE, attributes.operation)
+                judgement = await judge(invocation.policy, evaluation, counts)
                 refusals += _act(attributes, invocation, judgement)
                 self._count(invocation, judgement)
                 noted.setdefault(invocation.policy.name, []).append(judgement.annotations)
@@ -60,9 +62,11 @@ class ValidatingAdmissionPolicy(Intercepting):
             raise refusals[0]
 
     def _count(self, invocation: Invocation, judgement: Judgement) -> None:
-        for _ in judgement.denials:
-            for action in invocation.binding.actions:
-                self._metrics.checked(invocation.policy.name, invocation.binding.name, "no_error", action.lower())
+        told = [(denial, action) for denial in judgement.denials for action in invocation.binding.actions]
+        told += [(fault, "Deny") for fault in judgement.faults] + [(fault, "Allow") for fault in judgement.ignored]
+        policy, binding = invocation.policy.name, invocation.binding.name
+        for denial, action in told:
+            self._metrics.checked(policy, binding, error_type(denial.message), action.lower(), denial.seconds)
 
 
 def _act(attributes: Attributes, invocation: Invocation, judgement: Judgement) -> list[ApiError]:

@@ -12,7 +12,7 @@ from kubepy.apiserver.admission import reviewing
 from kubepy.apiserver.admission.attributes import Attributes
 from kubepy.apiserver.admission.kinds import Kinds
 from kubepy.apiserver.admission.matching import Place
-from kubepy.apiserver.admission.metrics import ADMIT, CALLING, DENIED, INTERNAL, VALIDATING, AdmissionMetrics
+from kubepy.apiserver.admission.metrics import ADMIT, CALLING, DENIED, INTERNAL, VALIDATING, WEBHOOK, AdmissionMetrics
 from kubepy.apiserver.admission.policies.conditions import ConditionsFailed, hold
 from kubepy.apiserver.admission.policies.context import Subject
 from kubepy.apiserver.admission.reviewing import BadPatch, BadReview, Verdict
@@ -55,7 +55,7 @@ class Asker:
         self._kinds = kinds
         self._authorization = authorization
 
-    async def wants(self, wanted: Wanted, attributes: Attributes) -> bool:
+    async def wants(self, wanted: Wanted, attributes: Attributes, *, mutating: bool) -> bool:
         """Whether the webhook is to be asked about this very object. Raises ApiError."""
         hook, place = wanted
         if not hook.criteria.selects(attributes, self._lookup):
@@ -64,8 +64,10 @@ class Asker:
             return True
         subject = Subject(attributes, self._lookup, self._kinds, self._authorization)
         evaluation = await subject.evaluation(place, None, None)
+        step = ADMIT if mutating else VALIDATING
+        counts = self._metrics.conditions(hook.name, WEBHOOK, step, attributes.operation)
         try:
-            return await hold(hook.conditions, evaluation, ignores_failure=hook.ignores_failure)
+            return await hold(hook.conditions, evaluation, counts, ignores_failure=hook.ignores_failure)
         except ConditionsFailed as fault:
             resource = attributes.resource
             raise forbidden_object(resource.group, resource.plural, attributes.name, str(fault)) from fault

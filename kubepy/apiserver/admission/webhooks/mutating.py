@@ -47,7 +47,7 @@ class MutatingAdmissionWebhook(Intercepting):
         round_ = Round.begin(attributes, self.name)
         for wanted in about:
             hook = wanted[0]
-            if not await self._asker.wants(wanted, attributes) or not round_.is_due(hook.uid):
+            if not await self._asker.wants(wanted, attributes, mutating=True) or not round_.is_due(hook.uid):
                 continue
             changed = await self._ask(wanted, attributes, round_.number)
             round_.asked(hook.uid, changed=changed, reinvocable=hook.reinvocable)

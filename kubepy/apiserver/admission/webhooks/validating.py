@@ -34,7 +34,7 @@ class ValidatingAdmissionWebhook(Intercepting):
         about = self._index.about(attributes)
         if not about:
             return
-        wanted = [one for one in about if await self._asker.wants(one, attributes)]
+        wanted = [one for one in about if await self._asker.wants(one, attributes, mutating=False)]
         views: dict[Resource, Views] = {}
         for _, place in wanted:
             if place.resource not in views:
