@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from time import perf_counter
 
 from kubepy.api.errors import Forbidden, Timeout, Unauthorized
 from kubepy.apiserver.authn.user import UserInfo
-from kubepy.apiserver.authz.decision import Decision, forbidden
+from kubepy.apiserver.authz.decision import Decision
+from kubepy.apiserver.authz.metrics import AuthorizationMetrics
 from kubepy.apiserver.http.handler import Authenticator, Authorizer
 from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.registry.engine import Engine
@@ -59,16 +61,13 @@ class SureAuthorizer:
 
     authorizer: Authorizer
     catch_up: CatchUp
+    metrics: AuthorizationMetrics
 
     async def authorize(self, user: UserInfo, info: RequestInfo) -> Decision:
         """The decision on a request."""
+        started = perf_counter()
         decision = await self.authorizer.authorize(user, info)
-        if decision.allowed or not await self.catch_up():
-            return decision
-        return await self.authorizer.authorize(user, info)
-
-    async def require(self, user: UserInfo, info: RequestInfo) -> None:
-        """Raises Forbidden."""
-        decision = await self.authorize(user, info)
-        if not decision.allowed:
-            raise forbidden(user, info, decision.reason)
+        if not decision.allowed and await self.catch_up():
+            decision = await self.authorizer.authorize(user, info)
+        self.metrics.observe(decision, perf_counter() - started)
+        return decision

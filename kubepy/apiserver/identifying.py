@@ -20,6 +20,8 @@ from kubepy.apiserver.authn.chain import Authenticator, Tokens
 from kubepy.apiserver.authn.client_certificate import ClientCertificates
 from kubepy.apiserver.authn.jwt_settings import AuthenticationSettings, JwtIssuer, Source
 from kubepy.apiserver.authn.jwt_tokens import JwtTokens
+from kubepy.apiserver.authn.legacy_uses import LastUses
+from kubepy.apiserver.authn.metrics import AuthenticationMetrics
 from kubepy.apiserver.authn.request_header import HeaderNames, RequestHeader
 from kubepy.apiserver.authn.service_account import ServiceAccountTokens
 from kubepy.apiserver.authn.signing import Verifier, discovery_document, jwks_document
@@ -40,17 +42,26 @@ _log = log.get(__name__)
 class Identity:
     """See the module's docstring. `signer` is None where no key signs service-account tokens."""
 
-    def __init__(self, config: ApiServerConfig, lookup: Lookup, webhooks: Webhooks) -> None:
+    def __init__(
+        self,
+        config: ApiServerConfig,
+        lookup: Lookup,
+        webhooks: Webhooks,
+        uses: LastUses,
+        metrics: AuthenticationMetrics,
+    ) -> None:
         self._config, self._lookup = config, lookup
+        self.uses, self._metrics = uses, metrics
         self.verifier = Verifier(_public_keys(config))
         self.signer = Signer(_signing_key(config)) if config.service_account_signing_key_file else None
         self._webhook = _webhook_tokens(config, webhooks)
         self.tokens = Tokens(self._local(), ())
         self.authenticator = Authenticator(
-            certificates=_client_certificates(config),
+            certificates=_client_certificates(config, metrics),
             request_header=_request_header(config),
             tokens=self.tokens,
             api_audiences=config.audiences,
+            metrics=metrics,
         )
         self._follows: list[tuple[Sequence[str], file_watch.Signature, Callable[[], None]]] = []
         self._apply(_settings_of_flags(config))
@@ -67,7 +78,15 @@ class Identity:
             found.append(TokenFile(parse_token_file(Path(config.token_auth_file).read_text())))
         if self.verifier.keys:
             issuers = config.service_account_issuer
-            found.append(ServiceAccountTokens(self.verifier, issuers, config.audiences, self._lookup))
+            own = ServiceAccountTokens(
+                self.verifier,
+                issuers,
+                config.audiences,
+                self._lookup,
+                used=self.uses.note,
+                metrics=self._metrics,
+            )
+            found.append(own)
         if config.enable_bootstrap_token_auth:
             found.append(BootstrapTokens(self._lookup))
         return found
@@ -105,7 +124,7 @@ class Identity:
         self.tokens.forget()
 
     def _read_authorities(self) -> None:
-        self.authenticator.certificates = _client_certificates(self._config)
+        self.authenticator.certificates = _client_certificates(self._config, self._metrics)
         self.authenticator.request_header = _request_header(self._config)
 
     def documents(self) -> dict[str, tuple[Callable[[], bytes], str]]:
@@ -168,8 +187,10 @@ def _webhook_tokens(config: ApiServerConfig, webhooks: Webhooks) -> WebhookToken
     )
 
 
-def _client_certificates(config: ApiServerConfig) -> ClientCertificates | None:
-    return ClientCertificates(_certificates(config.client_ca_file)) if config.client_ca_file else None
+def _client_certificates(config: ApiServerConfig, metrics: AuthenticationMetrics) -> ClientCertificates | None:
+    if not config.client_ca_file:
+        return None
+    return ClientCertificates(_certificates(config.client_ca_file), left=metrics.certificates)
 
 
 def _request_header(config: ApiServerConfig) -> RequestHeader | None:

@@ -13,11 +13,14 @@ from kubepy.apiserver.admission.metrics import AdmissionMetrics
 from kubepy.apiserver.admission.plugins import Tools, build_plugins
 from kubepy.apiserver.authn.impersonation import Impersonation
 from kubepy.apiserver.authn.impersonation_modes import MODES, Mode
+from kubepy.apiserver.authn.legacy_uses import LastUses
+from kubepy.apiserver.authn.metrics import AuthenticationMetrics
 from kubepy.apiserver.authn.reviews import review_self, review_token
 from kubepy.apiserver.authn.token_request import TokenIssuer
 from kubepy.apiserver.authz import bootstrap as bootstrap_policy
 from kubepy.apiserver.authz import reviews
 from kubepy.apiserver.authz.chain import Authorization
+from kubepy.apiserver.authz.metrics import AuthorizationMetrics
 from kubepy.apiserver.config.command_line import ApiServerConfig, read_admission
 from kubepy.apiserver.http.routing import Review
 from kubepy.apiserver.identifying import Identity
@@ -34,13 +37,17 @@ _ACCOUNTS = resources.named("serviceaccounts")
 def secure(server: ApiServer) -> Security:
     """Everything that the server's configuration asks for. Raises PkiError, OSError on files that are not good."""
     config, lookup = server.config, server.lookup
-    identity = Identity(config, lookup, server.webhooks)
+    writer = _OwnClient(server)
+    identity = Identity(
+        config, lookup, server.webhooks, LastUses(writer), AuthenticationMetrics(server.metrics.registry)
+    )
     access = Access(config, lookup, server.webhooks)
     authorization = access.authorization
+    authorization.metrics = AuthorizationMetrics(server.metrics.registry)
     tools = Tools(
         lookup=lookup,
         authorization=authorization,
-        writer=_OwnClient(server),
+        writer=writer,
         webhooks=server.webhooks,
         kinds=EngineKinds(server.engine),
         metrics=AdmissionMetrics(server.metrics.registry),
@@ -53,10 +60,11 @@ def secure(server: ApiServer) -> Security:
     return Security(
         authenticator=Impersonation(identity.authenticator, authorization, impersonation_modes(config)),
         authorizer=authorization,
+        access_metrics=authorization.metrics,
         admission=admission,
         reviews=_reviews(config, lookup, identity, authorization, admission),
         documents=identity.documents(),
-        background=[*identity.followers(), *access.followers()],
+        background=[*identity.followers(), *access.followers(), identity.uses.run],
         reconcile=bootstrap_policy.reconcile if authorization.rbac is not None else None,
     )
 
@@ -79,6 +87,9 @@ class _OwnClient:
 
     async def update(self, resource: Resource, obj: Object, *, subresource: str | None = None) -> Object:
         return await self._server.client.update(resource, obj, subresource=subresource)
+
+    async def patch(self, resource: Resource, name: str, namespace: str, patch: Object) -> Object:
+        return await self._server.client.patch(resource, name, patch, namespace=namespace)
 
 
 def _reviews(

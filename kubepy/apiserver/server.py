@@ -19,6 +19,7 @@ from kubepy.apiserver.aggregation import trust
 from kubepy.apiserver.aggregation.aggregator import Aggregator
 from kubepy.apiserver.authn.chain import Authenticator as AuthnChain
 from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization
+from kubepy.apiserver.authz.metrics import AuthorizationMetrics
 from kubepy.apiserver.catching_up import SureAuthenticator, SureAuthorizer, catch_up_of
 from kubepy.apiserver.config.command_line import ApiServerConfig, parse_port_range
 from kubepy.apiserver.endpoints import paths as endpoints
@@ -68,6 +69,7 @@ class Security:
 
     authenticator: Authenticator = field(default_factory=AuthnChain)
     authorizer: Authorizer = field(default_factory=lambda: Authorization([AlwaysAllow()]))
+    access_metrics: AuthorizationMetrics = field(default_factory=AuthorizationMetrics)
     admission: Admission | None = None
     reviews: dict[tuple[str, str, str], Review] = field(default_factory=dict)
     documents: dict[str, tuple[Callable[[], bytes], str]] = field(default_factory=dict)
@@ -111,7 +113,7 @@ class ApiServer:
         catch_up = catch_up_of(self.engine)
         self._chain = Chain(
             SureAuthenticator(self.security.authenticator, catch_up),
-            SureAuthorizer(self.security.authorizer, catch_up),
+            SureAuthorizer(self.security.authorizer, catch_up, self.security.access_metrics),
             self.router.route,
             clock,
             self.metrics,

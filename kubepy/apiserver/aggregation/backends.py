@@ -48,6 +48,12 @@ class Backends:
     def __init__(self, config: ApiServerConfig, lookup: Lookup) -> None:
         self._config = config
         self._lookup = lookup
+        # Extension servers are told of these names, too: what a caller puts there would be believed.
+        named = (
+            *config.requestheader_username_headers, *config.requestheader_uid_headers,
+            *config.requestheader_group_headers, *config.requestheader_extra_headers_prefix,
+        )  # fmt: skip
+        self.private = (*_PRIVATE, *(name.lower() for name in named))
         self._ways: dict[str, _Way] = {}
         self._retired: list[_Way] = []
         """Ways that were set anew while requests were on them; what is idle on them ends by itself."""
@@ -62,7 +68,7 @@ class Backends:
         way = self._way(remote, target)
         backend = Backend(host, port, way.tls, server_name=remote.service.host, connector=way.connector)
         path = f"{request.path}?{request.query}" if request.query else request.path
-        headers = identified(forwarded_headers(request), user)
+        headers = identified(forwarded_headers(request), user, self.private)
         headers[audit_ids.HEADER] = audit_ids.audit_id(request)
         try:
             return await forward(backend, request, path, headers)
@@ -122,9 +128,9 @@ class Backends:
             await way.connector.close()
 
 
-def identified(headers: CIMultiDict[str], user: UserInfo) -> CIMultiDict[str]:
-    """The headers with the user in them, and with none that the caller named itself by."""
-    kept = CIMultiDict((name, value) for name, value in headers.items() if not name.lower().startswith(_PRIVATE))
+def identified(headers: CIMultiDict[str], user: UserInfo, private: tuple[str, ...] = _PRIVATE) -> CIMultiDict[str]:
+    """The headers with the user in them, and with none that the caller named itself by, which begin as `private`."""
+    kept = CIMultiDict((name, value) for name, value in headers.items() if not name.lower().startswith(private))
     kept["X-Remote-User"] = user.name
     if user.uid:
         kept["X-Remote-Uid"] = user.uid

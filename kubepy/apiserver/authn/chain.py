@@ -8,12 +8,15 @@ Source: pkg/kubeapiserver/authenticator/config.go; apiserver pkg/authentication/
 import base64
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from time import perf_counter
 
 from kubepy.api.errors import Unauthorized
+from kubepy.apiserver.admission.attributes import ANNOTATIONS
 from kubepy.apiserver.authn import user as users
 from kubepy.apiserver.authn.base import Authenticated, Refused, RemoteTokenAuthenticator, TokenAuthenticator
 from kubepy.apiserver.authn.client_certificate import ClientCertificates
+from kubepy.apiserver.authn.metrics import ERROR, FAILURE, HIT, MISS, SUCCESS, AuthenticationMetrics
 from kubepy.apiserver.authn.request_header import RequestHeader
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.lib import log
@@ -24,6 +27,8 @@ TOKEN_TTL_S = 10.0
 _REMEMBERED = 4096
 WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
 """What a WebSocket protocol begins with that is no protocol but a token."""
+WARNINGS = "authn.warnings"
+"""Where in a request's context the layers around it find what the one who asks is to be told of its credential."""
 _ANONYMOUS = UserInfo(users.ANONYMOUS, groups=(users.ALL_UNAUTHENTICATED,))
 _log = log.get(__name__)
 
@@ -58,25 +63,26 @@ class Tokens:
         """The answer of the first authenticator that accepts. Raises Refused when one knew it and none accepted."""
         if known := self.remembered(token, audiences):
             return known
-        refusals: list[str] = []
+        refusals: list[Refused] = []
         for authenticator in self._authenticators:
             try:
                 if found := authenticator.authenticate_token(token, audiences):
                     return self._remember(token, audiences, found)
             except Refused as refusal:
-                refusals.append(str(refusal))
+                refusals.append(refusal)
         for remote in self._remote:
             try:
                 if found := await remote.authenticate_token(token, audiences):
                     return self._remember(token, audiences, found)
             except Refused as refusal:
-                refusals.append(str(refusal))
+                refusals.append(refusal)
         if refusals:
-            raise Refused("; ".join(refusals))
+            told = {key: value for refusal in refusals for key, value in refusal.annotations.items()}
+            raise Refused("; ".join(map(str, refusals)), told)
         return None
 
     def _remember(self, token: str, audiences: Collection[str], found: Authenticated) -> Authenticated:
-        found = Authenticated(found.user.with_group(users.ALL_AUTHENTICATED), found.audiences)
+        found = replace(found, user=found.user.with_group(users.ALL_AUTHENTICATED))
         self._known.put((token, audiences), found, TOKEN_TTL_S)
         return found
 
@@ -92,45 +98,79 @@ class Authenticator:
     anonymous: bool = True
     anonymous_paths: frozenset[str] = frozenset()
     """Where requests without credentials are let in; everywhere if empty."""
+    metrics: AuthenticationMetrics = field(default_factory=AuthenticationMetrics)
 
     async def authenticate(self, request: Request) -> UserInfo:
         """The user of `request`, a member of system:authenticated or anonymous. Raises Unauthorized."""
         preset = request.context.get("user")
         if preset is not None:
             return users.of(preset)
+        started = perf_counter()
         try:
             user = await self._find(request)
         except Refused as refusal:
+            self.metrics.observe(ERROR, perf_counter() - started)
+            if refusal.annotations:
+                request.context.setdefault(ANNOTATIONS, {}).update(refusal.annotations)
             _log.info("request not authenticated", why=str(refusal), remote=request.remote)
             raise Unauthorized("Unauthorized") from refusal
         if user is not None:
-            return user.with_group(users.ALL_AUTHENTICATED)
-        if self.anonymous and (not self.anonymous_paths or request.path in self.anonymous_paths):
-            return _ANONYMOUS
-        raise Unauthorized("Unauthorized")
+            user = user.with_group(users.ALL_AUTHENTICATED)
+        elif self.anonymous and (not self.anonymous_paths or request.path in self.anonymous_paths):
+            user = _ANONYMOUS
+        else:
+            self.metrics.observe(FAILURE, perf_counter() - started)
+            raise Unauthorized("Unauthorized")
+        self.metrics.observe(SUCCESS, perf_counter() - started, user.name)
+        return user
 
     async def _find(self, request: Request) -> UserInfo | None:
-        der = request.peer_certificate
-        if der is not None:
-            now_s = time.time()
-            if self.request_header and (user := self.request_header.authenticate(request.headers, der, now_s)):
-                return user
-            if self.certificates and (user := self.certificates.authenticate(der, now_s)):
-                return user
+        refusal: Refused | None = None
+        if request.peer_certificate is not None:
+            try:
+                if user := self._by_certificate(request, request.peer_certificate):
+                    return user
+            except Refused as fault:  # a good token makes up for it
+                refusal = fault
         token = bearer_token(request)
-        if token is None:
-            return None
+        if token is not None:
+            return await self._by_token(request, token)
+        if refusal is not None:
+            raise refusal
+        return None
+
+    def _by_certificate(self, request: Request, der: bytes) -> UserInfo | None:
+        now_s = time.time()
+        if self.request_header and (user := self.request_header.authenticate(request.headers, der, now_s)):
+            return user
+        return self.certificates.authenticate(der, now_s) if self.certificates else None
+
+    async def _by_token(self, request: Request, token: str) -> UserInfo:
         tokens = self.tokens
         if tokens is None:
             raise Refused("invalid bearer token")
         found = tokens.remembered(token, self.api_audiences)
+        self.metrics.cache[MISS if found is None else HIT] += 1
         if found is None:
+            found = await self._unknown_token(tokens, token)
+        if found.annotations:
+            request.context.setdefault(ANNOTATIONS, {}).update(found.annotations)
+        if found.warnings:
+            request.context[WARNINGS] = found.warnings
+        return found.user
+
+    async def _unknown_token(self, tokens: Tokens, token: str) -> Authenticated:
+        try:
             if not _is_text(token):
                 raise Refused("bearer token is not UTF-8")
             found = await tokens.authenticate_token(token, self.api_audiences)
-        if found is None:
-            raise Refused("invalid bearer token")
-        return found.user
+            if found is None:
+                raise Refused("invalid bearer token")
+        except Refused:
+            self.metrics.fetches["error"] += 1
+            raise
+        self.metrics.fetches["ok"] += 1
+        return found
 
 
 def _is_text(token: str) -> bool:

@@ -16,37 +16,50 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from kubepy.apiserver.authn.base import Refused
 from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, CREDENTIAL_ID, UserInfo
 from kubepy.lib import pki
+from kubepy.lib.distribution import Distribution
 
 _REMEMBERED = 4096
+Known = tuple[UserInfo | None, float, float] | str
+"""User, valid from, valid until in Unix seconds; or why the certificate is none of ours."""
 
 
 class ClientCertificates:
-    """Authenticates by certificates that one of `authorities` signed."""
+    """Authenticates by certificates that one of `authorities` signed; `left` counts how long they are still good."""
 
-    def __init__(self, authorities: Sequence[x509.Certificate]) -> None:
+    def __init__(self, authorities: Sequence[x509.Certificate], *, left: Distribution | None = None) -> None:
         self._authorities = tuple(authorities)
-        self._known: dict[bytes, tuple[UserInfo | None, float, float]] = {}
+        self._left = left
+        self._known: dict[bytes, Known] = {}
 
     def authenticate(self, der: bytes, now_s: float) -> UserInfo | None:
-        """The user of a certificate; None when another authority signed it. Raises Refused out of its time."""
+        """The user of a certificate; None when it names none.
+
+        Raises Refused out of its time, and when another authority signed it or it is not for clients.
+        """
         known = self._known.get(der)
         if known is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             known = self._known[der] = read_certificate(der, self._authorities)
+        if isinstance(known, str):
+            raise Refused(known)
         user, not_before_s, not_after_s = known
-        if user is not None and not not_before_s <= now_s <= not_after_s:
+        if not not_before_s <= now_s <= not_after_s:
             raise Refused("x509: certificate has expired or is not yet valid")
+        if self._left is not None:
+            self._left.add(not_after_s - now_s)
         return user
 
 
-def read_certificate(der: bytes, authorities: Sequence[x509.Certificate]) -> tuple[UserInfo | None, float, float]:
-    """(user, valid from, valid until in Unix seconds); no user if none of `authorities` signed it for clients."""
+def read_certificate(der: bytes, authorities: Sequence[x509.Certificate]) -> Known:
+    """(user, valid from, valid until in Unix seconds), or why none of `authorities` has signed it for clients."""
     certificate = x509.load_der_x509_certificate(der)
     not_before = certificate.not_valid_before_utc.timestamp()
     not_after = certificate.not_valid_after_utc.timestamp()
-    if not (is_for_clients(certificate) and any(is_signed_by(certificate, ca) for ca in authorities)):
-        return None, not_before, not_after
+    if not any(is_signed_by(certificate, ca) for ca in authorities):
+        return "x509: certificate signed by unknown authority"
+    if not is_for_clients(certificate):
+        return "x509: certificate specifies an incompatible key usage"
     name = pki.common_name(certificate.subject)
     if not name:
         return None, not_before, not_after

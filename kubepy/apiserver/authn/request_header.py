@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from cryptography import x509
 
+from kubepy.apiserver.authn.base import Refused
 from kubepy.apiserver.authn.client_certificate import ClientCertificates
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.lib.http import Headers
@@ -36,11 +37,14 @@ class RequestHeader:
         self._names = names
 
     def authenticate(self, headers: Headers, der: bytes, now_s: float) -> UserInfo | None:
-        """The user that the proxy names; None if the peer is no trusted proxy or names none. Raises Refused."""
+        """The user that the proxy names; None if the peer is no trusted proxy or names none."""
         name = next((value for key in self._names.username if (value := headers.get(key))), "")
         if not name:
             return None
-        proxy = self._proxies.authenticate(der, now_s)
+        try:
+            proxy = self._proxies.authenticate(der, now_s)
+        except Refused:  # it may yet be a user of its own
+            return None
         if proxy is None or (self._allowed and proxy.name not in self._allowed):
             return None
         return read_user(name, headers, self._names)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from kubepy.apiserver.authn.user import PRIVILEGED_GROUP, UserInfo
 from kubepy.apiserver.authz.abac import Abac, Policy
 from kubepy.apiserver.authz.decision import ALLOWED, NO_OPINION, Authorizer, Decision, forbidden
+from kubepy.apiserver.authz.metrics import AuthorizationMetrics
 from kubepy.apiserver.authz.node import NodeAuthorizer
 from kubepy.apiserver.authz.rbac import Rbac
-from kubepy.apiserver.authz.settings import ABAC, AuthorizerSettings
+from kubepy.apiserver.authz.settings import ABAC, WEBHOOK, AuthorizerSettings
 from kubepy.apiserver.authz.webhook import WebhookAuthorizer, WebhookSettings
 from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.lookup import Lookup
@@ -47,14 +48,15 @@ class Authorization:
 
     def __init__(self, authorizers: Sequence[Authorizer | WebhookAuthorizer]) -> None:
         self._authorizers = tuple(authorizers)
-        self._local: tuple[Authorizer, ...] | None = None
+        self._local: tuple[tuple[Authorizer, tuple[str, str]], ...] | None = None
+        self.metrics = AuthorizationMetrics()
         self.rbac = next((one for one in authorizers if isinstance(one, Rbac)), None)
         self.set_authorizers(authorizers)
 
     def set_authorizers(self, authorizers: Sequence[Authorizer | WebhookAuthorizer]) -> None:
         """Asks these from now on; `rbac` stays the one of the start."""
         self._authorizers = tuple(authorizers)
-        local = tuple(one for one in authorizers if not isinstance(one, WebhookAuthorizer))
+        local = tuple((one, label_of(one)) for one in authorizers if not isinstance(one, WebhookAuthorizer))
         self._local = local if len(local) == len(self._authorizers) else None
         self.unresolved = next(
             (text for kind, text in _UNRESOLVED if any(isinstance(a, kind) for a in authorizers)), ""
@@ -65,9 +67,10 @@ class Authorization:
         if PRIVILEGED_GROUP in user.groups:
             return ALLOWED
         reasons: list[str] = []
-        for authorizer in self._local or ():
+        for authorizer, label in self._local or ():
             decision = authorizer.authorize(user, info)
             if decision.allowed or decision.denied:
+                self.metrics.decisions[*label, "allowed" if decision.allowed else "denied"] += 1
                 return decision
             if decision.reason:
                 reasons.append(decision.reason)
@@ -84,6 +87,7 @@ class Authorization:
             else:
                 decision = authorizer.authorize(user, info)
             if decision.allowed or decision.denied:
+                self.metrics.decisions[*label_of(authorizer), "allowed" if decision.allowed else "denied"] += 1
                 return decision
             if decision.reason:
                 reasons.append(decision.reason)
@@ -94,6 +98,15 @@ class Authorization:
         decision = await self.authorize(user, info)
         if not decision.allowed:
             raise forbidden(user, info, decision.reason)
+
+
+def label_of(authorizer: Authorizer | WebhookAuthorizer) -> tuple[str, str]:
+    """Type and name of an authorizer, as metrics tell them."""
+    if isinstance(authorizer, WebhookAuthorizer):
+        return WEBHOOK, authorizer.settings.name
+    kinds: tuple[tuple[type, str], ...] = ((Rbac, "RBAC"), (NodeAuthorizer, "Node"), (Abac, ABAC))
+    mode = next((mode for kind, mode in kinds if isinstance(authorizer, kind)), type(authorizer).__name__)
+    return mode, mode.lower()
 
 
 class Authorizers:

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 
 from kubepy.api.errors import ApiError, BadRequest, InternalError, RequestEntityTooLarge, Timeout
 from kubepy.api.warnings.registry import DEPRECATED_KINDS
+from kubepy.apiserver.authn.chain import WARNINGS
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.decision import DECISION, Decision, forbidden
 from kubepy.apiserver.endpoints.metrics import Metrics
@@ -117,6 +118,8 @@ class Chain:
         warnings: list[str] = []
         try:
             user = await self.authenticator.authenticate(request)
+            if told := request.context.get(WARNINGS):
+                warnings += told
             if self.limiter is not None and "user" not in request.context:
                 await self._take_seat(self.limiter, request, info, params, user, passage)
             decision = request.context[DECISION] = await self.authorizer.authorize(user, info)

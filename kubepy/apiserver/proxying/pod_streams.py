@@ -6,7 +6,6 @@ Source: pkg/registry/core/pod/{rest/subresources.go,rest/log.go,strategy.go} (st
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from kubepy.api import instants
@@ -22,9 +21,9 @@ from kubepy.api.errors import (
     not_supported,
 )
 from kubepy.api.meta import Object
-from kubepy.apiserver.authn.user import UserInfo
+from kubepy.apiserver.authz.decision import forbidden as not_allowed
+from kubepy.apiserver.http.handler import Authorizer
 from kubepy.apiserver.http.options import Params, first, flag, parse_int
-from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.http.routing import Router
 from kubepy.apiserver.http.websocket_streams import as_plain, is_websocket, log_upgrade
 from kubepy.apiserver.proxying.connect_options import stream_options
@@ -43,13 +42,6 @@ _LOG_NUMBERS = ("sinceSeconds", "tailLines", "limitBytes")
 _LOG_STREAMS = ("All", "Stderr", "Stdout")
 _STREAM_FLAGS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
 _REFUSAL_MOST = 64 * 1024
-
-
-class Authorizer(Protocol):
-    """Decides what a user may do."""
-
-    async def require(self, user: UserInfo, info: RequestInfo) -> None:
-        """Raises Forbidden."""
 
 
 class PodStreams:
@@ -100,7 +92,10 @@ class PodStreams:
 
     async def _require_create(self, ctx: Context) -> None:
         if self._authorizer is not None and ctx.info.verb != "create":
-            await self._authorizer.require(ctx.user, replace(ctx.info, verb="create"))
+            info = replace(ctx.info, verb="create")
+            decision = await self._authorizer.authorize(ctx.user, info)
+            if not decision.allowed:
+                raise not_allowed(ctx.user, info, decision.reason)
 
     async def _exec(self, ctx: Context) -> Answer:
         return await self._stream(ctx, "exec", [("command", value) for value in ctx.params.get("command") or ()])

@@ -22,7 +22,8 @@ _HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade", "host",
      "content-length", "expect")
 )  # fmt: skip
-_PRIVATE = frozenset(("authorization", "cookie", "x-remote-user", "x-remote-group"))
+_PRIVATE = ("authorization", "impersonate-", "x-remote-user", "x-remote-uid", "x-remote-group", "x-remote-extra-")
+"""What the headers begin with by which a caller says who it is. Cookies are between it and the other server."""
 _PROTOCOLS = "Sec-WebSocket-Protocol"
 _HEAD_MOST = 64 * 1024
 _CHUNK = 64 * 1024
@@ -132,7 +133,7 @@ def forwarded_headers(request: Request) -> CIMultiDict[str]:
     kept: CIMultiDict[str] = CIMultiDict(
         (name, value)
         for name, value in request.headers.items()
-        if name.lower() not in _HOP_BY_HOP and name.lower() not in _PRIVATE
+        if (lower := name.lower()) not in _HOP_BY_HOP and not lower.startswith(_PRIVATE)
     )
     if WEBSOCKET_TOKEN in (protocols := kept.get(_PROTOCOLS, "")):
         others = [one for one in protocols.split(",") if not one.strip().startswith(WEBSOCKET_TOKEN)]

@@ -8,13 +8,15 @@ from multidict import CIMultiDict
 from kubepy.api import resources
 from kubepy.apiserver.aggregation import availability, registration, trust
 from kubepy.apiserver.aggregation.availability import Verdict
-from kubepy.apiserver.aggregation.backends import identified
+from kubepy.apiserver.aggregation.backends import Backends, identified
 from kubepy.apiserver.aggregation.remote import Remote, place_of_service, places_of_endpoints, remote_of
 from kubepy.apiserver.authn.user import UserInfo
+from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.loops.api_services import local_services
 from kubepy.apiserver.webhooks.places import NoPlace
 from kubepy.apiserver.webhooks.target import ServiceReference
 from kubepy.lib import pki
+from tests.unit.apiserver.conftest import Objects
 
 Object = dict[str, Any]
 WANTED = ServiceReference("ns", "s", 443)
@@ -93,6 +95,14 @@ def test_users_are_named_in_headers() -> None:
         ("Accept", "d"), ("X-Remote-User", "alice"), ("X-Remote-Uid", "7"), ("X-Remote-Group", "a"),
         ("X-Remote-Group", "b"), ("X-Remote-Extra-k%2F%25", "x"), ("X-Remote-Extra-k%2F%25", "y"),
     ]  # fmt: skip
+
+
+def test_names_of_the_headers_that_an_extension_server_believes_are_not_passed_on() -> None:
+    flags = ApiServerConfig(requestheader_username_headers=("X-Mine",), requestheader_group_headers=("X-My-Group",))
+    backends = Backends(flags, Objects())
+    shown = CIMultiDict({"x-mine": "root", "X-My-Group": "system:masters", "Accept": "d"})
+    headers = identified(shown, UserInfo("alice"), backends.private)
+    assert list(headers.items()) == [("Accept", "d"), ("X-Remote-User", "alice")]
 
 
 def test_only_what_this_server_keeps_is_registered_anew() -> None:

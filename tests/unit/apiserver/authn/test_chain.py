@@ -52,13 +52,13 @@ def test_a_certificate_of_the_cluster_names_user_and_groups() -> None:
     assert user.extra["authentication.kubernetes.io/credential-id"][0].startswith("X509SHA256=")
 
 
-def test_a_certificate_of_another_authority_makes_no_user() -> None:
-    assert find(request(certificate=pki.issue(PROXY_CA, "admin"))).name == "system:anonymous"
-
-
-def test_a_server_certificate_makes_no_user() -> None:
-    leaf = pki.issue(CA, "admin", client=False, server=True)
-    assert find(request(certificate=leaf)).name == "system:anonymous"
+@pytest.mark.parametrize(
+    "leaf", [pki.issue(PROXY_CA, "admin"), pki.issue(CA, "admin", client=False, server=True)], ids=["other", "server"]
+)
+def test_a_certificate_that_makes_no_user_is_not_anonymous(leaf: pki.Identity) -> None:
+    with pytest.raises(Unauthorized):
+        find(request(certificate=leaf))
+    assert find(request({"Authorization": "Bearer s3cret"}, leaf)).name == "alice"
 
 
 def test_an_expired_certificate_is_refused() -> None:
@@ -111,7 +111,11 @@ def test_a_trusted_proxy_names_the_user_in_headers() -> None:
 
 @pytest.mark.parametrize("certificate", [None, pki.issue(PROXY_CA, "stranger"), pki.issue(CA, "front-proxy-client")])
 def test_headers_of_anyone_else_mean_nothing(certificate: pki.Identity | None) -> None:
-    assert find(request({"X-Remote-User": "root"}, certificate)).name in ("system:anonymous", "front-proxy-client")
+    shown = request({"X-Remote-User": "root"}, certificate)
+    try:
+        assert find(shown).name in ("system:anonymous", "front-proxy-client")
+    except Unauthorized:
+        assert certificate is not None
 
 
 def test_a_caller_in_the_same_process_names_itself() -> None:

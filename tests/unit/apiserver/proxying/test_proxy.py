@@ -92,13 +92,15 @@ def test_an_upgrade_is_a_tunnel(protocol: str) -> None:
     behind(backend, test)
 
 
-def test_nothing_that_the_caller_shows_goes_on() -> None:
+def test_nothing_by_which_the_caller_says_who_it_is_goes_on() -> None:
     shown = {
-        "Authorization": "Bearer a", "Cookie": "b", "X-Remote-User": "c", "Accept-Encoding": "gzip", "Connection": "x",
+        "Authorization": "Bearer a", "X-Remote-User": "c", "X-Remote-Group": "c", "X-Remote-Uid": "c",
+        "X-Remote-Extra-A": "c", "Impersonate-User": "d", "Impersonate-Extra-b": "d", "Accept-Encoding": "gzip",
+        "Cookie": "e", "Connection": "x",
         "Sec-WebSocket-Protocol": "base64url.bearer.authorization.k8s.io.YQ, v5.channel.k8s.io",
     }  # fmt: skip
     kept = forwarded_headers(Request("GET", "/", headers=CIMultiDict(shown)))
-    assert dict(kept) == {"Accept-Encoding": "gzip", "Sec-WebSocket-Protocol": "v5.channel.k8s.io"}
+    assert dict(kept) == {"Accept-Encoding": "gzip", "Cookie": "e", "Sec-WebSocket-Protocol": "v5.channel.k8s.io"}
 
 
 def test_a_refused_upgrade_is_an_answer() -> None:

@@ -1,0 +1,98 @@
+"""What is counted of authentication, under upstream's names; a request costs two additions and two bisections.
+
+Source: apiserver pkg/endpoints/filters/metrics.go, pkg/authentication/{request/x509,token/cache}; pkg/serviceaccount.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from kubepy.lib.distribution import Distribution
+
+SUCCESS, FAILURE, ERROR = "success", "failure", "error"
+HIT, MISS = "hit", "miss"
+BOUNDS_S: Final = tuple(0.001 * 2**power for power in range(15))
+_DAY_S: Final = 86400
+_LEFT_BOUNDS_S: Final = (
+    0, 1800, 3600, 7200, 21600, 43200, _DAY_S, 2 * _DAY_S, 4 * _DAY_S, 7 * _DAY_S, 30 * _DAY_S, 90 * _DAY_S,
+    180 * _DAY_S, 360 * _DAY_S,
+)  # fmt: skip
+_INTERNAL: Final = frozenset(("admin", "client", "kube_proxy", "kubelet", "system:serviceaccount:kube-system:default"))
+_TOKENS: Final = {
+    "legacy_tokens": "Cumulative legacy service account tokens used",
+    "legacy_auto_token_uses": "Cumulative auto-generated legacy tokens used",
+    "legacy_manual_token_uses": "Cumulative manually created legacy tokens used",
+    "invalid_legacy_auto_token_uses": "Cumulative invalid auto-generated legacy tokens used",
+    "stale_tokens": "Cumulative stale projected service account tokens used",
+    "valid_tokens": "Cumulative valid projected service account tokens used",
+}
+
+
+class AuthenticationMetrics(Collector):
+    """One a server."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self._users: Counter[str] = Counter()
+        self._attempts: dict[str, Distribution] = {}
+        self.cache: Counter[str] = Counter()
+        """By HIT or MISS: whether a token was known yet."""
+        self.fetches: Counter[str] = Counter()
+        """By `ok` or `error`: how tokens came out that were not."""
+        self.tokens: Counter[str] = Counter()
+        """Service-account tokens by what sort they are; see _TOKENS."""
+        self.certificates = Distribution(_LEFT_BOUNDS_S)
+        """How long client certificates are still good for, in seconds."""
+        if registry is not None:
+            registry.register(self)
+
+    def observe(self, result: str, seconds: float, username: str = "") -> None:
+        """Counts one request."""
+        found = self._attempts.get(result)
+        if found is None:
+            found = self._attempts[result] = Distribution(BOUNDS_S)
+        found.add(seconds)
+        if username:
+            self._users[compressed(username)] += 1
+
+    def collect(self) -> Iterable[Metric]:
+        """All of it."""
+        text = "Counter of authenticated requests broken out by username."
+        yield _untyped("authenticated_user_requests", text, "username", self._users)
+        text = "Counter of authenticated attempts."
+        counts = {result: sum(found.counts) for result, found in self._attempts.items()}
+        yield _untyped("authentication_attempts", text, "result", counts)
+        text = "Authentication duration in seconds broken out by result."
+        durations = HistogramMetricFamily("authentication_duration_seconds", text, labels=("result",))
+        for result, found in self._attempts.items():
+            found.render(durations, (result,))
+        yield durations
+        for name, counter in (("request", self.cache), ("fetch", self.fetches)):
+            family = CounterMetricFamily(f"authentication_token_cache_{name}", "", labels=("status",))
+            for status, count in counter.items():
+                family.add_metric((status,), count)
+            yield family
+        for name, text in _TOKENS.items():
+            yield CounterMetricFamily(f"serviceaccount_{name}", text, value=self.tokens[name])
+        text = "Distribution of the remaining lifetime on the certificate used to authenticate a request."
+        left = HistogramMetricFamily("apiserver_client_certificate_expiration_seconds", text, labels=())
+        self.certificates.render(left, ())
+        yield left
+
+
+def compressed(username: str) -> str:
+    """A user's name as a label, of which there must not be many."""
+    if username in _INTERNAL:
+        return username
+    return "email_id" if "@" in username else "other"
+
+
+def _untyped(name: str, text: str, label: str, counts: dict[str, int]) -> Metric:
+    """A counter whose name does not end in _total, which the library would put there."""
+    family = Metric(name, text, "unknown")
+    for key, count in counts.items():
+        family.add_sample(name, {label: key}, count)
+    return family
