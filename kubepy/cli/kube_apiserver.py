@@ -9,7 +9,7 @@ away is waited for, never a reason to end.
 import asyncio
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,12 +29,12 @@ from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer
 from kubepy.apiserver.serving import Serving
 from kubepy.cli.daemon import start
-from kubepy.lib import daemon, log, tasks
+from kubepy.lib import daemon, file_watch, log, tasks
 from kubepy.lib.http import Answer, Handler, Request
 from kubepy.lib.workers import Supervisor, Worker, shared_sockets
 from kubepy.storage.base import Store
 from kubepy.storage.embedded import EmbeddedStore
-from kubepy.storage.encrypted import EncryptedStore
+from kubepy.storage.encrypted import EncryptedStore, Transformer
 from kubepy.storage.etcd import EtcdStore
 
 NAME = "kube-apiserver"
@@ -70,6 +70,8 @@ async def serve(config: ApiServerConfig, place: Place) -> None:
     """One process of the daemon; returns only when cancelled."""
     store = open_store(config)
     server = ApiServer(config, store, secure=secure, leads=place.leads)
+    encryption = [config.encryption_provider_config]
+    encryption_signature = file_watch.signature(encryption)
     audits = bool(config.audit_log_path or config.audit_webhook_config_file)
     audit = Auditing(config, server) if audits else None
     scope = tasks.Scope()
@@ -97,6 +99,9 @@ async def serve(config: ApiServerConfig, place: Place) -> None:
                 handler=unsecured(handler),
                 sockets=[place.insecure] if place.insecure else None,
             )
+        if config.encryption_provider_config_automatic_reload and isinstance(store, EncryptedStore):
+            follow = file_watch.follow(encryption, partial(read_keys, config, store), since=encryption_signature)
+            scope.start(follow, name="encryption configuration")
         _log.info("serving", address=config.bind_address, port=config.secure_port or config.insecure_port)
         if place.metrics_of_all is not None:
             metrics = place.metrics_of_all(server.metrics.render)
@@ -121,7 +126,22 @@ def open_store(config: ApiServerConfig) -> Store:
     store = open_backend(config)
     if not config.encryption_provider_config:
         return store
-    return EncryptedStore(store, parse_encryption_config(Path(config.encryption_provider_config).read_text()))
+    return EncryptedStore(store, _keys(config))
+
+
+async def read_keys(config: ApiServerConfig, store: EncryptedStore) -> None:
+    """Takes in a file of keys that has changed; one that is not good leaves everything as it was."""
+    path = config.encryption_provider_config
+    try:
+        store.set_transformers(_keys(config))
+    except (OSError, ValueError) as fault:
+        _log.warning("encryption configuration not read again", file=path, error=fault)
+    else:
+        _log.info("encryption configuration read again", file=path)
+
+
+def _keys(config: ApiServerConfig) -> Mapping[str, Sequence[Transformer]]:
+    return parse_encryption_config(Path(config.encryption_provider_config).read_text())
 
 
 def open_backend(config: ApiServerConfig) -> Store:

@@ -1,11 +1,13 @@
 """A store whose values, below some prefixes, are encrypted on their way in and decrypted on their way out.
 
 Invariant: what is written is under the first transformer of its prefix; what any of them wrote can be read, so keys can
-be rotated. A value that none of them can read comes out as it is, told in the log: it hides one object, not all.
+be rotated, while the store is in use, too. A value that none of them can read comes out as it is, told in the log: it
+hides one object, not all.
 Source: apiserver pkg/storage/value (prefix transformers).
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -13,6 +15,8 @@ from kubepy.lib import log
 from kubepy.storage.base import Change, Entry, Progress, RevisionConflict, Store, Watch
 from kubepy.storage.timing import Durations
 
+REGISTRY, CUSTOM = "/registry/", "/registry/*.*/"
+"""What all keys begin with; and in the place of a prefix, those of custom resources: their folder is a domain."""
 _log = log.get(__name__)
 
 
@@ -38,6 +42,18 @@ class EncryptedStore:
     def __init__(self, store: Store, transformers: Mapping[str, Sequence[Transformer]]) -> None:
         self._store = store
         self._transformers = dict(transformers)
+
+    def set_transformers(self, transformers: Mapping[str, Sequence[Transformer]]) -> None:
+        """Reads and writes with these from now on."""
+        self._transformers = dict(transformers)
+
+    async def is_stale(self, key: str) -> bool:
+        """Whether the value is not kept as it would be written now. Raises NotFound."""
+        transformers = self._of(key)
+        if not transformers:
+            return False
+        stored = (await self._store.get(key)).value
+        return self._opened(transformers[:1], key, stored) is None
 
     @property
     def durations(self) -> Durations:
@@ -99,20 +115,30 @@ class EncryptedStore:
 
     def unseal(self, key: str, stored: bytes) -> bytes:
         """The value that was stored."""
-        for transformer in self._of(key):
+        transformers = self._of(key)
+        if not transformers:
+            return stored
+        value = self._opened(transformers, key, stored)
+        if value is None:
+            _log.error("stored value cannot be decrypted", key=key)
+            return stored
+        return value
+
+    @staticmethod
+    def _opened(transformers: Sequence[Transformer], key: str, stored: bytes) -> bytes | None:
+        """The value, of the first that can read it: keys of one name, and none at all, look alike; None if none can."""
+        for transformer in transformers:
             if stored.startswith(transformer.prefix):
-                try:
+                with suppress(Unreadable):
                     return transformer.decrypt(stored[len(transformer.prefix) :], key)
-                except Unreadable as error:
-                    _log.error("stored value cannot be decrypted", key=key, why=str(error))
-                    return stored
-        return stored
+        return None
 
     def _of(self, key: str) -> Sequence[Transformer]:
         for prefix, transformers in self._transformers.items():
             if key.startswith(prefix):
                 return transformers
-        return ()
+        custom = self._transformers.get(CUSTOM)
+        return custom if custom and "." in key.removeprefix(REGISTRY).partition("/")[0] else ()
 
     def _open(self, entry: Entry) -> Entry:
         return replace(entry, value=self.unseal(entry.key, entry.value))

@@ -78,6 +78,9 @@ class ApiServerConfig(SecurityConfig):
     encryption_provider_config: str = flag_field(
         "encryption-provider-config", "string", "", "YAML file that says which resources are encrypted in the store."
     )
+    encryption_provider_config_automatic_reload: bool = flag_field(
+        "encryption-provider-config-automatic-reload", "bool", False, "Read that file again when it changes."
+    )
     watch_cache: bool = flag_field("watch-cache", "bool", True, "Always on here.")
     event_ttl_s: float = flag_field("event-ttl", "duration", 3600.0, "How long Events are kept.")
 
@@ -323,6 +326,8 @@ def _storage_faults(config: ApiServerConfig) -> Iterator[str]:
         )
     if config.storage_backend == "embedded" and config.workers > 1:
         yield f"--workers {config.workers} is not supported with --storage-backend embedded, which one process opens"
+    if config.encryption_provider_config_automatic_reload and not config.encryption_provider_config:
+        yield "--encryption-provider-config-automatic-reload must be set with --encryption-provider-config"
     if config.etcd_prefix != "/registry":
         yield f'--etcd-prefix "{config.etcd_prefix}" is not supported: keys are below /registry'
 

@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from kubepy.api.resources import BUILT_IN
-from kubepy.storage.encrypted import Transformer, Unreadable
+from kubepy.storage.encrypted import CUSTOM, REGISTRY, Transformer, Unreadable
 
 _API_VERSIONS = ("apiserver.config.k8s.io/v1", "v1")
 _NONCE, _BLOCK = 12, 16
+_GROUPS = frozenset(row.group for row in BUILT_IN)
 _KEY_LENGTHS: Mapping[str, Sequence[int]] = {"aesgcm": (16, 24, 32), "aescbc": (16, 24, 32), "secretbox": (32,)}
-_REGISTRY = "/registry/"
 
 
 class EncryptionError(ValueError):
@@ -153,9 +153,15 @@ def _prefixes(names: Sequence[str], path: str, faults: list[str]) -> Iterator[st
         faults.append(f"{path}.resources: Required value: at least one resource must be specified")
     for name in names:
         stored = [row.stored_as for row in BUILT_IN if row.stored_as and _means(name, row.group, row.plural)]
-        if not stored:
-            faults.append(f"{path}.resources: no resource is called {name!r}")
-        yield from (f"{_REGISTRY}{folder}/" for folder in stored)
+        yield from (f"{REGISTRY}{folder}/" for folder in stored)
+        if name == "*.*":
+            yield CUSTOM
+        elif not stored:
+            plural, _, group = name.partition(".")
+            if group in _GROUPS:
+                faults.append(f"{path}.resources: no resource is called {name!r}")
+            else:
+                yield f"{REGISTRY}{group}/" if plural == "*" else f"{REGISTRY}{group}/{plural}/"
 
 
 def _means(name: str, group: str, plural: str) -> bool:

@@ -20,8 +20,9 @@ from kubepy.apiserver.registry.custom import Custom, CustomStrategy
 from kubepy.apiserver.registry.served import Served
 from kubepy.apiserver.webhooks.client import Webhooks
 from kubepy.lib.clock import SYSTEM, Clock
-from kubepy.storage.base import Store
+from kubepy.storage.base import KeyMissing, Store
 from kubepy.storage.cache import CachedObject, ResourceCache
+from kubepy.storage.encrypted import EncryptedStore
 
 REGISTRY = "/registry/"
 
@@ -109,6 +110,15 @@ class Engine:
         self._caches[prefix] = cache
         if known is not None and known.cache is not cache:
             await known.cache.stop()
+
+    async def is_stale(self, key: str) -> bool:
+        """Whether a value is kept otherwise than it would be written now: under a key that is not the newest."""
+        if not isinstance(self.store, EncryptedStore):
+            return False
+        try:
+            return await self.store.is_stale(key)
+        except KeyMissing:
+            return False
 
     def remove(self, row: Resource) -> None:
         """Stops serving one version; what is stored stays."""

@@ -181,8 +181,10 @@ async def _store(
     if new == old or (ctx.info.verb == "patch" and is_unchanged_but_times(old, new)):
         if is_done(new) and served.strategy.is_deletable(new):
             return await _remove(engine, served, ctx, current, new)
-        await confirm(served, current)
-        return Result(200, data=current.data)
+        if ctx.dry_run or not await engine.is_stale(current.key):
+            await confirm(served, current)
+            return Result(200, data=current.data)
+        new = old  # nothing changes but the key that it is encrypted with
     if ctx.dry_run:
         await confirm(served, current)
         return Result(200, obj=new)

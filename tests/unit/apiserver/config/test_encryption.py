@@ -3,9 +3,12 @@
 import asyncio
 import base64
 import contextlib
+from pathlib import Path
 
 import pytest
 
+from kubepy.api import resources
+from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.config.encryption import (
     AesCbc,
     AesGcm,
@@ -14,11 +17,14 @@ from kubepy.apiserver.config.encryption import (
     SecretBox,
     parse_encryption_config,
 )
+from kubepy.apiserver.server import ApiServer
+from kubepy.cli.kube_apiserver import read_keys
 from kubepy.storage.base import Change, RevisionConflict
 from kubepy.storage.embedded import EmbeddedStore
 from kubepy.storage.encrypted import EncryptedStore, Transformer, Unreadable
 
 KEY = "/registry/secrets/default/s"
+SECRETS = resources.named("secrets")
 OLD, NEW = b"o" * 32, b"n" * 32
 
 
@@ -75,6 +81,80 @@ def test_the_first_provider_writes_and_all_of_them_read() -> None:
         await after.close()
 
     asyncio.run(story())
+
+
+def test_identity_before_a_cipher_takes_the_encryption_away() -> None:
+    async def story() -> None:
+        store = EmbeddedStore()
+        sealed = EncryptedStore(store, parse_encryption_config(config(cipher("aescbc", "k", OLD))))
+        await sealed.create(KEY, b"{}")
+        sealed.set_transformers(parse_encryption_config(config("identity: {}", cipher("aescbc", "k", OLD))))
+        assert (await sealed.get(KEY)).value == b"{}"
+        await sealed.create("/registry/secrets/default/new", b"{}")
+        assert (await store.get("/registry/secrets/default/new")).value == b"{}"
+        await sealed.close()
+
+    asyncio.run(story())
+
+
+def test_keys_of_the_same_name_are_all_tried() -> None:
+    kinds = config(cipher("aesgcm", "k", NEW), cipher("aesgcm", "k", OLD))
+    store = EncryptedStore(EmbeddedStore(), parse_encryption_config(kinds))
+    old = EncryptedStore(EmbeddedStore(), parse_encryption_config(config(cipher("aesgcm", "k", OLD))))
+    assert store.unseal(KEY, old.seal(KEY, b"{}")) == b"{}"
+
+
+def test_custom_resources_are_encrypted_by_name_by_group_and_with_all_others() -> None:
+    def is_sealed(names: str, key: str) -> bool:
+        store = EncryptedStore(
+            EmbeddedStore(), parse_encryption_config(config(cipher("aesgcm", "k", NEW), names=names))
+        )
+        return store.seal(key, b"{}") != b"{}"
+
+    mug = "/registry/cups.example/mugs/default/a"
+    assert is_sealed("[mugs.cups.example]", mug)
+    assert not is_sealed("[mugs.cups.example]", "/registry/cups.example/glasses/default/a")
+    assert is_sealed("['*.cups.example']", "/registry/cups.example/glasses/default/a")
+    assert is_sealed("['*.*']", mug)
+    assert not is_sealed("['*.*']", "/registry/masterleases/10.0.0.1")
+    assert not is_sealed("['*.apps']", mug)
+
+
+def test_replacing_an_object_by_itself_encrypts_it_anew() -> None:
+    """As upstream's users do it after they have changed keys."""
+
+    async def story() -> None:
+        inner = EmbeddedStore()
+        store = EncryptedStore(inner, parse_encryption_config(config(cipher("aescbc", "old", OLD))))
+        server = ApiServer(ApiServerConfig(storage_backend="embedded"), store)
+        await server.start()
+        await server.wait_ready()
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "default"}}
+        made = await server.client.create(SECRETS, body)
+        assert (await server.client.update(SECRETS, made))["metadata"] == made["metadata"]
+        store.set_transformers(
+            parse_encryption_config(config(cipher("aesgcm", "new", NEW), cipher("aescbc", "old", OLD)))
+        )
+        again = await server.client.update(SECRETS, made)
+        assert again["metadata"]["resourceVersion"] != made["metadata"]["resourceVersion"]
+        assert (await inner.get(KEY)).value.startswith(b"k8s:enc:aesgcm:v1:new:")
+        assert await server.client.update(SECRETS, again) == again
+        await server.stop()
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_file_of_keys_that_is_not_good_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "keys.yaml"
+    settings = ApiServerConfig(encryption_provider_config=str(path))
+    store = EncryptedStore(EmbeddedStore(), parse_encryption_config(config(cipher("aesgcm", "old", OLD))))
+    path.write_text("nonsense")
+    asyncio.run(read_keys(settings, store))
+    assert store.seal(KEY, b"{}").startswith(b"k8s:enc:aesgcm:v1:old:")
+    path.write_text(config(cipher("aesgcm", "new", NEW)))
+    asyncio.run(read_keys(settings, store))
+    assert store.seal(KEY, b"{}").startswith(b"k8s:enc:aesgcm:v1:new:")
 
 
 def test_a_watch_tells_values_in_the_clear() -> None:
