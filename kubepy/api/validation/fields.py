@@ -124,16 +124,16 @@ def ordinary_address(value: str, path: str) -> list[FieldError]:
         return [invalid(path, value, "may not be in the loopback range (127.0.0.0/8, ::1/128)")]
     if address.is_link_local:
         return [invalid(path, value, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")]
-    if address in _LINK_LOCAL_MULTICAST[address.version]:
+    if is_link_local_multicast(address):
         why = "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
         return [invalid(path, value, why)]
     return []
 
 
-_LINK_LOCAL_MULTICAST: dict[int, ipaddress.IPv4Network | ipaddress.IPv6Network] = {
-    4: ipaddress.ip_network("224.0.0.0/24"),
-    6: ipaddress.ip_network("ff02::/16"),
-}
+def is_link_local_multicast(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Multicast that stays on its link, for whatever time it was assigned."""
+    number = int(address)
+    return number >> 8 == 0xE00000 if address.version == 4 else number >> 112 & 0xFF0F == 0xFF02
 
 
 def one_per_family(addresses: list[str], path: str, value: Any, *, noun: str = "IP") -> list[FieldError]:

@@ -40,6 +40,7 @@ _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _PREEMPTION_POLICIES = ("PreemptLowerPriority", "Never")
 _MAX_INT32 = (1 << 31) - 1
 _HOSTNAME_LIMIT = 64
+_NOT_APART = "when `hostUsers` is false"
 
 
 def validate_pod(pod: Object) -> list[FieldError]:
@@ -129,7 +130,18 @@ def validate_pod_spec(spec: Object, path: str, *, pod_name: str = "", in_pod: bo
         errors += _pod_resources(spec, around, f"{path}.resources")
     if spec.get("hostNetwork"):
         errors += validate_host_network_ports(spec.get("containers") or [], f"{path}.containers", in_pod=in_pod)
-    return errors + _policies(spec, path) + _placement(spec, path) + _identity(spec, path) + _system(spec, path)
+    errors += one_of(spec.get("restartPolicy"), f"{path}.restartPolicy", _RESTART_POLICIES)
+    errors += one_of(spec.get("dnsPolicy"), f"{path}.dnsPolicy", _DNS_POLICIES)
+    errors += validate_labels(spec.get("nodeSelector"), f"{path}.nodeSelector")
+    errors += validate_pod_security(spec, path) + _pull_secrets(spec, path) + _placement(spec, path)
+    errors += _host(spec, path) + _identity(spec, path)
+    if (policy := spec.get("preemptionPolicy")) is not None:
+        errors += one_of(policy, f"{path}.preemptionPolicy", _PREEMPTION_POLICIES)
+    if (overhead := spec.get("overhead")) is not None:
+        errors += resource_requirements({"limits": overhead}, f"{path}.overhead")
+    if spec.get("os") is not None:
+        errors += validate_os(spec, path, containers_with_paths(spec, path))
+    return errors
 
 
 def _containers(spec: Object, around: Surroundings, path: str) -> list[FieldError]:
@@ -142,32 +154,27 @@ def _containers(spec: Object, around: Surroundings, path: str) -> list[FieldErro
     return errors
 
 
-def _policies(spec: Object, path: str) -> list[FieldError]:
-    errors = one_of(spec.get("restartPolicy"), f"{path}.restartPolicy", _RESTART_POLICIES)
-    errors += one_of(spec.get("dnsPolicy"), f"{path}.dnsPolicy", _DNS_POLICIES)
-    errors += validate_dns_config(spec.get("dnsConfig"), spec.get("dnsPolicy"), f"{path}.dnsConfig")
-    if (policy := spec.get("preemptionPolicy")) is not None:
-        errors += one_of(policy, f"{path}.preemptionPolicy", _PREEMPTION_POLICIES)
-    deadline = spec.get("activeDeadlineSeconds")
-    if deadline is not None:
-        errors += in_range(deadline, f"{path}.activeDeadlineSeconds", 1, _MAX_INT32)
-    return errors
+def _pull_secrets(spec: Object, path: str) -> list[FieldError]:
+    return [
+        invalid(f"{path}.imagePullSecrets[{index}]", ref, "only name may be set")
+        for index, ref in enumerate(spec.get("imagePullSecrets") or ())
+        if ref.keys() - {"name"}
+    ]
 
 
 def _placement(spec: Object, path: str) -> list[FieldError]:
-    """Where the pod may go, and when."""
-    errors = validate_labels(spec.get("nodeSelector"), f"{path}.nodeSelector")
+    """Where the pod may go, and when; and the names that it can resolve there."""
+    errors: list[FieldError] = []
     if (wanted := spec.get("affinity")) is not None:
         errors += affinity.validate_affinity(wanted, f"{path}.affinity")
-    if constraints := spec.get("topologySpreadConstraints"):
-        errors += affinity.validate_topology_spread(constraints, f"{path}.topologySpreadConstraints")
-    if tolerations := spec.get("tolerations"):
-        errors += affinity.validate_tolerations(tolerations, f"{path}.tolerations")
+    errors += validate_dns_config(spec.get("dnsConfig"), spec.get("dnsPolicy"), f"{path}.dnsConfig")
     for index, gate in enumerate(spec.get("readinessGates") or ()):
         kind, at = gate.get("conditionType") or "", f"{path}.readinessGates[{index}].conditionType"
         errors += [invalid(at, kind, text) for text in names.is_qualified_name(kind)]
     if gates := spec.get("schedulingGates"):
         errors += _scheduling_gates([gate.get("name") or "" for gate in gates], f"{path}.schedulingGates")
+    if constraints := spec.get("topologySpreadConstraints"):
+        errors += affinity.validate_topology_spread(constraints, f"{path}.topologySpreadConstraints")
     return errors
 
 
@@ -178,26 +185,27 @@ def _scheduling_gates(gates: list[str], path: str) -> list[FieldError]:
     return errors + unique(gates, path)
 
 
-_NAMES = ("serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName")
-
-
 def _identity(spec: Object, path: str) -> list[FieldError]:
     """Names that the pod goes by, and names of what it refers to."""
     errors: list[FieldError] = []
-    for field in _NAMES:
-        name = spec.get(field)
-        if name or (name is not None and field == "runtimeClassName"):
-            errors += dns_subdomain(name or "", f"{path}.{field}")
+    for field in ("serviceAccountName", "nodeName"):
+        if spec.get(field):
+            errors += dns_subdomain(spec[field], f"{path}.{field}")
+    if (deadline := spec.get("activeDeadlineSeconds")) is not None:
+        errors += in_range(deadline, f"{path}.activeDeadlineSeconds", 1, _MAX_INT32)
     for field in ("hostname", "subdomain"):
         if spec.get(field):
             errors += dns_label(spec[field], f"{path}.{field}")
     if spec.get("hostnameOverride") is not None:
         errors += _hostname_override(spec, path)
+    if tolerations := spec.get("tolerations"):
+        errors += affinity.validate_tolerations(tolerations, f"{path}.tolerations")
     if aliases := spec.get("hostAliases"):
         errors += validate_host_aliases(aliases, f"{path}.hostAliases")
-    for index, ref in enumerate(spec.get("imagePullSecrets") or ()):
-        if ref.keys() - {"name"}:
-            errors.append(invalid(f"{path}.imagePullSecrets[{index}]", ref, "only name may be set"))
+    if spec.get("priorityClassName"):
+        errors += dns_subdomain(spec["priorityClassName"], f"{path}.priorityClassName")
+    if (runtime := spec.get("runtimeClassName")) is not None:
+        errors += dns_subdomain(runtime, f"{path}.runtimeClassName")
     group = (spec.get("schedulingGroup") or {}).get("podGroupName")
     return errors + (dns_subdomain(group, f"{path}.schedulingGroup.podGroupName") if group else [])
 
@@ -214,21 +222,20 @@ def _hostname_override(spec: Object, path: str) -> list[FieldError]:
     return errors
 
 
-def _system(spec: Object, path: str) -> list[FieldError]:
-    """What the pod shares with its node, and what its node must be."""
-    errors = validate_pod_security(spec, path)
-    context = spec.get("securityContext") or {}
-    os_matters = spec.get("os") is not None or "windowsOptions" in context
+def _host(spec: Object, path: str) -> list[FieldError]:
+    """What the pod shares with its node."""
     containers = containers_with_paths(spec, path)
-    if os_matters or any("windowsOptions" in (c.get("securityContext") or ()) for _, c in containers):
-        errors += validate_host_process(spec, path, containers) + validate_os(spec, path, containers)
-    if spec.get("hostUsers") is False:
-        shared = [("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")]
-        why = "when `pod.Spec.HostUsers` is false"
-        errors += [forbidden(f"{path}.{shown}", why) for field, shown in shared if spec.get(field)]
-    if (overhead := spec.get("overhead")) is not None:
-        errors += resource_requirements({"limits": overhead}, f"{path}.overhead")
-    return errors
+    contexts = [holder.get("securityContext") or () for holder in (spec, *(each for _, each in containers))]
+    errors: list[FieldError] = []
+    if any("windowsOptions" in context for context in contexts):
+        errors += validate_host_process(spec, path, containers)
+    if spec.get("hostUsers") is not False:
+        return errors
+    shared = [("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")]
+    apart = [shown for field, shown in shared if spec.get(field)]
+    errors += [forbidden(f"{path}.{shown}", _NOT_APART) for shown in apart]
+    devices = [at for at, container in containers if container.get("volumeDevices")]
+    return errors + [forbidden(f"{at}.volumeDevices", _NOT_APART) for at in devices]
 
 
 def _token_without_account(volumes: list[Object] | tuple[()]) -> list[FieldError]:
@@ -271,7 +278,7 @@ def _pod_resources(spec: Object, around: Surroundings, path: str) -> list[FieldE
     errors: list[FieldError] = []
     if own.get("claims") is not None:
         errors.append(forbidden(f"{path}.claims", "claims cannot be set for Resources at pod-level"))
-    errors += resource_requirements({**own, "claims": None}, path, around.claims, name=pod_resource_name)
+    errors += resource_requirements(own, path, around.claims, name=pod_resource_name)
     requests, limits = own.get("requests") or {}, own.get("limits") or {}
     for name, needed in pods.aggregate(spec, "requests").items():
         given = requests.get(name, 0)

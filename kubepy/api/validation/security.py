@@ -50,28 +50,30 @@ def validate_container_security(context: Object, path: str, *, host_users: bool)
 
 def validate_pod_security(spec: Object, path: str) -> list[FieldError]:
     """Faults in a pod's securityContext, seen together with the namespaces that it shares with the node."""
-    context = spec.get("securityContext")
+    context = spec.get("securityContext") or {}
     at = f"{path}.securityContext"
     errors: list[FieldError] = []
+    for field in ("fsGroup", "runAsUser", "runAsGroup"):
+        errors += user_id(context.get(field), f"{at}.{field}")
+    for index, group in enumerate(context.get("supplementalGroups") or ()):
+        errors += user_id(group, f"{at}.supplementalGroups[{index}]")
     if spec.get("shareProcessNamespace") and spec.get("hostPID"):
         why = "ShareProcessNamespace and HostPID cannot both be enabled"
         errors.append(invalid(f"{at}.shareProcessNamespace", True, why))
     if not context:
         return errors
-    for field in ("fsGroup", "runAsUser", "runAsGroup"):
-        errors += user_id(context.get(field), f"{at}.{field}")
-    for index, group in enumerate(context.get("supplementalGroups") or ()):
-        errors += user_id(group, f"{at}.supplementalGroups[{index}]")
     errors += _sysctls(context.get("sysctls") or [], spec, f"{at}.sysctls")
-    for field, supported in _POLICIES.items():
-        errors += supported_if_set(context.get(field), f"{at}.{field}", supported)
+    policy = context.get("fsGroupChangePolicy")
+    errors += supported_if_set(policy, f"{at}.fsGroupChangePolicy", ("Always", "OnRootMismatch"))
     errors += _seccomp(context.get("seccompProfile"), f"{at}.seccompProfile")
     errors += validate_windows_options(context.get("windowsOptions"), f"{at}.windowsOptions")
-    return errors + _apparmor(context.get("appArmorProfile"), f"{at}.appArmorProfile")
+    errors += _apparmor(context.get("appArmorProfile"), f"{at}.appArmorProfile")
+    for field, supported in _POLICIES.items():
+        errors += supported_if_set(context.get(field), f"{at}.{field}", supported)
+    return errors
 
 
 _POLICIES = {
-    "fsGroupChangePolicy": ("Always", "OnRootMismatch"),
     "supplementalGroupsPolicy": ("Merge", "Strict"),
     "seLinuxChangePolicy": ("MountOption", "Recursive"),
 }
@@ -163,17 +165,20 @@ def validate_profiles_agree(annotations: Mapping[str, str], spec: Object, path: 
     """Faults where an annotation and the field that replaced it name different profiles."""
     if not any("seccomp" in key or "apparmor" in key for key in annotations):
         return []
-    errors: list[FieldError] = []
     own = spec.get("securityContext") or {}
-    errors += _agrees(annotations.get(_SECCOMP_POD), own.get("seccompProfile"), f"{path}.securityContext", "seccomp")
-    windows = (spec.get("os") or {}).get("name") == "windows"
-    for at, container in containers_with_paths(spec, path):
-        context = container.get("securityContext") or {}
-        name, where = container.get("name") or "", f"{at}.securityContext"
-        errors += _agrees(annotations.get(_SECCOMP_CONTAINER + name), context.get("seccompProfile"), where, "seccomp")
-        if not windows:
-            field = context.get("appArmorProfile") or own.get("appArmorProfile")
-            errors += _agrees(annotations.get(_APPARMOR + name), field, where, "apparmor")
+    pod = annotations.get(_SECCOMP_POD)
+    errors = _agrees(pod, own.get("seccompProfile"), f"{path}.securityContext", "seccomp")
+    containers = [
+        (f"{at}.securityContext", container.get("name") or "", container.get("securityContext") or {})
+        for at, container in containers_with_paths(spec, path)
+    ]
+    for at, name, context in containers:
+        errors += _agrees(annotations.get(_SECCOMP_CONTAINER + name), context.get("seccompProfile"), at, "seccomp")
+    if (spec.get("os") or {}).get("name") == "windows":
+        return errors
+    for at, name, context in containers:
+        field = context.get("appArmorProfile") or own.get("appArmorProfile")
+        errors += _agrees(annotations.get(_APPARMOR + name), field, at, "apparmor")
     return errors
 
 

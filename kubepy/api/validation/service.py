@@ -1,9 +1,10 @@
 """The rules of Services: types, ports, addresses and families, affinity and traffic policies, and what never changes.
 
-Addresses and node ports are allocated by the API server, which also tells of ranges and of what is taken; a health
-check's node port may thus still be missing here.
+Addresses and node ports are allocated by the API server, which also tells of ranges and of what is taken.
 Source: pkg/apis/core/validation, ValidateService, ValidateServiceUpdate, ValidateServiceClusterIPsRelatedFields.
 """
+
+from collections.abc import Collection
 
 from kubepy.api import names
 from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
@@ -14,14 +15,12 @@ from kubepy.api.validation.fields import (
     dns_subdomain,
     ip_address,
     one_of,
-    one_per_family,
     ordinary_address,
     port_number,
     port_number_or_name,
     protocol,
     qualified_name,
     supported_if_set,
-    unique,
 )
 from kubepy.api.validation.meta import validate_labels, validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
@@ -40,23 +39,30 @@ _ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
 _CHANGED = "may not change once set"
 
 
-def validate_service(service: Object, kept: frozenset[str] = frozenset()) -> list[FieldError]:
-    """Faults in a new Service; addresses and CIDRs that are `kept` from before stay as they are."""
-    spec = service.get("spec") or {}
+def validate_service(service: Object) -> list[FieldError]:
+    """Faults in a new Service."""
+    return validate_metadata(service, True, names.is_dns1123_label) + _service(service, {})
+
+
+def _service(service: Object, old: Object) -> list[FieldError]:
+    """Faults in a Service but for its metadata; addresses and CIDRs that `old` had stay as they are."""
+    spec, before = service.get("spec") or {}, old.get("spec") or {}
     annotations = (service.get("metadata") or {}).get("annotations") or {}
-    errors = validate_metadata(service, True, names.is_dns1123_label)
+    errors: list[FieldError] = []
     if _HINTS in annotations and annotations.get(_MODE, annotations[_HINTS]) != annotations[_HINTS]:
         why = f"must match annotations[{_HINTS}] when both are specified"
         errors.append(invalid(f"metadata.annotations[{_MODE}]", annotations[_MODE], why))
-    errors += _type(spec) + _ports(spec)
+    errors += _what_the_type_asks(spec) + _ports(spec)
     errors += validate_labels(spec.get("selector"), "spec.selector")
     errors += _affinity(spec)
     if spec.get("type") != "ExternalName":
-        errors += validate_addresses(spec)
+        errors += validate_addresses(spec, before.get("clusterIPs") or ())
+    kept = before.get("externalIPs") or ()
     for index, address in enumerate(spec.get("externalIPs") or ()):
         at = f"spec.externalIPs[{index}]"
         errors += [] if address in kept else ip_address(address, at) or ordinary_address(address, at)
-    return errors + _load_balancer(spec, annotations, kept) + _traffic(spec)
+    errors += one_of(spec.get("type"), "spec.type", _TYPES) + _ports_together(spec)
+    return errors + _load_balancer(spec, annotations, old) + _traffic(spec)
 
 
 def is_headless(spec: Object) -> bool:
@@ -75,7 +81,7 @@ def needs_health_check(spec: Object) -> bool:
     return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
-def _type(spec: Object) -> list[FieldError]:
+def _what_the_type_asks(spec: Object) -> list[FieldError]:
     kind = spec.get("type") or ""
     errors: list[FieldError] = []
     if not spec.get("ports") and kind != "ExternalName" and not is_headless(spec):
@@ -89,24 +95,26 @@ def _type(spec: Object) -> list[FieldError]:
         errors += [forbidden(f"spec.{field}", why) for field in fields]
         name = (spec.get("externalName") or "").removesuffix(".")
         errors += dns_subdomain(name, "spec.externalName") if name else [required("spec.externalName")]
-    return errors + one_of(kind, "spec.type", _TYPES)
+    return errors
 
 
 def _ports(spec: Object) -> list[FieldError]:
     ports = spec.get("ports") or []
     errors: list[FieldError] = []
+    seen: set[str] = set()
     for index, port in enumerate(ports):
-        errors += _port(port, f"spec.ports[{index}]", needs_name=len(ports) > 1)
-    listed = [port.get("name") for port in ports]
-    for index, name in enumerate(listed):
-        if name and name in listed[:index]:
-            errors.append(duplicate(f"spec.ports[{index}].name", name))
+        errors += _port(port, f"spec.ports[{index}]", seen, needs_name=len(ports) > 1)
+    return errors
+
+
+def _ports_together(spec: Object) -> list[FieldError]:
+    ports = spec.get("ports") or []
+    errors: list[FieldError] = []
     if spec.get("type") == "ClusterIP":
         why = "may not be used when `type` is 'ClusterIP'"
         used = [index for index, port in enumerate(ports) if port.get("nodePort")]
         errors += [forbidden(f"spec.ports[{index}].nodePort", why) for index in used]
-    errors += _repeated(ports, "nodePort")
-    return errors + _repeated(ports, "port")
+    return errors + _repeated(ports, "nodePort") + _repeated(ports, "port")
 
 
 def _repeated(ports: list[Object], field: str) -> list[FieldError]:
@@ -125,10 +133,12 @@ def _repeated(ports: list[Object], field: str) -> list[FieldError]:
     return errors
 
 
-def _port(port: Object, path: str, *, needs_name: bool) -> list[FieldError]:
+def _port(port: Object, path: str, seen: set[str], *, needs_name: bool) -> list[FieldError]:
     errors: list[FieldError] = []
-    if port.get("name"):
-        errors += dns_label(port["name"], f"{path}.name")
+    if name := port.get("name"):
+        errors += dns_label(name, f"{path}.name")
+        errors += [duplicate(f"{path}.name", name)] if name in seen else []
+        seen.add(name)
     elif needs_name:
         errors.append(required(f"{path}.name"))
     errors += port_number(port.get("port") or 0, f"{path}.port")
@@ -159,7 +169,7 @@ def _affinity(spec: Object) -> list[FieldError]:
     return errors
 
 
-def validate_addresses(spec: Object) -> list[FieldError]:
+def validate_addresses(spec: Object, kept: Collection[str] = ()) -> list[FieldError]:
     """Faults in clusterIP(s), ipFamilies and ipFamilyPolicy, which the allocator asks for, too."""
     addresses, first = spec.get("clusterIPs") or [], spec.get("clusterIP") or ""
     families = spec.get("ipFamilies") or []
@@ -173,20 +183,23 @@ def validate_addresses(spec: Object) -> list[FieldError]:
         errors.append(invalid(path, addresses, "must be empty when `clusterIP` is not specified"))
     for index, family in enumerate(families):
         errors += supported_if_set(family, f"spec.ipFamilies[{index}]", _FAMILIES)
-    errors += unique(families, "spec.ipFamilies")
+        if family in families[:index]:
+            errors.append(duplicate(f"spec.ipFamilies[{index}]", family))
     errors += supported_if_set(spec.get("ipFamilyPolicy"), "spec.ipFamilyPolicy", _FAMILY_POLICIES)
     bad: list[FieldError] = []
     for index, address in enumerate(addresses):
         if index == 0 and address == "None":
             if len(addresses) > 1:
                 bad.append(invalid(path, addresses, "'None' must be the first and only value"))
-            continue
-        bad += ip_address(address, f"{path}[{index}]")
+        elif address not in kept:
+            bad += ip_address(address, f"{path}[{index}]")
+    errors += bad
     if len(addresses) > 2:
         errors.append(invalid(path, addresses, "may only hold up to 2 values"))
     if bad:
-        return errors + bad
-    errors += one_per_family(addresses, path, addresses)
+        return errors
+    if {":" in address for address in addresses} != {False, True} and len(addresses) > 1:
+        errors.append(invalid(path, addresses, "may specify no more than one IP for each IP family"))
     if not is_headless(spec):
         errors += _families_match(addresses, families, path)
     return errors
@@ -201,14 +214,17 @@ def _families_match(addresses: list[str], families: list[str], path: str) -> lis
     return errors
 
 
-def _load_balancer(spec: Object, annotations: Object, kept: frozenset[str]) -> list[FieldError]:
+def _load_balancer(spec: Object, annotations: Object, old: Object) -> list[FieldError]:
     balanced = spec.get("type") == "LoadBalancer"
     errors: list[FieldError] = []
     ranges, path = spec.get("loadBalancerSourceRanges") or [], "spec.LoadBalancerSourceRanges"
     places = [f"{path}[{index}]" for index in range(len(ranges))]
+    kept = {value.strip() for value in (old.get("spec") or {}).get("loadBalancerSourceRanges") or ()}
     if not ranges and _RANGES in annotations:
         path = f"metadata.annotations[{_RANGES}]"
-        text = annotations[_RANGES].strip()
+        before = ((old.get("metadata") or {}).get("annotations") or {}).get(_RANGES)
+        text = annotations[_RANGES].strip() if annotations[_RANGES] != before else ""
+        kept = set()
         ranges = text.split(",") if text else []
         places = [path] * len(ranges)
     elif not ranges:
@@ -216,18 +232,22 @@ def _load_balancer(spec: Object, annotations: Object, kept: frozenset[str]) -> l
     if path and not balanced:
         errors.append(forbidden(path, _ONLY_LOAD_BALANCER))
     for place, value in zip(places, ranges, strict=True):
-        errors += [] if value in kept else cidr(value.strip(), place)
+        errors += [] if value.strip() in kept else cidr(value.strip(), place)
     allocate = spec.get("allocateLoadBalancerNodePorts")
     if allocate is not None and not balanced:
         errors.append(forbidden("spec.allocateLoadBalancerNodePorts", _ONLY_LOAD_BALANCER))
     elif allocate is None and balanced:
         errors.append(required("allocateLoadBalancerNodePorts"))
-    load_class = spec.get("loadBalancerClass")
-    if load_class is not None and not balanced:
-        errors.append(forbidden("spec.loadBalancerClass", _ONLY_LOAD_BALANCER))
-    elif load_class is not None:
-        errors += qualified_name(load_class, "spec.loadBalancerClass")
-    return errors
+    return errors + _load_balancer_class(spec)
+
+
+def _load_balancer_class(spec: Object) -> list[FieldError]:
+    load_class, path = spec.get("loadBalancerClass"), "spec.loadBalancerClass"
+    if load_class is None:
+        return []
+    if spec.get("type") != "LoadBalancer":
+        return [forbidden(path, _ONLY_LOAD_BALANCER)]
+    return qualified_name(load_class, path)
 
 
 def _traffic(spec: Object) -> list[FieldError]:
@@ -260,11 +280,11 @@ def validate_service_update(new: Object, old: Object) -> list[FieldError]:
         load_class = spec.get("loadBalancerClass")
         if load_class != before.get("loadBalancerClass"):
             errors.append(invalid("spec.loadBalancerClass", load_class, _CHANGED))
+    errors += _load_balancer_class(spec)  # told again below, as upstream does
     port, had = spec.get("healthCheckNodePort") or 0, before.get("healthCheckNodePort") or 0
     if needs_health_check(spec) and needs_health_check(before) and port and had and port != had:
         errors.append(forbidden("spec.healthCheckNodePort", "field is immutable"))
-    kept = frozenset((*(before.get("externalIPs") or ()), *(before.get("loadBalancerSourceRanges") or ())))
-    return errors + validate_service(new, kept)
+    return errors + _service(new, old)
 
 
 def _address_changes(spec: Object, before: Object) -> list[FieldError]:
@@ -306,21 +326,21 @@ def _family_changes(spec: Object, before: Object) -> list[FieldError]:
 def validate_service_status(new: Object, old: Object) -> list[FieldError]:
     """Faults in the status of a load balancer."""
     errors = validate_metadata_update(new, old)
-    status = (new.get("status") or {}).get("loadBalancer") or {}
-    errors += load_balancer_ingress(status.get("ingress") or [], "status.loadBalancer.ingress")
-    if status.get("ingress") and (new.get("spec") or {}).get("type") != "LoadBalancer":
+    ingress, had = (((each.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [] for each in (new, old))
+    if ingress and (new.get("spec") or {}).get("type") != "LoadBalancer":
         why = "may only be used when `spec.type` is 'LoadBalancer'"
-        return [*validate_metadata_update(new, old), forbidden("status.loadBalancer.ingress", why)]
-    return errors
+        return [*errors, forbidden("status.loadBalancer.ingress", why)]
+    kept = {entry.get("ip") or "" for entry in had}
+    return errors + load_balancer_ingress(ingress, "status.loadBalancer.ingress", kept)
 
 
-def load_balancer_ingress(entries: list[Object], path: str) -> list[FieldError]:
-    """Faults in the points where a load balancer takes traffic in."""
+def load_balancer_ingress(entries: list[Object], path: str, kept: Collection[str]) -> list[FieldError]:
+    """Faults in the points where a load balancer takes traffic in; addresses that are `kept` are not judged again."""
     errors: list[FieldError] = []
     for index, entry in enumerate(entries):
         at = f"{path}[{index}]"
         address, mode, name = entry.get("ip") or "", entry.get("ipMode"), entry.get("hostname") or ""
-        if address:
+        if address and address not in kept:
             errors += ip_address(address, f"{at}.ip")
         if mode is None and address:
             errors.append(required(f"{at}.ipMode", "must be specified when `ip` is set"))

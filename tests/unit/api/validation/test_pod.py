@@ -58,7 +58,7 @@ def test_an_ordinary_pod_has_no_faults() -> None:
         ({"shareProcessNamespace": True, "hostPID": True},
          "securityContext.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID cannot both be "
          "enabled"),
-        ({"hostUsers": False, "hostPID": True}, "HostPID: Forbidden: when `pod.Spec.HostUsers` is false"),
+        ({"hostUsers": False, "hostPID": True}, "HostPID: Forbidden: when `hostUsers` is false"),
         ({"hostAliases": [{"ip": "x"}]},
          'hostAliases[0].ip: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'),
         ({"dnsPolicy": "None"}, "dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"),
@@ -93,6 +93,55 @@ def test_an_ordinary_pod_has_no_faults() -> None:
 def test_a_field_of_the_spec_is_refused(spec: Any, expected: str) -> None:
     assert f"spec.{expected}" in faults(pod(**spec))
     assert len(faults(pod(**spec))) == 1
+
+
+def test_a_pod_of_its_own_users_has_no_block_devices() -> None:
+    claim = {"name": "v", "persistentVolumeClaim": {"claimName": "c"}}
+    devices = [{"name": "v", "devicePath": "/dev/x"}]
+    made = pod(volumes=[claim], containers=[{"name": "c", "image": "x", "volumeDevices": devices}])
+    assert faults(made) == []
+    made["spec"]["hostUsers"] = False
+    assert faults(made) == ["spec.containers[0].volumeDevices: Forbidden: when `hostUsers` is false"]
+
+
+def test_faults_come_in_the_order_of_upstream() -> None:
+    made = pod(
+        os={"name": "x"},
+        overhead={"cpu": "-1"},
+        preemptionPolicy="x",
+        hostAliases=[{"ip": "x"}],
+        tolerations=[{"operator": "x"}],
+        activeDeadlineSeconds=0,
+        schedulingGates=[{"name": "_"}],
+        readinessGates=[{"conditionType": "_"}],
+        dnsConfig={"options": [{}]},
+        affinity={"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}},
+        imagePullSecrets=[{"name": "a", "key": "b"}],
+        securityContext={"seLinuxChangePolicy": "x", "fsGroup": -1, "sysctls": [{"name": ""}]},
+        nodeSelector={"a": "_"},
+        dnsPolicy="x",
+        restartPolicy="x",
+    )
+    told = [fault.partition(":")[0].removeprefix("spec.") for fault in faults(made)]
+    assert list(dict.fromkeys(told)) == [
+        "restartPolicy",
+        "dnsPolicy",
+        "nodeSelector",
+        "securityContext.fsGroup",
+        "securityContext.sysctls[0].name",
+        "securityContext.seLinuxChangePolicy",
+        "imagePullSecrets[0]",
+        "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms",
+        "dnsConfig.options[0]",
+        "readinessGates[0].conditionType",
+        "schedulingGates[0]",
+        "activeDeadlineSeconds",
+        "tolerations[0].operator",
+        "hostAliases[0].ip",
+        "preemptionPolicy",
+        "overhead.limits[cpu]",
+        "os",
+    ]
 
 
 @pytest.mark.parametrize("field", ["hostname", "subdomain"])

@@ -174,3 +174,37 @@ def test_only_load_balancers_have_such_a_status() -> None:
     assert [str(fault) for fault in RULES.status(new, old)] == [
         "status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is 'LoadBalancer'"
     ]
+
+
+def test_faults_come_in_the_order_of_upstream() -> None:
+    ports = [{"name": "a", "port": 80, "nodePort": 30000}, {"name": "a", "port": 0}]
+    made = service(
+        ports=ports, clusterIPs=["x", "y", "z"], clusterIP="x", externalIPs=["127.0.0.1"], sessionAffinity="x",
+        selector={"a": "_"}, loadBalancerClass="_", trafficDistribution="x",
+    )  # fmt: skip
+    told = [fault.partition(":")[0].removeprefix("spec.") for fault in faults(made)]
+    assert list(dict.fromkeys(told)) == [
+        "ports[1].name", "ports[1].port", "ports[1].targetPort", "selector", "sessionAffinity", "clusterIPs[0]",
+        "clusterIPs[1]", "clusterIPs[2]", "clusterIPs", "externalIPs[0]", "ports[0].nodePort", "loadBalancerClass",
+        "trafficDistribution",
+    ]  # fmt: skip
+
+
+def test_what_a_service_has_is_not_judged_again() -> None:
+    annotation = {"service.beta.kubernetes.io/load-balancer-source-ranges": "10.0.0.1"}
+    old = service(type="LoadBalancer", externalIPs=["010.0.0.1"], annotations=annotation)
+    assert RULES.update(copy.deepcopy(old), old) == []
+    assert [fault.field for fault in RULES.create(old)] == [
+        "spec.externalIPs[0]",
+        f"metadata.annotations[{next(iter(annotation))}]",
+    ]
+
+
+def test_the_address_of_a_load_balancer_is_not_judged_again() -> None:
+    old = service(type="LoadBalancer")
+    old["status"] = {"loadBalancer": {"ingress": [{"ip": "010.0.0.1", "ipMode": "VIP"}]}}
+    assert RULES.status is not None
+    assert RULES.status(copy.deepcopy(old), old) == []
+    assert [fault.field for fault in RULES.status(old, service(type="LoadBalancer"))] == [
+        "status.loadBalancer.ingress[0].ip"
+    ]
