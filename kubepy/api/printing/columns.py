@@ -8,25 +8,34 @@ Source: pkg/printers (TableHandler), meta.k8s.io/v1 TableColumnDefinition.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
+from kubepy.api import definitions
 from kubepy.api.meta import Object
 
 Cells = list[Any]
 
-NAME_TEXT = "Name must be unique within a namespace; it is needed to create the object and cannot be changed."
-AGE_TEXT = "The time since the server created the object."
+
+@cache
+def _documentation(field: str) -> str:
+    """What the API says of a field of metadata."""
+    return str(definitions.raw_definition(definitions.META + "ObjectMeta")["properties"][field]["description"])
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; `format` is `name` for the one that names the object."""
+    """One column; `format` is `name` for the one that names the object.
+
+    What shows a field of metadata and has no description is described as the field, which is `documented`.
+    """
 
     name: str
     description: str
     type: str = "string"
     format: str = ""
     priority: int = 0
+    documented: str = ""
 
     def definition(self) -> dict[str, Any]:
         """The TableColumnDefinition on the wire."""
@@ -34,7 +43,7 @@ class Column:
             "name": self.name,
             "type": self.type,
             "format": self.format,
-            "description": self.description,
+            "description": self.description or (_documentation(self.documented) if self.documented else ""),
             "priority": self.priority,
         }
 
@@ -52,8 +61,8 @@ class Printer:
 Printers = dict[tuple[str, str], Printer]
 """By (group, kind)."""
 
-NAME = Column("Name", NAME_TEXT, format="name")
-AGE = Column("Age", AGE_TEXT)
+NAME = Column("Name", "", format="name", documented="name")
+AGE = Column("Age", "", documented="creationTimestamp")
 CONTAINERS = Column("Containers", "Names of each container in the template.", priority=1)
 IMAGES = Column("Images", "Images referenced by each container in the template.", priority=1)
 SELECTOR = Column("Selector", "The label query over the pods that this object manages.", priority=1)

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from kubepy.api.go_values import show
 from kubepy.api.meta import Object, name_of
 from kubepy.api.printing.columns import NAME, Cells, Column, Printer
 from kubepy.api.printing.durations import UNKNOWN, since
@@ -18,11 +19,8 @@ _AGE: Mapping[str, Any] = {
     "name": "Age",
     "type": "date",
     "jsonPath": ".metadata.creationTimestamp",
-    "description": "The time since the server created the object.",
+    "documented": "creationTimestamp",
 }
-
-
-_DESCRIPTION = "Custom resource definition column (in JSONPath format): "
 
 
 def _nothing(_obj: Any) -> list[Any]:
@@ -38,12 +36,12 @@ def _path_of(column: Mapping[str, Any]) -> Callable[[Any], list[Any]]:
 
 
 def render_cell(values: list[Any], kind: str, now: datetime) -> Any:
-    """The cell of a column of this type; None where there is no value of that type."""
+    """The cell of a column of this type, of the first value; None where there is none of that type."""
     if not values:
         return None
-    if kind == "string":
-        return _text(values)
     value = values[0]
+    if kind == "string":
+        return _text(value)
     if kind == "integer":
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return int(value) if is_number else None
@@ -51,19 +49,27 @@ def render_cell(values: list[Any], kind: str, now: datetime) -> Any:
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
     if kind == "boolean":
         return value if isinstance(value, bool) else None
-    if kind == "date":
-        age = since(value if isinstance(value, str) else None, now)
-        return "<invalid>" if age == UNKNOWN else age
-    return None
+    return _age(value, now) if kind == "date" and isinstance(value, str) else None
 
 
-def _text(values: list[Any]) -> str:
-    """All values, as client-go prints them: text as it is, the rest as JSON, space between."""
-    return " ".join(value if isinstance(value, str) else _plain(value) for value in values)
+def _age(text: str, now: datetime) -> str:
+    age = since(text, now)
+    return "<invalid>" if text and age == UNKNOWN else age
 
 
-def _plain(value: Any) -> str:
-    return orjson.dumps(value).decode()
+def _text(value: Any) -> str:
+    """As client-go prints it: objects and lists as JSON, the rest as it is."""
+    if not isinstance(value, dict | list):
+        return show(value)
+    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _description(column: Mapping[str, Any]) -> str:
+    if "documented" in column:
+        return ""
+    usual = f"Custom resource definition column (in JSONPath format): {column['jsonPath']}"
+    return column.get("description") or usual
 
 
 def custom_printer(columns: Iterable[Mapping[str, Any]] | None) -> Printer:
@@ -72,11 +78,11 @@ def custom_printer(columns: Iterable[Mapping[str, Any]] | None) -> Printer:
     shown = tuple(
         Column(
             column["name"],
-            column.get("description")
-            or f"Custom resource definition column (in JSONPath format): {column['jsonPath']}",
+            _description(column),
             column.get("type", "string"),
             column.get("format") or "",
             column.get("priority") or 0,
+            column.get("documented") or "",
         )
         for column in listed
     )

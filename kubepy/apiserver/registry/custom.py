@@ -7,15 +7,14 @@ Source: apiextensions-apiserver pkg/apiserver/customresource_handler.go, pkg/reg
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kubepy.api import definitions, names, schemas
 from kubepy.api.errors import FieldError
 from kubepy.api.go_values import json_type
 from kubepy.api.meta import Object
-from kubepy.api.printing.columns import NAME, Cells, Column, Printer
-from kubepy.api.printing.durations import since
+from kubepy.api.printing.columns import Printer
+from kubepy.api.printing.custom import custom_printer
 from kubepy.api.resources import Resource, Subresource
 from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
@@ -247,7 +246,7 @@ def _custom(definition: Object, version: Object, stored: str, kept: Kept) -> Cus
         row=row,
         schema=schema,
         scale=subresources.get("scale"),
-        printer=_printer(version.get("additionalPrinterColumns")),
+        printer=custom_printer(version.get("additionalPrinterColumns")),
         compiled=CompiledRules(schema),
         selectable=_selectable(version),
         kept=kept,
@@ -255,44 +254,3 @@ def _custom(definition: Object, version: Object, stored: str, kept: Kept) -> Cus
         webhook=_webhook(spec),
         is_mixed=len((definition.get("status") or {}).get("storedVersions") or ()) > 1,
     )
-
-
-_AGE = Column("Age", "CreationTimestamp is a timestamp representing the server time when this object was created.",
-              type="date")  # fmt: skip
-
-
-def _printer(columns: list[Object] | None) -> Printer:
-    if not columns:
-        return Printer((NAME, _AGE), lambda obj, now: [obj["metadata"]["name"], _age(obj, now)])
-
-    def cells(obj: Object, now: datetime) -> Cells:
-        return [obj["metadata"]["name"], *(_cell(column, obj, now) for column in columns)]
-
-    shown = tuple(
-        Column(
-            column["name"],
-            column.get("description")
-            or f"Custom resource definition column (in JSONPath format): {column['jsonPath']}",
-            type=column["type"],
-            format=column.get("format") or "",
-            priority=column.get("priority") or 0,
-        )
-        for column in columns
-    )
-    return Printer((NAME, *shown), cells)
-
-
-def _age(obj: Object, now: datetime) -> str:
-    return since(obj["metadata"].get("creationTimestamp"), now)
-
-
-def _cell(column: Object, obj: Object, now: datetime) -> Any:
-    found = find(column["jsonPath"], obj)
-    if not found or found[0] is None:
-        return None
-    value, kind = found[0], column["type"]
-    if kind == "date":
-        return since(value, now) if isinstance(value, str) else "<unknown>"
-    if kind == "string":
-        return ",".join(str(each) for each in found) if not isinstance(value, dict | list) else str(value)
-    return value if isinstance(value, int | float | bool) else None

@@ -56,11 +56,16 @@ def test_a_path_that_cannot_be_read_is_refused(path: str) -> None:
         ("integer", ".spec.on", None),
         ("number", ".spec.f", 1.5),
         ("boolean", ".spec.on", True),
-        ("string", ".spec.list[*].k", "x y z"),
+        ("integer", ".spec.f", 1),
+        ("number", ".spec.n", 2.0),
+        ("string", ".spec.list[*].k", "x"),
+        ("string", ".spec.list", '[{"k":"x","p":1},{"k":"y","p":5},{"k":"z"}]'),
+        ("string", ".spec.f", "1.5"),
         ("string", ".spec.on", "true"),
         ("string", ".spec.missing", None),
         ("date", ".metadata.creationTimestamp", "60m"),
-        ("date", ".spec.n", "<invalid>"),
+        ("date", ".spec.n", None),
+        ("date", ".metadata.name", "<invalid>"),
         ("string", ".a[", None),
     ],
 )
@@ -72,6 +77,9 @@ def test_a_cell_has_the_type_of_its_column(kind: str, path: str, cell: Any) -> N
 def test_without_columns_the_age_is_shown() -> None:
     printer = custom_printer(None)
     assert [column.name for column in printer.columns] == ["Name", "Age"]
+    described = [column.definition()["description"] for column in printer.columns]
+    assert described[0].startswith("Name must be unique within a namespace. Is required when creating resources")
+    assert described[1].startswith("CreationTimestamp is a timestamp representing the server time")
     assert printer.cells(OBJ, NOW) == ["w", "60m"]
 
 
