@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from kubepy.apiserver.admission.event_rate_limit import Limit, parse_limits
+from kubepy.apiserver.admission.image_policy import ImagePolicy, parse_image_policy
 from kubepy.apiserver.admission.pod_node_selector import Selectors, parse_selectors
 from kubepy.apiserver.admission.pod_security.policy import Settings, parse_settings
 from kubepy.apiserver.admission.pod_toleration_restriction import Defaults, parse_defaults
@@ -32,6 +33,7 @@ class Configuration:
     event_limits: Sequence[Limit] = ()
     node_selectors: Selectors = field(default_factory=dict)
     tolerations: Defaults = field(default_factory=Defaults)
+    image_policy: ImagePolicy | None = None
     mutating_accounts: Accounts = field(default_factory=Accounts)
     """As whom mutating webhooks are asked; `validating_accounts` the validating ones."""
     validating_accounts: Accounts = field(default_factory=Accounts)
@@ -66,6 +68,7 @@ _READERS: Mapping[str, _Reader] = {
     "EventRateLimit": _Reader(
         "event_limits", _kinds("Configuration", "eventratelimit.admission.k8s.io", "v1alpha1"), parse_limits
     ),
+    "ImagePolicyWebhook": _Reader("image_policy", frozenset(), parse_image_policy),
     "PodNodeSelector": _Reader("node_selectors", frozenset(), parse_selectors),
     "PodTolerationRestriction": _Reader(
         "tolerations",

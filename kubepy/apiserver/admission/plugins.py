@@ -17,6 +17,7 @@ from kubepy.apiserver.admission.configuration import Configuration
 from kubepy.apiserver.admission.default_classes import DefaultIngressClass, DefaultStorageClass
 from kubepy.apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from kubepy.apiserver.admission.event_rate_limit import EventRateLimit
+from kubepy.apiserver.admission.image_policy import ImagePolicy, ImagePolicyWebhook
 from kubepy.apiserver.admission.kinds import Kinds
 from kubepy.apiserver.admission.limit_ranger import LimitRanger
 from kubepy.apiserver.admission.metrics import AdmissionMetrics
@@ -75,6 +76,12 @@ class Tools:
     unreachable_s: int = 300
     configuration: Configuration = field(default_factory=Configuration)
 
+    @property
+    def image_policy(self) -> ImagePolicy:
+        """What --admission-control-config-file says of it, which the flags' check has seen to."""
+        assert self.configuration.image_policy is not None
+        return self.configuration.image_policy
+
     def asker(self) -> Asker:
         """What asks webhooks."""
         return Asker(self.webhooks, self.lookup, self.kinds, self.authorization, self.metrics)
@@ -93,6 +100,7 @@ MAKERS: dict[str, Maker] = {
     "NodeRestriction": lambda tools: NodeRestriction(tools.lookup, tools.authorization),
     "TaintNodesByCondition": lambda tools: TaintNodesByCondition(),
     "AlwaysPullImages": lambda tools: AlwaysPullImages(),
+    "ImagePolicyWebhook": lambda tools: ImagePolicyWebhook(tools.image_policy, tools.webhooks),
     "PodSecurity": lambda tools: PodSecurity(tools.lookup, tools.configuration.pod_security),
     "PodNodeSelector": lambda tools: PodNodeSelector(tools.lookup, tools.configuration.node_selectors),
     "Priority": lambda tools: Priority(tools.lookup),
@@ -134,21 +142,18 @@ MAKERS: dict[str, Maker] = {
 OFF_BY_DEFAULT = frozenset(
     (
         "AlwaysAdmit", "AlwaysDeny", "AlwaysPullImages", "DenyServiceExternalIPs", "EventRateLimit",
-        "ExtendedResourceToleration", "LimitPodHardAntiAffinityTopology", "NamespaceAutoProvision", "NamespaceExists",
+        "ExtendedResourceToleration", "ImagePolicyWebhook",
+        "LimitPodHardAntiAffinityTopology", "NamespaceAutoProvision", "NamespaceExists",
         "NodeRestriction", "OwnerReferencesPermissionEnforcement", "PodNodeSelector", "PodTolerationRestriction",
     )
 )  # fmt: skip
-_NOT_HERE = frozenset(("ImagePolicyWebhook",))
-"""Upstream's plug-ins that nobody may count on here."""
 
 
 def selection_faults(enabled: Sequence[str], disabled: Sequence[str]) -> Iterator[str]:
     """What is wrong with the flags that choose plug-ins, in upstream's words."""
     for flag, names in (("enable-admission-plugins", enabled), ("disable-admission-plugins", disabled)):
         for name in names:
-            if name in _NOT_HERE and flag.startswith("enable"):
-                yield f'{flag} plugin "{name}" is not supported'
-            elif name not in MAKERS and name not in _NOT_HERE:
+            if name not in MAKERS:
                 yield f'{flag} plugin "{name}" is unknown'
     for name in sorted(set(enabled) & set(disabled)):
         yield f"[{name}] in enable-admission-plugins and disable-admission-plugins overlapped"

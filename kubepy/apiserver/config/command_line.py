@@ -367,6 +367,8 @@ def _plugin_faults(config: ApiServerConfig) -> Iterator[str]:
     else:
         if "EventRateLimit" in config.enable_admission_plugins and not found.event_limits:
             yield "enable-admission-plugins plugin EventRateLimit needs limits in --admission-control-config-file"
+        if "ImagePolicyWebhook" in config.enable_admission_plugins and found.image_policy is None:
+            yield "enable-admission-plugins plugin ImagePolicyWebhook needs --admission-control-config-file to name it"
 
 
 def read_admission(config: ApiServerConfig) -> Configuration:

@@ -19,6 +19,8 @@ from kubepy.apiserver.admission.certificates import (
     ClusterTrustBundleAttest,
 )
 from kubepy.apiserver.admission.chain import AdmissionChain
+from kubepy.apiserver.admission.configuration import Configuration
+from kubepy.apiserver.admission.image_policy import ImagePolicy
 from kubepy.apiserver.admission.limit_ranger import LimitRanger
 from kubepy.apiserver.admission.metrics import AdmissionMetrics
 from kubepy.apiserver.admission.node_restriction import NodeRestriction, is_own_label
@@ -30,6 +32,7 @@ from kubepy.apiserver.admission.resource_quota import ResourceQuota
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization, build_authorization
 from kubepy.apiserver.webhooks.client import WebhookClient
+from kubepy.apiserver.webhooks.target import Target
 from kubepy.lib import pki
 from tests.unit.apiserver.conftest import OneVersion
 
@@ -770,4 +773,5 @@ def test_plugins_come_in_upstreams_order_and_as_chosen(objects: Any) -> None:
     names = [plugin.name for plugin in build_plugins(["NodeRestriction"], ["Priority"], tools(objects))]
     chosen = [name for name in MAKERS if name == "NodeRestriction" or name not in OFF_BY_DEFAULT | {"Priority"}]
     assert names == [*chosen, "PolicyAuthorization"]
-    assert all(maker(tools(objects)).name == name for name, maker in MAKERS.items())
+    told = Configuration(image_policy=ImagePolicy(target=Target(url="https://images.example")))
+    assert all(maker(tools(objects, configuration=told)).name == name for name, maker in MAKERS.items())

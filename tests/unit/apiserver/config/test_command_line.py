@@ -56,6 +56,9 @@ def test_the_configuration_of_plugins_is_read_at_once(needed: list[str]) -> None
     assert faults([*needed, "--enable-admission-plugins=EventRateLimit"]) == [
         "enable-admission-plugins plugin EventRateLimit needs limits in --admission-control-config-file"
     ]
+    assert faults([*needed, "--enable-admission-plugins=ImagePolicyWebhook"]) == [
+        "enable-admission-plugins plugin ImagePolicyWebhook needs --admission-control-config-file to name it"
+    ]
 
 
 def test_what_must_be_given_is_asked_for_all_at_once() -> None:
