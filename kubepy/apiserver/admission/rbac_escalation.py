@@ -5,22 +5,20 @@ change counts, not only one of rules: a label may bring a role into an aggregate
 Source: pkg/registry/rbac/{role,clusterrole,rolebinding,clusterrolebinding}/policybased; validation/rule.go.
 """
 
+from collections.abc import Sequence
+
 from kubepy.api.errors import object_not_found
 from kubepy.apiserver.admission.attributes import Attributes, forbid
 from kubepy.apiserver.admission.plugin import Plugin
 from kubepy.apiserver.authn.user import PRIVILEGED_GROUP, UserInfo
 from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.authz.rbac_index import GROUP, RbacIndex
-from kubepy.apiserver.authz.rules import Rule, quote, render_rule, uncovered
+from kubepy.apiserver.authz.rules import EVERYTHING, Rule, joined, quote, render_rule, uncovered
 from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.lookup import Object
 
 _ROLES = ("clusterroles", "roles")
 _COLLECTORS = frozenset(("ownerReferences", "finalizers", "managedFields", "resourceVersion", "generation"))
-_ALL = [
-    {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
-    {"verbs": ["*"], "nonResourceURLs": ["*"]},
-]
 
 
 class RbacEscalation(Plugin):
@@ -48,11 +46,9 @@ class RbacEscalation(Plugin):
             return
         if old is not None and is_for_collector(new, old):
             return
-        missing = uncovered(index.rules_for(attributes.user, attributes.namespace), new.get("rules") or [])
-        if missing:
-            raise forbid(attributes, describe_missing(attributes.user, missing))
+        self._check_held(attributes, index, new.get("rules") or [])
         aggregates = any((one.get("aggregationRule") or {}).get("clusterRoleSelectors") for one in (new, old or {}))
-        if aggregates and uncovered(index.rules_for(attributes.user, ""), _ALL):
+        if aggregates and uncovered(index.rules_for(attributes.user, ""), EVERYTHING):
             raise forbid(attributes, "must have cluster-admin privileges to use the aggregationRule")
 
     async def _check_binding(self, attributes: Attributes, index: RbacIndex) -> None:
@@ -66,9 +62,15 @@ class RbacEscalation(Plugin):
         rules = index.rules_of(ref, attributes.namespace)
         if rules is None:
             raise object_not_found(GROUP, plural, ref.get("name", ""))
-        missing = uncovered(index.rules_for(attributes.user, attributes.namespace), rules)
-        if missing:
-            raise forbid(attributes, describe_missing(attributes.user, missing))
+        self._check_held(attributes, index, rules)
+
+    @staticmethod
+    def _check_held(attributes: Attributes, index: RbacIndex, rules: Sequence[Rule]) -> None:
+        user, namespace = attributes.user, attributes.namespace
+        if missing := uncovered(index.rules_for(user, namespace), rules):
+            faults = index.faults_for(user, namespace)
+            unresolved = f"; resolution errors: [{joined(faults)}]" if faults else ""
+            raise forbid(attributes, describe_missing(user, missing) + unresolved)
 
     async def _may(self, attributes: Attributes, verb: str, plural: str, name: str) -> bool:
         info = RequestInfo(verb, "", True, GROUP, "v1", plural, "", attributes.namespace, name)

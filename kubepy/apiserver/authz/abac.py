@@ -3,7 +3,7 @@
 Source: pkg/auth/authorizer/abac/abac.go; pkg/apis/abac.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import orjson
 
 from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, UserInfo
 from kubepy.apiserver.authz.decision import ALLOWED, Decision
-from kubepy.apiserver.authz.rules import url_matches
+from kubepy.apiserver.authz.rules import Resolved, Rule, url_matches
 from kubepy.apiserver.http.request_info import RequestInfo
 
 _API_VERSION = "abac.authorization.kubernetes.io/v1beta1"
@@ -40,6 +40,16 @@ class Policy:
         wanted = ((self.namespace, info.namespace), (self.resource, info.resource), (self.api_group, info.group))
         return all(pattern in (_ANY, value) for pattern, value in wanted)
 
+    def rules_for(self, user: UserInfo, namespace: str) -> Iterator[Rule]:
+        """What it allows to the user in the namespace."""
+        if not self._means(user) or self.namespace not in (_ANY, namespace):
+            return
+        verbs = ["get", "list", "watch"] if self.readonly else [_ANY]
+        if self.resource:
+            yield {"verbs": verbs, "apiGroups": [self.api_group], "resources": [self.resource]}
+        if self.non_resource_path:
+            yield {"verbs": verbs, "nonResourceURLs": [self.non_resource_path]}
+
     def _means(self, user: UserInfo) -> bool:
         if not (self.user or self.group):
             return False
@@ -58,6 +68,10 @@ class Abac:
         if any(policy.allows(user, info) for policy in self._policies):
             return ALLOWED
         return Decision(False, "No policy matched.")
+
+    def rules_for(self, user: UserInfo, namespace: str) -> Resolved:
+        """What the policies for the user are about."""
+        return Resolved([rule for policy in self._policies for rule in policy.rules_for(user, namespace)])
 
 
 def parse_policies(text: str) -> list[Policy]:

@@ -11,17 +11,12 @@ from kubepy.apiserver.authz.decision import ALLOWED, NO_OPINION, Authorizer, Dec
 from kubepy.apiserver.authz.metrics import AuthorizationMetrics
 from kubepy.apiserver.authz.node import NodeAuthorizer
 from kubepy.apiserver.authz.rbac import Rbac
+from kubepy.apiserver.authz.rules import EVERYTHING, Resolved
 from kubepy.apiserver.authz.settings import ABAC, WEBHOOK, AuthorizerSettings
 from kubepy.apiserver.authz.webhook import WebhookAuthorizer, WebhookSettings
 from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.webhooks.client import Webhooks
-
-_UNRESOLVED: tuple[tuple[type, str], ...] = (
-    (Abac, "the rules of ABAC are not listed"),
-    (NodeAuthorizer, "node authorizer does not support user rule resolution"),
-    (WebhookAuthorizer, "webhook authorizer does not support user rule resolution"),
-)
 
 
 class AlwaysAllow:
@@ -31,6 +26,10 @@ class AlwaysAllow:
         """Allowed."""
         return ALLOWED
 
+    def rules_for(self, user: UserInfo, namespace: str) -> Resolved:
+        """Everything."""
+        return Resolved(EVERYTHING)
+
 
 class AlwaysDeny:
     """Allows nothing."""
@@ -39,12 +38,13 @@ class AlwaysDeny:
         """Not allowed."""
         return Decision(False, "Everything is forbidden.")
 
+    def rules_for(self, user: UserInfo, namespace: str) -> Resolved:
+        """Nothing."""
+        return Resolved()
+
 
 class Authorization:
-    """All authorizers as one; `rbac` is the one that reviews of rules and grants of permissions ask, if any.
-
-    `unresolved` says which authorizer has rules beside RBAC's that cannot be listed; empty if none has.
-    """
+    """All authorizers as one; `rbac` is the one that grants of permissions ask, if any."""
 
     def __init__(self, authorizers: Sequence[Authorizer | WebhookAuthorizer]) -> None:
         self._authorizers = tuple(authorizers)
@@ -58,8 +58,14 @@ class Authorization:
         self._authorizers = tuple(authorizers)
         local = tuple((one, label_of(one)) for one in authorizers if not isinstance(one, WebhookAuthorizer))
         self._local = local if len(local) == len(self._authorizers) else None
-        self.unresolved = next(
-            (text for kind, text in _UNRESOLVED if any(isinstance(a, kind) for a in authorizers)), ""
+
+    def rules_for(self, user: UserInfo, namespace: str) -> Resolved:
+        """What `user` may in `namespace`, as far as the authorizers can list it."""
+        found = [authorizer.rules_for(user, namespace) for authorizer in self._authorizers]
+        return Resolved(
+            [rule for one in found for rule in one.rules],
+            tuple(fault for one in found for fault in one.faults),
+            incomplete=any(one.incomplete for one in found),
         )
 
     def decide(self, user: UserInfo, info: RequestInfo) -> Decision:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from kubepy.api.errors import Forbidden, forbidden_object
 from kubepy.apiserver.authn.user import UserInfo
-from kubepy.apiserver.authz.rules import quote
+from kubepy.apiserver.authz.rules import Resolved, quote
 from kubepy.apiserver.http.request_info import RequestInfo
 
 
@@ -32,6 +32,9 @@ class Authorizer(Protocol):
 
     def authorize(self, user: UserInfo, info: RequestInfo) -> Decision:
         """Whether `user` may do it."""
+
+    def rules_for(self, user: UserInfo, namespace: str) -> Resolved:
+        """What `user` may everywhere and in `namespace`, as far as that can be listed."""
 
 
 def forbidden(user: UserInfo, info: RequestInfo, reason: str) -> Forbidden:

@@ -13,7 +13,7 @@ from kubepy.apiserver.authn.user import NODE_PREFIX, NODES_GROUP, UserInfo, node
 from kubepy.apiserver.authz import pod_references as refs
 from kubepy.apiserver.authz.bootstrap_roles import NODE_RULES
 from kubepy.apiserver.authz.decision import ALLOWED, NO_OPINION, Decision
-from kubepy.apiserver.authz.rules import quote, rule_allows
+from kubepy.apiserver.authz.rules import Resolved, quote, rule_allows
 from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.lookup import Lookup, Object
 
@@ -23,6 +23,7 @@ _VOLUMES = resources.named("persistentvolumes")
 _ATTACHMENTS = resources.named("volumeattachments", "storage.k8s.io")
 _SLICES = resources.named("resourceslices", "resource.k8s.io")
 _READS = ("get", "list", "watch")
+_UNLISTED = "node authorizer does not support user rule resolution"
 _LEASE_NAMESPACE = "kube-node-lease"
 Check = Callable[[str, RequestInfo], Decision]
 
@@ -56,6 +57,11 @@ class NodeAuthorizer:
         if info.is_resource and (check := self._checks.get((info.group, info.resource))):
             return check(node, info)
         return by_rules(info)
+
+    def rules_for(self, user: UserInfo, namespace: str) -> Resolved:
+        """Nothing: a node's rights come of what its pods refer to."""
+        is_node = NODES_GROUP in user.groups and user.name.startswith(NODE_PREFIX)
+        return Resolved((), (_UNLISTED,), incomplete=True) if is_node else Resolved()
 
     def _secret(self, node: str, info: RequestInfo) -> Decision:
         def related() -> bool:

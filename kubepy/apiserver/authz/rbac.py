@@ -7,6 +7,7 @@ from kubepy.api import resources
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.decision import NO_OPINION, Decision
 from kubepy.apiserver.authz.rbac_index import GROUP, RbacIndex
+from kubepy.apiserver.authz.rules import Resolved, joined
 from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.lookup import Lookup
 
@@ -42,7 +43,10 @@ class Rbac:
         if why is not None:
             return Decision(True, why)
         faults = index.faults_for(user, info.namespace)
-        if not faults:
-            return NO_OPINION
-        text = faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]"
-        return Decision(False, f"RBAC: {text}")
+        return Decision(False, f"RBAC: {joined(faults)}") if faults else NO_OPINION
+
+    def rules_for(self, user: UserInfo, namespace: str) -> Resolved:
+        """The rules that bindings grant."""
+        index = self.index
+        faults = index.faults_for(user, namespace)
+        return Resolved(index.rules_for(user, namespace), (joined(faults),) if faults else ())

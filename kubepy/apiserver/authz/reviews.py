@@ -4,21 +4,20 @@ Nothing is stored: an object comes in, the same object with a status goes out.
 Source: pkg/registry/authorization.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from kubepy.api.errors import BadRequest, invalid_object
 from kubepy.api.validation.registry import rules_for
-from kubepy.apiserver.authn.user import PRIVILEGED_GROUP, UserInfo
+from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.authz.decision import Decision
-from kubepy.apiserver.authz.rules import Rule
+from kubepy.apiserver.authz.rules import Rule, joined
 from kubepy.apiserver.authz.selectors import field_text, label_text
 from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.lookup import Object
 
 GROUP = "authorization.k8s.io"
-_ALL_RESOURCES = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
-_ALL_URLS = {"verbs": ["*"], "nonResourceURLs": ["*"]}
 
 
 async def review_subject_access(authorization: Authorization, review: Object) -> Object:
@@ -48,18 +47,18 @@ async def review_self_rules(authorization: Authorization, user: UserInfo, review
     namespace = (review.get("spec") or {}).get("namespace") or ""
     if not namespace:
         raise BadRequest("no namespace on request")
-    rules = [_ALL_RESOURCES, _ALL_URLS] if PRIVILEGED_GROUP in user.groups else []
-    if authorization.rbac is not None:
-        rules += authorization.rbac.index.rules_for(user, namespace)
+    found = authorization.rules_for(user, namespace)
     status: Object = {
         "resourceRules": [
-            _pick(rule, "verbs", "apiGroups", "resources", "resourceNames") for rule in _of_resources(rules)
+            _pick(rule, "verbs", "apiGroups", "resources", "resourceNames") for rule in _of_resources(found.rules)
         ],
-        "nonResourceRules": [_pick(rule, "verbs", "nonResourceURLs") for rule in rules if rule.get("nonResourceURLs")],
-        "incomplete": bool(authorization.unresolved),
+        "nonResourceRules": [
+            _pick(rule, "verbs", "nonResourceURLs") for rule in found.rules if rule.get("nonResourceURLs")
+        ],
+        "incomplete": found.incomplete,
     }
-    if status["incomplete"]:
-        status["evaluationError"] = authorization.unresolved
+    if found.faults:
+        status["evaluationError"] = joined(found.faults)
     return {**review, "status": status}
 
 
@@ -110,7 +109,7 @@ def _check(review: Object) -> None:
         raise invalid_object(GROUP, kind, (review.get("metadata") or {}).get("name", ""), faults)
 
 
-def _of_resources(rules: list[Rule]) -> list[Rule]:
+def _of_resources(rules: Sequence[Rule]) -> list[Rule]:
     return [rule for rule in rules if rule.get("resources")]
 
 

@@ -4,12 +4,26 @@ Source: pkg/apis/rbac/v1/evaluation_helpers.go; component-helpers/auth/rbac/vali
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kubepy.apiserver.http.request_info import RequestInfo
 
 Rule = dict[str, Any]
 ALL = "*"
+EVERYTHING: Sequence[Rule] = (
+    {"verbs": [ALL], "apiGroups": [ALL], "resources": [ALL]},
+    {"verbs": [ALL], "nonResourceURLs": [ALL]},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The rules of a user as an authorizer lists them; `incomplete`: there may be more, and `faults` say why."""
+
+    rules: Sequence[Rule] = ()
+    faults: tuple[str, ...] = ()
+    incomplete: bool = False
 
 
 def rule_allows(rule: Rule, info: RequestInfo) -> bool:
@@ -109,3 +123,9 @@ def quote(text: str) -> str:
 
 def _has(values: Sequence[str] | None, value: str) -> bool:
     return values is not None and (ALL in values or value in values)
+
+
+def joined(faults: Sequence[str]) -> str:
+    """Several faults as Go's aggregate shows them: one by itself, more in brackets, none twice."""
+    found = list(dict.fromkeys(faults))
+    return found[0] if len(found) == 1 else f"[{', '.join(found)}]"

@@ -14,6 +14,7 @@ import orjson
 from kubepy.api.meta import Object
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.decision import NO_OPINION, Decision
+from kubepy.apiserver.authz.rules import Resolved
 from kubepy.apiserver.authz.selectors import field_requirements, label_requirements
 from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.apiserver.webhooks import patience
@@ -70,6 +71,10 @@ class WebhookAuthorizer:
             _log.error("Failed to make webhook authorizer request", webhook=self.settings.name, why=why)
             return Decision(False, "", denied=self.settings.denies_on_failure)
         return decision_of(status)
+
+    def rules_for(self, user: UserInfo, namespace: str) -> Resolved:
+        """Nothing: it can only be asked about one thing at a time."""
+        return Resolved((), ("webhook authorizer does not support user rule resolution",), incomplete=True)
 
     def _matches(self, spec: Object) -> bool:
         """Whether all conditions hold; one that does not outweighs one that cannot be told. Raises ValueError."""
