@@ -37,7 +37,7 @@ def validate_env(variables: Iterable[Object], path: str) -> list[FieldError]:
         name = variable.get("name")
         if not name:
             errors.append(required(f"{path}[{index}].name"))
-        elif not name.isidentifier():  # the usual names need no closer look
+        elif not (name.isascii() and name.isidentifier()):  # the usual names need no closer look
             errors += [invalid(f"{path}[{index}].name", name, text) for text in names.is_env_var_name(name)]
         source = variable.get("valueFrom")
         if source is not None:

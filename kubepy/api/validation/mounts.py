@@ -123,5 +123,6 @@ def _devices(
             errors.append(invalid(f"{at}.name", name, "must not already exist in volumeMounts"))
         if place in mounted.values():
             errors.append(invalid(f"{at}.devicePath", place, "must not already exist as a path in volumeMounts"))
-        names.add(name)
+        if name:
+            names.add(name)
     return errors

@@ -9,6 +9,7 @@ from kubepy.api import names
 from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, required
 from kubepy.api.meta import Object
 from kubepy.api.validation.affinity import validate_taints
+from kubepy.api.validation.annotated import annotated_taints
 from kubepy.api.validation.fields import cidr, dns_label, dns_subdomain, one_per_family, unique
 from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
 from kubepy.api.validation.resources import resource_quantity
@@ -33,15 +34,14 @@ def validate_node(node: Object) -> list[FieldError]:
 
 
 def _annotations(node: Object) -> list[FieldError]:
-    text = ((node.get("metadata") or {}).get("annotations") or {}).get(_AVOID_PODS)
-    if not text:
-        return []
-    path = "metadata.annotations"
+    annotations, path = (node.get("metadata") or {}).get("annotations") or {}, "metadata.annotations"
+    errors = annotated_taints(annotations, path)
+    if not (text := annotations.get(_AVOID_PODS)):
+        return errors
     try:
         entries = json.loads(text).get("preferAvoidPods") or []
     except (ValueError, AttributeError) as fault:
-        return [invalid(f"{path}.AvoidPods", _AVOID_PODS, str(fault))]
-    errors: list[FieldError] = []
+        return [*errors, invalid(f"{path}.AvoidPods", _AVOID_PODS, str(fault))]
     for index, entry in enumerate(entries):
         at = f"{path}.{_AVOID_PODS}[{index}].PodSignature"
         controller = (entry.get("podSignature") or {}).get("podController")

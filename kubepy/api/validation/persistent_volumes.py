@@ -3,6 +3,8 @@
 Source: pkg/apis/core/validation, ValidatePersistentVolume*.
 """
 
+import posixpath
+
 from kubepy.api import names, quantity
 from kubepy.api.errors import FieldError, forbidden, invalid, not_supported, required
 from kubepy.api.meta import Object
@@ -34,6 +36,8 @@ _MOUNTED = (
     "gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "nfs", "rbd", "quobyte", "iscsi", "cinder", "cephfs",
     "azureFile", "vsphereVolume", "azureDisk", "photonPersistentDisk",
 )  # fmt: skip
+_SHOWN_KINDS = {"gcePersistentDisk": "persistentDisk"}
+_ONLY_ONE = "may not specify more than 1 volume type"
 _STABLE_LABELS = {
     "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
     "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
@@ -78,7 +82,7 @@ def validate_volume_spec(spec: Object, name: str, path: str, *, inline: bool = F
             errors += _node_affinity(affinity, f"{path}.nodeAffinity")
     errors += _source(spec, name, path)
     host = (spec.get("hostPath") or {}).get("path")
-    if host and not host.replace("/", "").strip(".") and spec.get("persistentVolumeReclaimPolicy") == "Recycle":
+    if host and posixpath.normpath(host) in ("/", "//") and spec.get("persistentVolumeReclaimPolicy") == "Recycle":
         why = "may not be 'recycle' for a hostPath mount of '/'"
         errors.append(forbidden(f"{path}.persistentVolumeReclaimPolicy", why))
     if not inline:
@@ -122,16 +126,18 @@ def _source(spec: Object, name: str, path: str) -> list[FieldError]:
     kinds = present(spec, SOURCES)
     if not kinds:
         return [required(path, "must specify a volume type")]
-    kind = kinds[0]
-    source, at = spec[kind], f"{path}.{'persistentDisk' if kind == 'gcePersistentDisk' else kind}"
-    errors = SOURCES[kind](source, at)
-    if kind == "iscsi":
-        shown = source.get("targetPortal") or ""
-        errors += volume_sources.iscsi_name_length(source, name, f"{at}.targetportal", shown)
-    elif kind == "local" and source.get("path") and spec.get("nodeAffinity") is None:
-        errors.append(required(f"{path}.nodeAffinity", "Local volume requires node affinity"))
-    why = "may not specify more than 1 volume type"
-    return errors + [forbidden(f"{path}.{'cephFS' if other == 'cephfs' else other}", why) for other in kinds[1:]]
+    errors: list[FieldError] = []
+    for number, kind in enumerate(kinds):
+        source, at = spec[kind], f"{path}.{_SHOWN_KINDS.get(kind, kind)}"
+        if number and kind != "flexVolume":  # of which upstream has as many as there are
+            errors.append(forbidden(f"{path}.{'cephFS' if kind == 'cephfs' else kind}", _ONLY_ONE))
+        elif kind == "iscsi":
+            errors += volume_sources.persistent_iscsi(source, at, name)
+        else:
+            errors += SOURCES[kind](source, at)
+        if not number and kind == "local" and spec.get("nodeAffinity") is None:
+            errors.append(required(f"{path}.nodeAffinity", "Local volume requires node affinity"))
+    return errors
 
 
 def _glusterfs(source: Object, path: str) -> list[FieldError]:
@@ -143,10 +149,6 @@ def _glusterfs(source: Object, path: str) -> list[FieldError]:
     elif namespace is not None:
         errors += dns_label(namespace, f"{path}.endpointsNamespace")
     return errors
-
-
-def _iscsi(source: Object, path: str) -> list[FieldError]:
-    return volume_sources.iscsi(source, path) + volume_sources.secret_ref(source, path, "name")
 
 
 def _cinder(source: Object, path: str) -> list[FieldError]:
@@ -243,7 +245,7 @@ SOURCES: dict[str, SourceRule] = {
     "rbd": volume_sources.COMMON["rbd"],
     "quobyte": volume_sources.quobyte,
     "cephfs": volume_sources.COMMON["cephfs"],
-    "iscsi": _iscsi,
+    "iscsi": volume_sources.iscsi,
     "cinder": _cinder,
     "fc": volume_sources.fibre_channel,
     "flexVolume": volume_sources.flex,

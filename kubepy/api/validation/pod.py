@@ -11,6 +11,7 @@ from kubepy.api import names, pods, quantity
 from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, required
 from kubepy.api.meta import Object
 from kubepy.api.validation import affinity
+from kubepy.api.validation.annotated import annotated_tolerations
 from kubepy.api.validation.containers import (
     Surroundings,
     untrimmed_image,
@@ -94,6 +95,7 @@ def validate_pod_annotations(annotations: Mapping[str, str], spec: Object, path:
     if mirror is not None and not spec.get("nodeName"):
         why = "must set spec.nodeName if mirror pod annotation is set"
         errors.append(invalid(f"{path}[{MIRROR_ANNOTATION}]", mirror, why))
+    errors += annotated_tolerations(annotations, path)
     cost = annotations.get(_DELETION_COST)
     if cost is not None and not _is_int32(cost):
         errors.append(invalid(f"{path}[{_DELETION_COST}]", cost, "must be a 32bit integer"))

@@ -25,10 +25,12 @@ _ISCSI_NAMES = {
     "naa": re.compile(r"naa.[A-Za-z0-9]{32}").fullmatch,
 }
 _HOST_AND_PORT = "must be a host:port pair or multiple pairs separated by commas"
-_ISCSI_TOO_LONG = (
+ISCSI_TOO_LONG = (
     "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters "
     "if iscsi.initiatorName is specified."
 )
+_ISCSI_FORMAT = "must be valid format"
+_ISCSI_PREFIX = f"{_ISCSI_FORMAT} starting with iqn, eui, or naa"
 _DRIVER_LIMIT = 63
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
@@ -115,30 +117,40 @@ def fibre_channel(source: Object, path: str) -> list[FieldError]:
 
 def iscsi(source: Object, path: str) -> list[FieldError]:
     """An iSCSI disk."""
-    errors = missing(source, path, "targetPortal", "iqn")
-    if source.get("iqn"):
-        errors += _iscsi_name(source["iqn"], f"{path}.iqn")
-    errors += in_range(source.get("lun") or 0, f"{path}.lun", 0, 255)
-    if (source.get("chapAuthDiscovery") or source.get("chapAuthSession")) and source.get("secretRef") is None:
-        errors.append(required(f"{path}.secretRef"))
-    if source.get("initiatorName") is not None:
-        errors += _iscsi_name(source["initiatorName"], f"{path}.initiatorname")
+    errors = missing(source, path, "targetPortal", "iqn") + _iscsi_target(source, path)
+    initiator = source.get("initiatorName")
+    return errors + (_iscsi_name(initiator, f"{path}.initiatorname") if initiator is not None else [])
+
+
+def persistent_iscsi(source: Object, path: str, volume: str) -> list[FieldError]:
+    """An iSCSI disk as a PersistentVolume's source, whose secret has a namespace."""
+    errors = missing(source, path, "targetPortal")
+    if is_too_long_for_iscsi(source, volume):
+        errors.append(invalid(f"{path}.targetportal", source.get("targetPortal") or "", ISCSI_TOO_LONG))
+    errors += missing(source, path, "iqn") + _iscsi_target(source, path) + secret_ref(source, path, "name")
+    if (initiator := source.get("initiatorName")) is not None:
+        errors += _iscsi_name(initiator, f"{path}.initiatorname", unknown=_ISCSI_FORMAT)
     return errors
 
 
-def iscsi_name_length(source: Object, volume: str, path: str, shown: str) -> list[FieldError]:
+def is_too_long_for_iscsi(source: Object, volume: str) -> bool:
     """With an initiator of its own, the volume's name and the portal become one short name."""
-    portal = source.get("targetPortal") or ""
-    if source.get("initiatorName") is None or len(f"{volume}:{portal}") <= 64:
-        return []
-    return [invalid(path, shown, _ISCSI_TOO_LONG)]
+    return source.get("initiatorName") is not None and len(f"{volume}:{source.get('targetPortal') or ''}") > 64
 
 
-def _iscsi_name(name: str, path: str) -> list[FieldError]:
+def _iscsi_target(source: Object, path: str) -> list[FieldError]:
+    errors = _iscsi_name(source["iqn"], f"{path}.iqn") if source.get("iqn") else []
+    errors += in_range(source.get("lun") or 0, f"{path}.lun", 0, 255)
+    if (source.get("chapAuthDiscovery") or source.get("chapAuthSession")) and source.get("secretRef") is None:
+        errors.append(required(f"{path}.secretRef"))
+    return errors
+
+
+def _iscsi_name(name: str, path: str, *, unknown: str = _ISCSI_PREFIX) -> list[FieldError]:
     matches = _ISCSI_NAMES.get(name[:3])
     if matches is None:
-        return [invalid(path, name, "must be valid format starting with iqn, eui, or naa")]
-    return [] if matches(name) else [invalid(path, name, "must be valid format")]
+        return [invalid(path, name, unknown)]
+    return [] if matches(name) else [invalid(path, name, _ISCSI_FORMAT)]
 
 
 def flex(source: Object, path: str) -> list[FieldError]:

@@ -49,8 +49,8 @@ def _source(volume: Object, path: str, pod_name: str, *, in_pod: bool) -> list[F
     kind, name = kinds[0], volume.get("name") or ""
     source, at = volume[kind], f"{path}.{_PATHS.get(kind, kind)}"
     errors = volume_sources.image(source, at, in_pod=in_pod) if kind == "image" else _RULES[kind](source, at)
-    if kind == "iscsi":
-        errors += volume_sources.iscsi_name_length(source, name, f"{path}.name", name)
+    if kind == "iscsi" and volume_sources.is_too_long_for_iscsi(source, name):
+        errors.append(invalid(f"{path}.name", name, volume_sources.ISCSI_TOO_LONG))
     elif kind == "ephemeral" and pod_name and name:
         claim = f"{pod_name}-{name}"
         for text in names.is_dns1123_subdomain(claim):

@@ -89,6 +89,8 @@ TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name":
         ("Node", {"spec": {"taints": [{"key": "a", "effect": "NoExecute"}] * 2}},
          ['metadata.taints[1]: Duplicate value: {"Key":"a","Value":"","Effect":"NoExecute","TimeAdded":null}: taints '
           "must be unique by key and effect pair"]),
+        ("Node", {"metadata": {"name": "a", "annotations": {"scheduler.alpha.kubernetes.io/taints": '[{"key": "a"}]'}}},
+         ["metadata.annotations.scheduler.alpha.kubernetes.io/taints[0].effect: Required value"]),
         ("Node", {"status": {"capacity": {"pods": "1.5"}, "allocatable": {}}},
          ['status.capacity.pods: Invalid value: "1500m": must be an integer']),
         ("Event", {"involvedObject": {"namespace": "ns"}}, []),

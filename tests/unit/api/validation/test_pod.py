@@ -175,6 +175,9 @@ def test_names_of_other_objects_are_subdomains(field: str) -> None:
         ({"ports": [{"containerPort": 1, "hostPort": 9}, {"containerPort": 2, "hostPort": 9}]},
          ['ports[1].hostPort: Duplicate value: "TCP//9"']),
         ({"env": [{"name": ""}]}, ["env[0].name: Required value"]),
+        ({"env": [{"name": "\u00e9"}]},
+         ['env[0].name: Invalid value: "\u00e9": a valid environment variable name must consist only of printable '
+          "ASCII characters other than '='"]),
         ({"env": [{"name": "A", "value": "x", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]},
          ['env[0].valueFrom: Invalid value: "": may not be specified when `value` is not empty']),
         ({"env": [{"name": "A", "valueFrom": {}}]},
@@ -290,6 +293,18 @@ def test_pod_level_resources_are_enough_for_the_containers() -> None:
 @pytest.mark.parametrize(
     ("annotations", "expected"),
     [
+        ({"scheduler.alpha.kubernetes.io/tolerations": '[{"operator": "Equal"}]'},
+         'metadata.annotations.scheduler.alpha.kubernetes.io/tolerations[0].operator: Invalid value: "Equal": operator '
+         'must be Exists when `key` is empty, which means "match all values and all keys"'),
+        ({"scheduler.alpha.kubernetes.io/tolerations": "{}"},
+         'metadata.annotations: Invalid value: "scheduler.alpha.kubernetes.io/tolerations": json: cannot unmarshal '
+         "object into Go value of type []core.Toleration"),
+        ({"scheduler.alpha.kubernetes.io/tolerations": "[1]"},
+         'metadata.annotations: Invalid value: "scheduler.alpha.kubernetes.io/tolerations": json: cannot unmarshal '
+         "number into Go value of type core.Toleration"),
+        ({"scheduler.alpha.kubernetes.io/tolerations": "x"},
+         'metadata.annotations: Invalid value: "scheduler.alpha.kubernetes.io/tolerations": invalid character \'x\' '
+         "looking for beginning of value"),
         ({"controller.kubernetes.io/pod-deletion-cost": "1.5"},
          'metadata.annotations[controller.kubernetes.io/pod-deletion-cost]: Invalid value: "1.5": must be a 32bit '
          'integer'),

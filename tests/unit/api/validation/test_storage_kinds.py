@@ -166,6 +166,18 @@ AFFINITY = {"required": {"nodeSelectorTerms": [TERM]}}
          [f'spec.iscsi.targetportal: Invalid value: "{"p" * 64}": Total length of <volume name>:<iscsi.targetPortal> '
           f'must be '
           "under 64 characters if iscsi.initiatorName is specified."]),
+        ({"iscsi": {"initiatorName": "x", "secretRef": {}, "lun": 300}},
+         ["spec.iscsi.targetPortal: Required value", "spec.iscsi.iqn: Required value",
+          "spec.iscsi.lun: Invalid value: 300: must be between 0 and 255, inclusive",
+          "spec.iscsi.secretRef.name: Required value",
+          'spec.iscsi.initiatorname: Invalid value: "x": must be valid format']),
+        ({"nfs": {"server": "s", "path": "/p"}, "flexVolume": {}, "local": {}},
+         ["spec.flexVolume.driver: Required value", "spec.local: Forbidden: may not specify more than 1 volume type"]),
+        ({"local": {}},
+         ["spec.local.path: Required value", "spec.nodeAffinity: Required value: Local volume requires node affinity"]),
+        ({"hostPath": {"path": "/./"}, "persistentVolumeReclaimPolicy": "Recycle"},
+         ["spec.persistentVolumeReclaimPolicy: Forbidden: may not be 'recycle' for a hostPath mount of '/'"]),
+        ({"hostPath": {"path": "."}, "persistentVolumeReclaimPolicy": "Recycle"}, []),
         ({"volumeAttributesClassName": "gold"},
          ["spec.csi: Required value: has to be specified when using volumeAttributesClassName"]),
     ],
