@@ -36,6 +36,10 @@ _RULES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
         "and end with an alphanumeric character", _SUBDOMAIN, ("example.com",),
     ),
+    "subdomain_caseless": (
+        "an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', and must start and end with an "
+        "alphanumeric character", _SUBDOMAIN, ("Example.com",),
+    ),
     "label1035": (
         "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
         "character, and end with an alphanumeric character", _LABEL_1035, ("my-name", "abc-123"),
@@ -118,6 +122,12 @@ def is_dns1123_label(value: str) -> list[str]:
 
 def is_dns1123_subdomain(value: str) -> list[str]:
     return _check("subdomain", value, DNS1123_SUBDOMAIN_MAX)
+
+
+def is_dns1123_subdomain_caseless(value: str) -> list[str]:
+    """As a subdomain, with capitals let pass: the names of CSI's and DRA's drivers."""
+    faults = [_max_bytes_message(DNS1123_SUBDOMAIN_MAX)] if len(value.encode()) > DNS1123_SUBDOMAIN_MAX else []
+    return faults + ([] if _MATCHES["subdomain"](value.lower()) else [_MESSAGES["subdomain_caseless"]])
 
 
 def is_dns1035_label(value: str) -> list[str]:

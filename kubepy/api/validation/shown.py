@@ -88,6 +88,12 @@ TAINT: Shape = {**_plain("key", "value", "effect"), "TimeAdded": ("timeAdded", N
 NODE_ADDRESS = _plain("type", "address")
 NODE_CONFIG_SOURCE: Shape = {"ConfigMap": ("configMap", None)}
 IP: Shape = {"IP": ("ip", "")}
+CSI_NODE_DRIVER: Shape = {
+    "Name": ("name", ""),
+    "NodeID": ("nodeID", ""),
+    "TopologyKeys": ("topologyKeys", None),
+    "Allocatable": ("allocatable", None),
+}
 SCOPE_SELECTOR: Shape = {
     "MatchExpressions": ("matchExpressions", _each({**_plain("scopeName", "operator"), "Values": ("values", None)})),
 }

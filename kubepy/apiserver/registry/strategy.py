@@ -28,6 +28,8 @@ class Strategy:
     """Whether metadata.generation counts the changes of the spec."""
     allows_create_on_update: ClassVar[bool] = False
     allows_unconditional_update: ClassVar[bool] = True
+    status_keeps_metadata: ClassVar[bool] = False
+    """Whether a write of the status leaves labels, annotations, owners and finalizers alone."""
     returns_deleted: ClassVar[bool] = False
     """Whether a delete answers the object that is gone, not a Status."""
     default_propagation: ClassVar[str] = "Background"
@@ -85,6 +87,8 @@ class Strategy:
         for field in (new.keys() | old.keys()) - {"apiVersion", "kind", "metadata", "status"}:
             keep(new, old, field)
         keep(new["metadata"], old["metadata"], "deletionTimestamp")
+        if self.status_keeps_metadata:
+            keep_metadata(new, old)
 
     def prepare_for_subresource(self, subresource: str, new: Object, old: Object, ctx: Context) -> None:
         """As prepare_for_update, for another subresource that takes the whole object."""
@@ -131,6 +135,12 @@ def keep(new: Object, old: Object, field: str) -> None:
         new[field] = old[field]
     else:
         new.pop(field, None)
+
+
+def keep_metadata(new: Object, old: Object) -> None:
+    """What clients set in metadata becomes what it is in `old` (upstream: ResetObjectMetaForStatus)."""
+    for field in ("labels", "annotations", "ownerReferences", "finalizers"):
+        keep(new["metadata"], old["metadata"], field)
 
 
 def _text_at(obj: Object, path: tuple[str, ...]) -> str:

@@ -19,5 +19,7 @@ class WebhooksStrategy(CountedConditionalStrategy):
 class PolicyStrategy(CountedConditionalStrategy):
     """Policies of both sorts."""
 
+    status_keeps_metadata = True
+
     def faults(self, obj: Object) -> list[FieldError]:
         return policy_faults(obj)

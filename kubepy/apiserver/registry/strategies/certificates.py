@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from kubepy.api.meta import Object
 from kubepy.apiserver.registry.context import Context
-from kubepy.apiserver.registry.strategy import Strategy, keep
+from kubepy.apiserver.registry.strategy import Strategy, keep, keep_metadata
 from kubepy.lib.clock import rfc3339
 
 _DECISIONS = frozenset(("Approved", "Denied"))
@@ -17,6 +17,7 @@ _DECISIONS = frozenset(("Approved", "Denied"))
 class CertificateSigningRequestStrategy(Strategy):
     """See the module's docstring."""
 
+    status_keeps_metadata = True
     selectable: ClassVar = {"spec.signerName": ("spec", "signerName")}
 
     def prepare_for_create(self, obj: Object, ctx: Context) -> None:
@@ -32,7 +33,6 @@ class CertificateSigningRequestStrategy(Strategy):
 
     def prepare_for_status_update(self, new: Object, old: Object, ctx: Context) -> None:
         super().prepare_for_status_update(new, old, ctx)
-        _keep_metadata(new, old)
         # Decisions are not the status's to make or to take back.
         before = {c.get("type"): c for c in _conditions(old) if c.get("type") in _DECISIONS}
         kept = [c for c in _conditions(new) if c.get("type") not in _DECISIONS]
@@ -40,16 +40,11 @@ class CertificateSigningRequestStrategy(Strategy):
 
     def prepare_for_subresource(self, subresource: str, new: Object, old: Object, ctx: Context) -> None:
         keep(new, old, "spec")
-        _keep_metadata(new, old)
+        keep_metadata(new, old)
         conditions = _conditions(new)
         status = copy.deepcopy(old.get("status") or {})
         new["status"] = status
         _set_conditions(new, old, conditions, ctx)
-
-
-def _keep_metadata(new: Object, old: Object) -> None:
-    for field in ("labels", "annotations", "ownerReferences", "finalizers"):
-        keep(new["metadata"], old["metadata"], field)
 
 
 def _conditions(obj: Object) -> list[Object]:

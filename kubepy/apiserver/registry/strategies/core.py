@@ -160,6 +160,19 @@ class GenerationCreatesOnUpdateStrategy(Strategy):
     allows_create_on_update = True
 
 
+class PlainStatusStrategy(Strategy):
+    """A kind whose status is written alone: labels and the like stay what they are."""
+
+    status_keeps_metadata = True
+
+
+class FlowControlStrategy(GenerationStrategy):
+    """Flow schemas and priority levels: counted, conditional, their status written alone."""
+
+    allows_unconditional_update = False
+    status_keeps_metadata = True
+
+
 class ConditionalUpdateStrategy(Strategy):
     """A kind whose updates must say which version they change."""
 
@@ -200,9 +213,26 @@ class LoadBalancedStrategy(Strategy):
 
 
 class CSIDriverStrategy(CountedConditionalStrategy):
-    """CSIDrivers: counted, conditional, and answered when deleted."""
+    """CSIDrivers: conditional, answered when deleted; their changes are counted, from none."""
 
     returns_deleted = True
+
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_for_create(obj, ctx)
+        obj["metadata"].pop("generation", None)
+
+
+class ResourceClaimStrategy(ReturnsDeletedStrategy):
+    """Claims of devices."""
+
+    status_keeps_metadata = True
+
+
+class VolumeAttachmentStrategy(ConditionalReturnsDeletedStrategy):
+    """VolumeAttachments; the status always says whether the volume is attached."""
+
+    status_keeps_metadata = True
+    empty_status: ClassVar = {"attached": False}
 
 
 class CountedReturnsDeletedStrategy(Strategy):

@@ -77,6 +77,7 @@ class APIServiceStrategy(Strategy):
     """APIServices: a local one, which names no Service, is available by itself."""
 
     allows_unconditional_update = False
+    status_keeps_metadata = True
 
     def prepare_for_create(self, obj: Object, ctx: Context) -> None:
         super().prepare_for_create(obj, ctx)
