@@ -52,9 +52,10 @@ def normalise(schema: Schema, obj: Object, api_version: str, kind: str) -> list[
     return []
 
 
-def decode_fault(api_version: str, kind: str, why: str) -> BadRequest:
+def decode_fault(api_version: str, kind: str, why: str, *, into: str = "") -> BadRequest:
+    """What of a kind could not be read as an `into`; as that kind itself where none is named."""
     version = api_version.rpartition("/")[2]
-    return BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
+    return BadRequest(f'{kind} in version "{version}" cannot be handled as a {into or kind}: {why}')
 
 
 def strict_error(faults: Iterable[str]) -> BadRequest:

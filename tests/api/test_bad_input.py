@@ -17,6 +17,7 @@ DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 STRICT = f"{MAPS}?fieldValidation=Strict"
 UNRECOGNIZED = "the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; "
+TYPE_META = r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
 MAP = b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"x":"1"}}'
 BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
     b"%c: &%c [%s]\n" % (letter + 1, letter + 1, b",".join([b"*%c" % letter] * 9)) for letter in range(97, 107)
@@ -33,10 +34,11 @@ def ports(port: bytes) -> bytes:
 
 TEXTS = {
     "empty": (b"", "unexpected end of JSON input (<empty>)"),
-    "an array": (b"[]", "json: cannot unmarshal array into Go value of type struct"),
+    "an array": (b"[]", f"json: cannot unmarshal array into Go value of type {TYPE_META} (5b5d)"),
     "a string": (b'"x"', "json: cannot unmarshal string into Go value of type struct"),
     "a number": (b"12", "json: cannot unmarshal number into Go value of type struct"),
-    "cut short": (MAP[:40], "unexpected end of JSON input"),
+    "cut short": (MAP[:40], 'unexpected end of JSON input ({"apiVersion":"v1","kind":"Con ...)'),
+    "hexadecimal": (b"x" * 31, f"({'78' * 30} ...)"),
     "garbage after it": (MAP + b"x", "invalid character 'x' after top-level value"),
     "two objects": (MAP + b"{}", "invalid character '{' after top-level value"),
     "UTF-16": (MAP.decode().encode("utf-16"), "invalid character 'ï' looking for beginning of value"),
@@ -45,7 +47,10 @@ TEXTS = {
     "deep without end": (b"[" * 100_000, "exceeded max depth"),
     "a number without end": (b'{"x":1' + b"0" * 400 + b"}", "cannot unmarshal number 1000"),
     "no number": (b'{"x":NaN}', "invalid character 'N' looking for beginning of value"),
-    "kind of a wrong type": (config_map(kind=1), "cannot unmarshal number into Go struct field .kind of type string"),
+    "kind of a wrong type": (
+        b'{"kind":1}',
+        'cannot unmarshal number into Go struct field .kind of type string ({"kind":1})',
+    ),
     "apiVersion of a wrong type": (
         config_map(apiVersion={}),
         "cannot unmarshal object into Go struct field .apiVersion",
@@ -65,6 +70,14 @@ OTHERS = {
     "a long key": (STRICT, YAML, b'{"' + b"k" * 2000 + b'": 1}', 400, "strict decoding error: unknown field"),
     "deep YAML": (MAPS, YAML, b'{"metadata":' + b"[" * 9999 + b"]" * 9999 + b"}", 400, "exceeded max depth"),
     "no protobuf": (MAPS, PROTOBUF, b"k8s\0garbage", 400, "proto: illegal wireType"),
+    "no message of its kind": (
+        MAPS, PROTOBUF, b"k8s\0\n\x0f\n\x02v1\x12\tConfigMap\x12\x02\x08\x01", 400,
+        'ConfigMap in version "v1" cannot be handled as a ConfigMap: proto: wrong wireType = 0 for field metadata',
+    ),
+    "an unknown kind in protobuf": (
+        MAPS, PROTOBUF, b"k8s\0\n\t\n\x02v1\x12\x03Foo", 400,
+        'Foo in version "v1" cannot be handled as a ConfigMap: no kind "Foo" is registered for version "v1" in scheme',
+    ),
     "JSON as protobuf": (MAPS, PROTOBUF, MAP, 400, "expected prefix [107 56 115 0]"),
     "an unknown kind": (MAPS, JSON, config_map(kind="Foo"), 400, 'no kind "Foo" is registered for version "v1"'),
     "another kind": (MAPS, JSON, config_map(kind="Secret"), 400, "unknown conversion"),

@@ -3,84 +3,89 @@
 kubectl from 1.32 on, and upstream's own components, send their typed objects so; answers to them are JSON, which
 they all accept (see `protobuf_writing.py` for who does not). What Go writes that JSON leaves out (zero values) is
 dropped by decoding against the schema.
-The numbers and types of fields are in protobuf_fields.json: per message, number -> [name, type], where a type is
-s, i, b, y, d or a message, after `*` for a list, `{` for a map of it, `@` for a message whose fields JSON has inline.
-Source: apimachinery pkg/runtime/serializer/protobuf; the generated.proto files of Kubernetes v1.33.
+Each message is compiled once, when it is first met, into a table by number of how its fields are read.
+Source: apimachinery pkg/runtime/serializer/protobuf; gogo/protobuf's decoders for what is refused, and how.
 """
 
 import base64
-import importlib.resources
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 import orjson
 
+from kubepy.api import instants
 from kubepy.api.meta import Object
+from kubepy.apiserver.http.protobuf_messages import MAGIC, SCHEME, STRING_LISTS, message_of, tables
 
-MAGIC = b"k8s\x00"
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_VARINT_BITS = 70
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_GO_ZERO_TIME_S = -62135596800
 _INT64_SIGN = 1 << 63
-LISTS = frozenset(("authentication.v1.ExtraValue", "authorization.v1.ExtraValue", "certificates.v1.ExtraValue",
-                    "meta.v1.Verbs"))  # fmt: skip
-Table = Mapping[str, tuple[str, str]]
+_GO_DURATION_UNIT = 1e9
 
 
-@cache
-def tables() -> dict[str, Table]:
-    """The fields of every message by number: see the module's docstring."""
-    text = importlib.resources.files("kubepy.apiserver.http").joinpath("protobuf_fields.json").read_bytes()
-    found: dict[str, Table] = orjson.loads(text)
-    return found
+class BrokenMessage(ValueError):
+    """The message of an object whose kind was told is none of that kind."""
+
+    def __init__(self, api_version: str, kind: str, why: str) -> None:
+        super().__init__(why)
+        self.api_version = api_version
+        self.kind = kind
+
+
+class _Field(NamedTuple):
+    """How a field is read. `form` is how its type starts in the table; empty for one value."""
+
+    name: str
+    wire: int
+    form: str
+    read: Callable[[Any], Any]
 
 
 def parse_protobuf(body: bytes) -> Object:
-    """The object in a body, with its apiVersion and kind. Raises ValueError."""
+    """The object in a body, with its apiVersion and kind. Raises ValueError, BrokenMessage where the kind is known."""
     if not body.startswith(MAGIC):
         raise ValueError("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
-    envelope: dict[int, Any] = dict(_fields(body[len(MAGIC) :]))
-    api_version, kind = _type_meta(envelope.get(1, b""))
+    envelope = _parts(body[len(MAGIC) :])
+    type_meta = _parts(envelope.get(1, b""))
+    api_version, kind = type_meta.get(1, b"").decode(), type_meta.get(2, b"").decode()
     message = message_of(api_version, kind)
     if message is None:
-        raise ValueError(f'no kind "{kind}" is registered for version "{api_version}"')
-    return {"apiVersion": api_version, "kind": kind, **_object(envelope.get(2, b""), tables()[message])}
+        why = f'no kind "{kind}" is registered for version "{api_version}" {SCHEME}'
+        raise BrokenMessage(api_version, kind, why) if kind else ValueError(why)
+    try:
+        return {"apiVersion": api_version, "kind": kind, **_read(message, envelope.get(2, b""))}
+    except ValueError as fault:
+        raise BrokenMessage(api_version, kind, str(fault)) from fault
 
 
-def message_of(api_version: str, kind: str) -> str | None:
-    """The message that a kind is sent as, or None."""
-    group, _, version = api_version.rpartition("/")
-    short = group.partition(".")[0] or "core"
-    for name in (f"{short}.{version}.{kind}", f"meta.v1.{kind}"):
-        if name in tables():
-            return name
-    return None
-
-
-def _type_meta(data: bytes) -> tuple[str, str]:
-    found = {number: bytes(value).decode() for number, value in _fields(data)}
-    return found.get(1, ""), found.get(2, "")
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """The fields of a message as (number, int or bytes). Raises ValueError."""
+def _fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
+    """The fields of a message as (number, wire type, int or bytes). Raises ValueError."""
     at, end = 0, len(data)
     while at < end:
-        key, at = _varint(data, at)
+        key = data[at]
+        at += 1
+        if key > 127:
+            key, at = _varint(data, at - 1)
         wire = key & 7
-        if wire == _VARINT:
-            value, at = _varint(data, at)
-            yield key >> 3, value
-        elif wire == _BYTES:
+        if wire == _BYTES:
             size, at = _varint(data, at)
             if at + size > end:
                 raise ValueError("unexpected EOF")
-            yield key >> 3, data[at : at + size]
+            yield key >> 3, wire, data[at : at + size]
             at += size
+        elif wire == _VARINT:
+            value, at = _varint(data, at)
+            yield key >> 3, wire, value
         elif wire in (_FIXED64, _FIXED32):
             size = 8 if wire == _FIXED64 else 4
-            yield key >> 3, int.from_bytes(data[at : at + size], "little")
+            if at + size > end:
+                raise ValueError("unexpected EOF")
+            yield key >> 3, wire, data[at : at + size]
             at += size
         else:
             raise ValueError(f"proto: illegal wireType {wire}")
@@ -97,89 +102,171 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 128:
             return value, at
         shift += 7
+        if shift >= _VARINT_BITS:
+            raise ValueError("proto: integer overflow")
 
 
-def _object(data: bytes, table: Table) -> Object:
+def _parts(data: bytes) -> dict[int, bytes]:
+    """The fields of a message that are bytes."""
+    return {number: value for number, wire, value in _fields(data) if wire == _BYTES}
+
+
+def _numbers(data: bytes) -> dict[int, int]:
+    """The fields of a message that are integers."""
+    return {number: _int(value) for number, wire, value in _fields(data) if wire == _VARINT}
+
+
+@cache
+def _compiled(message: str) -> dict[int, _Field]:
+    return {int(number): _field(name, kind) for number, (name, kind) in tables()[message].items()}
+
+
+def _field(name: str, kind: str) -> _Field:
+    form, inner = (kind[0], kind[1:]) if kind[0] in "*{@" else ("", kind)
+    read = _reader(inner)
+    if form == "{":
+        return _Field(name, _BYTES, form, partial(_entry, read=read, wire=_wire(inner), empty=_EMPTY.get(inner, b"")))
+    return _Field(name, _wire(inner), form, read)
+
+
+def _wire(kind: str) -> int:
+    return _VARINT if kind in ("i", "b") else _FIXED64 if kind == "d" else _BYTES
+
+
+def _reader(kind: str) -> Callable[[Any], Any]:
+    found = _SCALARS.get(kind) or _SPECIAL.get(kind)
+    if found is not None:
+        return found
+    return _strings if kind in STRING_LISTS else partial(_read, kind)
+
+
+def _read(message: str, data: bytes) -> Object:
+    known = _compiled(message)
     found: Object = {}
-    for number, value in _fields(data):
-        row = table.get(str(number))
-        if row is None:
+    for number, wire, value in _fields(data):
+        field = known.get(number)
+        if field is None:
             continue  # a field of a later release, which an unknown JSON field would be too
-        name, kind = row
-        first = kind[0]
-        if first == "*":
-            found.setdefault(name, []).append(_value(value, kind[1:]))
-        elif first == "{":
-            key, inner = _entry(value, kind[1:])
+        name, expected, form, read = field
+        if wire != expected:
+            if form == "*" and expected == _VARINT and wire == _BYTES:
+                found.setdefault(name, []).extend(map(read, _packed(value)))
+                continue
+            raise ValueError(f"proto: wrong wireType = {wire} for field {name}")
+        if form == "":
+            found[name] = read(value)
+        elif form == "*":
+            items = found.get(name)
+            if items is None:
+                items = found[name] = []
+            items.append(read(value))
+        elif form == "{":
+            key, inner = read(value)
             found.setdefault(name, {})[key] = inner
-        elif first == "@":
-            found.update(_object(value, tables()[kind[1:]]))
         else:
-            found[name] = _value(value, kind)
+            found.update(read(value))
     return found
 
 
-def _entry(data: bytes, kind: str) -> tuple[str, Any]:
-    pair = dict(_fields(data))
-    empty: Any = 0 if kind in ("i", "b") else b""
-    return bytes(pair.get(1, b"")).decode(), _value(pair.get(2, empty), kind)
+def _packed(data: bytes) -> Iterator[int]:
+    at = 0
+    while at < len(data):
+        value, at = _varint(data, at)
+        yield value
 
 
-def _value(value: Any, kind: str) -> Any:
-    if kind == "s":
-        return value.decode()
-    if kind == "i":
-        return value - (_INT64_SIGN << 1) if value >= _INT64_SIGN else value
-    if kind == "b":
-        return bool(value)
-    if kind == "y":
-        return base64.b64encode(value).decode()
-    special = _SPECIAL.get(kind)
-    if special is not None:
-        return special(value)
-    if kind in LISTS:
-        return [bytes(item).decode() for _, item in _fields(value)]
-    return _object(value, tables()[kind])
+def _entry(data: bytes, *, read: Callable[[Any], Any], wire: int, empty: Any) -> tuple[str, Any]:
+    key, value = b"", empty
+    for number, found_wire, found in _fields(data):
+        if number == 1 and found_wire == _BYTES:
+            key = found
+        elif number == 2:
+            if found_wire != wire:
+                raise ValueError(f"proto: wrong wireType = {found_wire} for field value")
+            value = found
+    return key.decode(), read(value)
+
+
+def _int(value: int) -> int:
+    value &= (_INT64_SIGN << 1) - 1
+    return value - (_INT64_SIGN << 1) if value >= _INT64_SIGN else value
+
+
+def _strings(data: bytes) -> list[str]:
+    return [value.decode() for number, wire, value in _fields(data) if number == 1 and wire == _BYTES]
 
 
 def _moment(data: bytes) -> datetime | None:
-    found = dict(_fields(data))
-    seconds = _value(found.get(1, 0), "i")
-    if not data or seconds <= -62135596800:  # Go's zero time
+    found = _numbers(data)
+    seconds = found.get(1, 0)
+    if not data or seconds <= _GO_ZERO_TIME_S:
         return None
-    return _EPOCH + timedelta(seconds=seconds, microseconds=found.get(2, 0) // 1000)
+    try:
+        return _EPOCH + timedelta(seconds=seconds, microseconds=found.get(2, 0) // 1000)
+    except OverflowError:
+        raise ValueError("Time.MarshalJSON: year outside of range [0,9999]") from None
 
 
 def _time(data: bytes) -> str | None:
     moment = _moment(data)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+    return instants.normal_time(moment) if moment else None
 
 
 def _micro_time(data: bytes) -> str | None:
     moment = _moment(data)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment else None
+    return instants.normal_micro_time(moment) if moment else None
 
 
 def _quantity(data: bytes) -> str:
-    return bytes(dict(_fields(data)).get(1, b"0")).decode() or "0"
+    return _parts(data).get(1, b"").decode() or "0"
 
 
 def _int_or_string(data: bytes) -> int | str:
-    found = dict(_fields(data))
-    if found.get(1):
-        return bytes(found.get(3, b"")).decode()
-    return int(_value(found.get(2, 0), "i"))
+    numbers = _numbers(data)
+    return _parts(data).get(3, b"").decode() if numbers.get(1) else numbers.get(2, 0)
 
 
 def _raw(data: bytes) -> Any:
-    raw = dict(_fields(data)).get(1, b"")
+    raw = _parts(data).get(1, b"")
+    if raw.startswith(MAGIC):  # an object in a list of any kinds
+        return parse_protobuf(raw)
     return orjson.loads(raw) if raw else None
 
 
 def _duration(data: bytes) -> str:
-    return f"{_value(dict(_fields(data)).get(1, 0), 'i') / 1e9:g}s"
+    return f"{_numbers(data).get(1, 0) / _GO_DURATION_UNIT:g}s"
 
 
+def _props_or_array(data: bytes) -> Any:
+    schema, many = None, []
+    for number, wire, value in _fields(data):
+        if wire == _BYTES and number == 1:
+            schema = _read(_PROPS, value)
+        elif wire == _BYTES and number == 2:
+            many.append(_read(_PROPS, value))
+    return many if many or schema is None else schema
+
+
+def _props_or_bool(data: bytes) -> Any:
+    parts = _parts(data)
+    return _read(_PROPS, parts[2]) if 2 in parts else bool(_numbers(data).get(1))
+
+
+def _props_or_strings(data: bytes) -> Any:
+    strings = [value.decode() for number, wire, value in _fields(data) if number == 2 and wire == _BYTES]
+    parts = _parts(data)
+    return strings if strings or 1 not in parts else _read(_PROPS, parts[1])
+
+
+_PROPS = "apiextensions.v1.JSONSchemaProps"
+_EMPTY: Mapping[str, Any] = {"i": 0, "b": 0, "d": bytes(8)}
+_SCALARS: Mapping[str, Callable[[Any], Any]] = {
+    "s": bytes.decode,
+    "i": _int,
+    "b": bool,
+    "y": lambda value: base64.b64encode(value).decode(),
+    "d": lambda value: struct.unpack("<d", value)[0],
+}
 _SPECIAL: Mapping[str, Callable[[bytes], Any]] = {
     "meta.v1.Time": _time,
     "meta.v1.MicroTime": _micro_time,
@@ -188,4 +275,8 @@ _SPECIAL: Mapping[str, Callable[[bytes], Any]] = {
     "runtime.RawExtension": _raw,
     "meta.v1.FieldsV1": _raw,
     "meta.v1.Duration": _duration,
+    "apiextensions.v1.JSON": _raw,
+    "apiextensions.v1.JSONSchemaPropsOrArray": _props_or_array,
+    "apiextensions.v1.JSONSchemaPropsOrBool": _props_or_bool,
+    "apiextensions.v1.JSONSchemaPropsOrStringArray": _props_or_strings,
 }

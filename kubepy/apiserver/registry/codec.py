@@ -17,13 +17,17 @@ from kubepy.api.json_text import parse_json
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.http.negotiation import JSON, PROTOBUF, YAML, body_type
-from kubepy.apiserver.http.protobuf_reading import parse_protobuf
+from kubepy.apiserver.http.protobuf_messages import SCHEME
+from kubepy.apiserver.http.protobuf_reading import BrokenMessage, parse_protobuf
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.custom import Custom
 from kubepy.apiserver.registry.yaml_bodies import read_yaml
 
-_HEX_SHOWN = 30
+_BYTES_SHOWN = 30
 _NO_KIND = "couldn't get version/kind"
+_TYPE_META = (
+    """struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }"""
+)
 Parsed = tuple[Any, list[str]]
 """A body, and the faults that only strict decoding minds."""
 
@@ -36,11 +40,16 @@ def parse_body(ctx: Context, kind: str) -> Object:
     body = ctx.request.body
     try:
         obj, ctx.repeated = _PARSERS[body_type(ctx.request.headers)](ctx)
+    except BrokenMessage as fault:
+        raise schemas.decode_fault(fault.api_version, fault.kind, str(fault), into=kind) from fault
     except ValueError as fault:
         raise _unrecognized(kind, str(fault), body) from fault
     if not isinstance(obj, dict):
-        why = f"{_NO_KIND}; json parse error: json: cannot unmarshal {json_type(obj)} into Go value of type struct"
+        why = (
+            f"{_NO_KIND}; json parse error: json: cannot unmarshal {json_type(obj)} into Go value of type {_TYPE_META}"
+        )
         raise _unrecognized(kind, why, body)
+    check_type_meta(obj, kind, body)
     return obj
 
 
@@ -66,18 +75,27 @@ _PARSERS: Mapping[str, Callable[[Context], Parsed]] = {
 
 
 def _unrecognized(kind: str, why: str, body: bytes) -> BadRequest:
-    shown = body[:_HEX_SHOWN].hex() if body else "<empty>"
-    return BadRequest(f"the object provided is unrecognized (must be of type {kind}): {why} ({shown})")
+    return BadRequest(f"the object provided is unrecognized (must be of type {kind}): {why} ({_summary(body)})")
 
 
-def check_type_meta(obj: Object, kind: str) -> tuple[str, str]:
-    """The kind and apiVersion of what should be a `kind`; each may be empty. Raises BadRequest if one is no text."""
+def _summary(body: bytes) -> str:
+    if not body:
+        return "<empty>"
+    shown = body[:_BYTES_SHOWN]
+    text = shown.decode(errors="replace") if shown.startswith(b"{") else shown.hex()
+    return f"{text} ..." if len(body) > _BYTES_SHOWN else text
+
+
+def check_type_meta(obj: Object, kind: str, body: bytes = b"") -> tuple[str, str]:
+    """The kind and apiVersion of what should be a `kind`; each may be empty. Raises BadRequest if one is no text.
+
+    `body` is what it was read from, to be shown.
+    """
     for field in ("apiVersion", "kind"):
         value = obj.get(field)
         if value is not None and not isinstance(value, str):
             why = f"json: cannot unmarshal {json_type(value)} into Go struct field .{field} of type string"
-            found = f"the object provided is unrecognized (must be of type {kind}): {_NO_KIND}"
-            raise BadRequest(f"{found}; json parse error: {why}")
+            raise _unrecognized(kind, f"{_NO_KIND}; json parse error: {why}", body)
     return obj.get("kind") or "", obj.get("apiVersion") or ""
 
 
@@ -96,9 +114,9 @@ def check_kind(obj: Object, resource: Resource, *, kind: str, api_version: str) 
         version = found_version.rpartition("/")[2]
         inner = (resource.group.partition(".")[0] or "core") + "." + kind
         if found_version == api_version and not resources.by_kind(found_version, found_kind):
-            raise BadRequest(f'{head}no kind "{found_kind}" is registered for version "{found_version}" in scheme')
+            raise BadRequest(f'{head}no kind "{found_kind}" is registered for version "{found_version}" {SCHEME}')
         raise BadRequest(f"{head}converting ({version}.{found_kind}) to ({inner}): unknown conversion")
-    raise BadRequest(f'{head}no kind "{found_kind}" is registered for version "{found_version}" in scheme')
+    raise BadRequest(f'{head}no kind "{found_kind}" is registered for version "{found_version}" {SCHEME}')
 
 
 def decode_object(obj: Object, ctx: Context, validation: str, *, custom: Custom | None = None) -> None:

@@ -1,8 +1,10 @@
 """Bodies in protobuf, written here by hand as Go's encoder writes them."""
 
+import struct
+
 import pytest
 
-from kubepy.apiserver.http.protobuf_reading import message_of, parse_protobuf
+from kubepy.apiserver.http.protobuf_reading import parse_protobuf
 
 
 def varint(value: int) -> bytes:
@@ -55,14 +57,84 @@ def test_fields_of_a_later_release_are_passed_over() -> None:
     assert found == {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}}
 
 
-def test_kinds_of_every_group_are_known() -> None:
-    assert message_of("apps/v1", "Deployment") == "apps.v1.Deployment"
-    assert message_of("rbac.authorization.k8s.io/v1", "Role") == "rbac.v1.Role"
-    assert message_of("v1", "DeleteOptions") == "meta.v1.DeleteOptions"
-    assert message_of("example.com/v1", "Widget") is None
+def test_webhooks_and_rules_have_the_names_of_json() -> None:
+    hook = part(1, "a.example.com") + part(5, part(1, part(1, "l") + part(2, "x"))) + part(6, "None")
+    found = parse_protobuf(
+        body("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", part(1, part(1, "w")) + part(2, hook))
+    )
+    assert found["webhooks"] == [
+        {"name": "a.example.com", "namespaceSelector": {"matchLabels": {"l": "x"}}, "sideEffects": "None"}
+    ]
+    spec = part(3, part(1, "object.spec.replicas > 0")) + part(7, part(1, "a") + part(2, "1"))
+    policy = parse_protobuf(body("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", part(2, spec)))
+    assert policy["spec"] == {
+        "validations": [{"expression": "object.spec.replicas > 0"}],
+        "variables": [{"name": "a", "expression": "1"}],
+    }
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"k8s\x00\x0a\xff", body("v1", "Bogus", b""), b"k8s\x00\x0a\x05ab"])
+def test_schemas_may_be_booleans_lists_and_numbers() -> None:
+    props = (
+        part(29, part(1, "a") + part(2, varint(9 << 3 | 1) + struct.pack("<d", 1.5)))
+        + part(24, part(1, part(5, "string")))
+        + part(30, number(1, 1))
+        + part(33, number(1, 0) + part(2, part(5, "object")))
+        + part(8, part(1, b'{"x":[1]}'))
+        + part(20, part(1, b'"a"'))
+        + part(20, part(1, b"null"))
+        + part(32, part(1, "d") + part(2, part(2, "p") + part(2, "q")))
+        + number(38, 1)
+    )
+    version = part(1, "v1") + part(4, part(1, props)) + part(5, part(1, b""))
+    found = parse_protobuf(
+        body("apiextensions.k8s.io/v1", "CustomResourceDefinition", part(2, part(7, version))),
+    )["spec"]["versions"][0]
+    assert found["subresources"] == {"status": {}}
+    assert found["schema"]["openAPIV3Schema"] == {
+        "properties": {"a": {"maximum": 1.5}},
+        "items": {"type": "string"},
+        "additionalProperties": True,
+        "additionalItems": {"type": "object"},
+        "default": {"x": [1]},
+        "enum": ["a", None],
+        "dependencies": {"d": ["p", "q"]},
+        "x-kubernetes-preserve-unknown-fields": True,
+    }
+
+
+def test_lists_hold_objects_of_any_kind() -> None:
+    inner = body("v1", "ConfigMap", part(1, part(1, "m")))
+    found = parse_protobuf(body("v1", "List", part(2, part(1, inner)) + part(2, part(1, b'{"kind":"X"}'))))
+    assert [item["kind"] for item in found["items"]] == ["ConfigMap", "X"]
+
+
+def test_lists_of_numbers_may_be_packed() -> None:
+    context = part(14, number(4, 7) + part(4, varint(1) + varint(300)))
+    assert parse_protobuf(body("v1", "Pod", part(2, context)))["spec"]["securityContext"] == {
+        "supplementalGroups": [7, 1, 300]
+    }
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b"k8s\x00\x0a\xff",
+        b"k8s\x00\x0a\x05ab",
+        b"k8s\x00" + number(1, 1 << 40) + number(2, 1 << 40),
+        b"k8s\x00" + b"\x80" * 100_000,
+        body("v1", "Bogus", b""),
+        body("v1", "Pod", number(1, 1 << 40)),
+        body("v1", "Pod", part(2, part(4, "x"))),
+        body("v1", "Pod", part(1, number(11, 1 << 40))),
+        body("v1", "Pod", part(1, part(11, number(2, 1 << 40)))),
+        body("v1", "Pod", part(1, part(8, number(1, 1 << 60)))),
+        body("v1", "Secret", part(2, part(1, "k") + b"\x15\x00")),
+        body("v1", "Pod", part(1, part(1, b"\xff"))),
+        body("v1", "Pod", b"\x0b"),
+    ],
+)
 def test_what_is_no_object_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_protobuf(data)
