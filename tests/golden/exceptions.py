@@ -11,6 +11,7 @@ _NOT_RECORDED_HERE = "an object of a scenario that is not in this folder"
 _SINGULAR = "discovery tells the singular name since v1.27"
 _DIRECTIVES = "directives in a part that the object lacks are dropped since v1.25, not taken as values"
 _COLUMNS = "a column was added since"
+_TYPES = "a value of a wrong type is a cause of its own since v1.23: FieldValueTypeInvalid"
 _SERVED = "which groups and paths are served, and where, differs by release and server"
 
 EXCEPTIONS: Mapping[tuple[str, int], str] = {
@@ -35,8 +36,9 @@ EXCEPTIONS: Mapping[tuple[str, int], str] = {
     ("http-edges", 18): _RESTARTS,
     ("http-edges", 19): f"{_RESTARTS}; {_NOT_RECORDED_HERE}",
     ("http-edges", 21): _RESTARTS,
-    ("custom-resource", 5): "a value of a wrong type has a reason of its own since v1.23: FieldValueTypeInvalid",
+    ("custom-resource", 5): _TYPES,
     ("custom-resource", 8): "a list that is too long is a cause of its own since v1.27: FieldValueTooMany",
+    ("custom-resource", 12): _TYPES,
     ("strategic-merge", 10): _DIRECTIVES,
     ("strategic-merge", 12): "one write less before it: its generation; and a deletion beside a merge is carried out",
     ("strategic-merge", 13): "follows from the step before it",
