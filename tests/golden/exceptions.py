@@ -39,6 +39,7 @@ EXCEPTIONS: Mapping[tuple[str, int], str] = {
     ("custom-resource", 5): _TYPES,
     ("custom-resource", 8): "a list that is too long is a cause of its own since v1.27: FieldValueTooMany",
     ("custom-resource", 12): _TYPES,
+    ("custom-resource", 13): _TYPES,
     ("strategic-merge", 10): _DIRECTIVES,
     ("strategic-merge", 12): "one write less before it: its generation; and a deletion beside a merge is carried out",
     ("strategic-merge", 13): "follows from the step before it",
