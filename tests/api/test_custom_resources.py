@@ -80,6 +80,25 @@ def test_rules_refuse_in_upstreams_words(tmp_path: Path) -> None:
     on_api(tmp_path, test)
 
 
+def test_rules_that_take_long_hold_nobody_up(tmp_path: Path) -> None:
+    dear = {"rule": "self.l.all(a, self.l.all(b, a + b >= 0))", "message": "below"}
+    schema = spec_schema({"l": {"type": "array", "maxItems": 300, "items": {"type": "integer"}}}, dear)
+
+    async def test(api: Api) -> None:
+        assert (await api.call("POST", DEFINITIONS, definition("widgets", "Widget", schema)))[0] == 201
+        writing = asyncio.ensure_future(api.call("POST", WIDGETS, widget("w", l=list(range(300)))))
+        meanwhile = 0
+        while not writing.done():
+            assert (await api.call("GET", "/version"))[0] == 200
+            meanwhile += 1
+        assert (await writing)[0] == 201
+        assert meanwhile > 3
+        code, status = await api.call("POST", WIDGETS, widget("x", l=[*range(299), -600]))
+        assert (code, status["details"]["causes"][0]["message"]) == (422, 'Invalid value: "object": below')
+
+    on_api(tmp_path, test)
+
+
 def test_second_definition_of_a_kind_waits_for_its_names(tmp_path: Path) -> None:
     async def test(api: Api) -> None:
         first = definition("widgets", "Widget", {"type": "object"}, names={"shortNames": ["wd"]})

@@ -12,7 +12,7 @@
   (Timestamp, Duration, Optional, TypeValue).
 - Errors are raised, and carry upstream's text in `message`: `compilation failed: ` and the like are the caller's.
   CostExceeded is not an EvaluationError: it comes when one evaluation costs more than PER_CALL_LIMIT, or when all
-  that share a Budget have spent it.
+  that share a Budget have spent it. With a Slice, TooLong comes before the loop is held up (see `pacing`).
 - All of Kubernetes' libraries are there: lists, regex, url, quantity, ip, cidr, format, semver, strings, sets,
   optional types, comprehensions with two variables, and `authorizer` (see library/authorizer.py for what to bind).
 - `dynamic=True` parses only: needed where expressions make objects (`Object{spec: Object.spec{replicas: 3}}`, which
@@ -32,6 +32,7 @@ from kubepy.apiserver.cel.frame import Frame, Step
 from kubepy.apiserver.cel.kinds import Kind
 from kubepy.apiserver.cel.literals import faults_of_literals
 from kubepy.apiserver.cel.names import undeclared
+from kubepy.apiserver.cel.pacing import Slice, TooLong
 from kubepy.apiserver.cel.syntax import Tree
 
 PER_CALL_LIMIT: Final = 1_000_000
@@ -65,17 +66,24 @@ class Program:
         self.used = frozenset(used)
         self._step = step
 
-    def evaluate(self, bindings: Mapping[str, Any], budget: Budget | None = None) -> Any:
-        """The value. Raises EvaluationError, or CostExceeded; either way a budget has been charged."""
+    def evaluate(self, bindings: Mapping[str, Any], budget: Budget | None = None, slice_: Slice | None = None) -> Any:
+        """The value. Raises EvaluationError, CostExceeded, or TooLong for want of a slice; all of them are charged."""
         limit = PER_CALL_LIMIT if budget is None else min(PER_CALL_LIMIT, budget.left)
-        frame = Frame(dict(bindings), limit)
+        most = limit if slice_ is None else min(limit, slice_.left)
+        frame = Frame(dict(bindings), most)
         try:
             found = self._step(frame)
+        except CostExceeded:
+            if most < limit:
+                raise TooLong from None
+            raise
         except _FAULTS as fault:  # of ours, or of a value that nothing was made for: only this expression shall fail
             raise EvaluationError(f"internal error: {fault}") from fault
         finally:
             if budget is not None:
                 budget.left -= frame.cost
+            if slice_ is not None:
+                slice_.left -= frame.cost
         if frame.cost > limit:
             raise CostExceeded
         return found

@@ -1,7 +1,7 @@
 """What the operators of CEL do with values: arithmetic that never wraps, order, membership, access by index."""
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Any, Final
 
 from kubepy.apiserver.cel.errors import EvaluationError, no_such_overload
@@ -187,13 +187,24 @@ def _least_cost(arguments: tuple[Any, ...], result: Any) -> int:
     return max(1, math.ceil(min(map(deep_size, arguments)) * TRAVERSAL))
 
 
+_FLAT: Final = {int, float, bool, type(None)}
+
+
 def deep_size(value: Any) -> int:
     """What comparing a value may take: its elements' sizes too."""
     if isinstance(value, list):
-        return sum(map(deep_size, value)) + len(value)
+        return _sizes(value) + len(value)
     if isinstance(value, Mapping):
-        return sum(deep_size(each) for each in value.values()) + len(value)
+        return _sizes(value.values()) + len(value)
     return size(value)
+
+
+def _sizes(values: Collection[Any]) -> int:
+    """The sizes of all: at once where they are of one simple type, or comparing would cost less than to know what."""
+    kinds = set(map(type, values))
+    if kinds <= _FLAT:
+        return len(values)
+    return sum(map(len, values)) if kinds == {str} else sum(map(deep_size, values))
 
 
 def _in_cost(arguments: tuple[Any, ...], result: Any) -> int:

@@ -127,11 +127,20 @@ def equal(left: Any, right: Any) -> bool:
     return is_number(left) and is_number(right) and left == right
 
 
+_SIMPLE: Final = {str, int, bool}
+"""Types of which Python's own comparison means the same."""
+
+
 def _equal_lists(left: list[Any], right: list[Any]) -> bool:
     for one, other in ((left, right), (right, left)):
         if (compared := getattr(one, "equals", None)) is not None:
             return bool(compared(other))
-    return len(left) == len(right) and all(map(equal, left, right))
+    if len(left) != len(right):
+        return False
+    kinds = set(map(type, left))
+    if kinds <= _SIMPLE and len(kinds) == 1 and set(map(type, right)) == kinds:
+        return left == right
+    return all(map(equal, left, right))
 
 
 def compare(left: Any, right: Any) -> int:

@@ -63,7 +63,7 @@ async def create_object(
     await strategy.begin_write(obj, None, ctx)
     stored: bool | None = False
     try:
-        validating.check_create(served, obj)
+        await validating.check_create(served, obj)
         ctx.warnings.extend(strategy.warnings(obj, None))
         await engine.admit_validating(served, ctx, "CREATE", obj, None)
         stored = None if not ctx.dry_run else False  # an answer that is lost may have been a yes

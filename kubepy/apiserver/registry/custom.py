@@ -18,6 +18,7 @@ from kubepy.api.printing.custom import custom_printer
 from kubepy.api.resources import Resource, Subresource
 from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
+from kubepy.apiserver.cel.pacing import slice_here
 from kubepy.apiserver.registry import structural
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.correlation import ABSENT
@@ -129,12 +130,12 @@ class CompiledRules:
         self._tree: Node | None = None
 
     def check(self, obj: Object, old: Any, warnings: list[str] | None) -> list[FieldError]:
-        """What the rules find wrong."""
+        """What the rules find wrong. Raises TooLong on a loop that they would hold up."""
         from kubepy.apiserver.registry import rule_tree  # only who has rules pays for what compiles them
 
         if self._tree is None:
             self._tree = rule_tree.compile_rules(self._schema)
-        return rule_tree.Run(warnings).check(self._tree, obj, old) if self._tree is not None else []
+        return rule_tree.Run(warnings, slice_here()).check(self._tree, obj, old) if self._tree is not None else []
 
 
 _BLOCKING = frozenset(

@@ -18,6 +18,7 @@ from kubepy.api.validation.crd_paths import field_path
 from kubepy.apiserver.cel.environment import Budget, Environment, Program
 from kubepy.apiserver.cel.errors import CompileError, CostExceeded, EvaluationError
 from kubepy.apiserver.cel.kinds import OptionalOf
+from kubepy.apiserver.cel.pacing import Slice
 from kubepy.apiserver.cel.schemas import EMBEDDED, Convert, converter, kind_of
 from kubepy.apiserver.cel.values import NONE, Optional
 from kubepy.apiserver.registry import correlation
@@ -137,10 +138,11 @@ class _Stopped(Exception):
 
 
 class Run:
-    """One validation of one object. Faults that are let pass go to `warnings`."""
+    """One validation of one object. Faults that are let pass go to `warnings`; with a slice it may be TooLong."""
 
-    def __init__(self, warnings: list[str] | None = None) -> None:
+    def __init__(self, warnings: list[str] | None = None, slice_: Slice | None = None) -> None:
         self._budget = Budget()
+        self._slice = slice_
         self._warnings = warnings if warnings is not None else []
         self._faults: list[FieldError] = []
 
@@ -199,7 +201,7 @@ class Run:
             self._faults.append(invalid(at, shown, _OUT_OF_BUDGET))
             raise _Stopped
         try:
-            return rule.program.evaluate(bindings, self._budget) is True
+            return rule.program.evaluate(bindings, self._budget, self._slice) is True
         except CostExceeded as fault:
             why = _OUT_OF_BUDGET
             if self._budget.left > 0:
@@ -237,7 +239,7 @@ class Run:
         if rule.message is None:
             return ""
         try:
-            text = str(rule.message.evaluate(bindings, self._budget)).strip()
+            text = str(rule.message.evaluate(bindings, self._budget, self._slice)).strip()
         except (EvaluationError, CostExceeded):
             return ""
         return "" if len(text.encode()) > _MESSAGE_MOST or "\n" in text else text

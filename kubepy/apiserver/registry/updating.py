@@ -116,7 +116,7 @@ async def _try_change(
         await strategy.begin_write(new, old, ctx)
     stored: bool | None = False
     try:
-        validating.check_update(served, new, old, subresource, ctx.warnings)
+        await validating.check_update(served, new, old, subresource, ctx.warnings)
         if not subresource:
             ctx.warnings.extend(strategy.warnings(new, old))
         await engine.admit_validating(served, ctx, "UPDATE", new, old)

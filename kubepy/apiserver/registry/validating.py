@@ -10,6 +10,7 @@ from kubepy.api.names import is_path_segment_name
 from kubepy.api.validation.meta import is_metadata_changed, validate_metadata, validate_metadata_update
 from kubepy.api.validation.privileged import privileged_faults
 from kubepy.api.validation.registry import Rules, rules_for
+from kubepy.apiserver.cel.pacing import TooLong, beside
 from kubepy.apiserver.registry.served import Served
 
 
@@ -23,14 +24,30 @@ def rules_of(served: Served, warnings: list[str] | None = None) -> Rules:
     return rules_for(served.resource.group, served.resource.kind)
 
 
-def check_create(served: Served, obj: Object) -> None:
+async def check_create(served: Served, obj: Object) -> None:
     """Raises Invalid."""
+    try:
+        _check_create(served, obj)
+    except TooLong:
+        await beside(lambda: _check_create(served, obj))
+
+
+def _check_create(served: Served, obj: Object) -> None:
     faults = rules_of(served).create(obj) + _policy_faults(served, obj)
     _raise_for(served, obj, faults or served.strategy.faults(obj))
 
 
-def check_update(served: Served, new: Object, old: Object, subresource: str, warnings: list[str] | None = None) -> None:
+async def check_update(served: Served, new: Object, old: Object, subresource: str, warnings: list[str]) -> None:
     """Raises Invalid."""
+    before = len(warnings)
+    try:
+        _check_update(served, new, old, subresource, warnings)
+    except TooLong:
+        del warnings[before:]
+        await beside(lambda: _check_update(served, new, old, subresource, warnings))
+
+
+def _check_update(served: Served, new: Object, old: Object, subresource: str, warnings: list[str]) -> None:
     rules = rules_of(served, warnings)
     if subresource == "":
         faults = rules.update(new, old) + _policy_faults(served, new, old)

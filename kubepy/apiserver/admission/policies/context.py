@@ -16,6 +16,7 @@ from kubepy.apiserver.admission.policies.compiling import Policy
 from kubepy.apiserver.admission.policies.evaluating import Evaluation, Judge, authorizer_bindings
 from kubepy.apiserver.admission.policies.expressions import namespace_object
 from kubepy.apiserver.authz.chain import Authorization
+from kubepy.apiserver.cel.pacing import Slice
 from kubepy.apiserver.lookup import Lookup
 
 _NAMESPACES = resources.named("namespaces")
@@ -29,6 +30,7 @@ class Subject:
         self._attributes = attributes
         self._kinds = kinds
         self._judge = Judge(authorization, attributes.user)
+        self._slice = Slice()
         self._views: dict[Resource, Views] = {}
         space = attributes.namespace if attributes.resource.plural != "namespaces" else ""
         self._shared: dict[str, Any] = {
@@ -65,4 +67,5 @@ class Subject:
             "request": reviewing.request_of(self._attributes, place.resource),
             "params": param,
         }
-        return Evaluation(bindings, self._judge, policy.composition.variables if policy is not None else None)
+        variables = policy.composition.variables if policy is not None else None
+        return Evaluation(bindings, self._judge, variables, self._slice)

@@ -1,6 +1,7 @@
 """Evaluates expressions about one write: budgets, variables that are computed when asked for, and the authorizer.
 
-An expression cannot wait, so what it asks the authorizer is answered between two tries of it.
+An expression cannot wait, so what it asks the authorizer is answered between two tries of it; and so it is tried again
+beside the loop when it takes long.
 Source: apiserver pkg/admission/plugin/cel/{activation,composition}.go, pkg/admission/plugin/authorizer.
 """
 
@@ -13,9 +14,10 @@ from kubepy.apiserver.admission.policies.expressions import Expression
 from kubepy.apiserver.authn import user
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.chain import Authorization
-from kubepy.apiserver.cel.environment import BUDGET, Budget
+from kubepy.apiserver.cel.environment import BUDGET, Budget, Program
 from kubepy.apiserver.cel.errors import CostExceeded, EvaluationError
 from kubepy.apiserver.cel.library.authorizer import Authorizer, Question, ResourceCheck, Verdict
+from kubepy.apiserver.cel.pacing import Slice, TooLong, beside
 from kubepy.apiserver.http.request_info import RequestInfo
 
 _NO_MORE: Final = "validation failed due to running out of cost budget, no further validation rules will be run"
@@ -100,6 +102,9 @@ class Variables(Mapping[str, Any]):
         self._values: dict[str, Any] = {}
         self._faults: dict[str, str] = {}
         self.budget = Budget(BUDGET)
+        self.slice: Slice | None = None
+        self.spent = 0
+        """What those cost that need not be computed again."""
 
     def __getitem__(self, name: str) -> Any:
         if name in self._values:
@@ -115,10 +120,12 @@ class Variables(Mapping[str, Any]):
         if expression.program is None:
             self._faults[name] = f"compilation error: {expression.fault}"
             return
+        left = self.budget.left
         try:
-            self._values[name] = expression.program.evaluate(self._bindings, self.budget)
+            self._values[name] = expression.program.evaluate(self._bindings, self.budget, self.slice)
         except EvaluationError as fault:
             self._faults[name] = fault.message
+        self.spent += left - self.budget.left
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._expressions)
@@ -131,26 +138,36 @@ class Variables(Mapping[str, Any]):
 
 
 class Evaluation:
-    """Evaluates expressions over the same bindings; `variables` are added to them."""
+    """Evaluates expressions over the same bindings; `variables` are added to them. `slice_` is shared by all that are
+    about one request.
+    """
 
     def __init__(
-        self, bindings: Mapping[str, Any], judge: Judge, variables: Mapping[str, Expression] | None = None
+        self,
+        bindings: Mapping[str, Any],
+        judge: Judge,
+        variables: Mapping[str, Expression] | None = None,
+        slice_: Slice | None = None,
     ) -> None:
         self._variables = Variables(variables or {}, bindings)
         self._bindings = {**bindings, "variables": self._variables}
         self._judge = judge
+        self._slice = slice_ if slice_ is not None else Slice()
 
     async def value(self, expression: Expression, budget: Budget) -> Any:
         """The value. Raises Failed, OutOfBudget."""
-        if expression.program is None:
+        program = expression.program
+        if program is None:
             raise Failed(f"compilation error: {expression.fault}")
         self._variables.budget = budget
+        is_long = False
         for _ in range(_TRIES):
-            left = budget.left
+            left, spent = budget.left, self._variables.spent
             try:
-                return expression.program.evaluate(self._bindings, budget)
+                return await self._try(program, budget, is_long=is_long)
+            except TooLong:
+                is_long = True
             except _NotAsked as unknown:
-                budget.left = left
                 await self._judge.ask(unknown.question)
             except EvaluationError as fault:
                 raise Failed(f"expression '{expression.text}' resulted in error: {fault.message}") from fault
@@ -158,4 +175,13 @@ class Evaluation:
                 if budget.left <= 0:
                     raise OutOfBudget(_NO_MORE) from fault
                 raise Failed(f"expression '{expression.text}' resulted in error: {fault.message}") from fault
+            budget.left = left - (self._variables.spent - spent)
         raise Failed(f"expression '{expression.text}' asks the authorizer too often")
+
+    async def _try(self, program: Program, budget: Budget, *, is_long: bool) -> Any:
+        if is_long:
+            self._variables.slice = None
+            return await beside(lambda: program.evaluate(self._bindings, budget))
+        await self._slice.renew()
+        self._variables.slice = self._slice
+        return program.evaluate(self._bindings, budget, self._slice)

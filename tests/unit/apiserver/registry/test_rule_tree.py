@@ -1,10 +1,13 @@
 """Rules of custom resources: what they speak of, when they run, what they say, and what they let pass."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from kubepy.apiserver.cel.pacing import TooLong, beside
 from kubepy.apiserver.registry.correlation import ABSENT
+from kubepy.apiserver.registry.custom import CompiledRules
 from kubepy.apiserver.registry.rule_faults import faults_of_rules
 from kubepy.apiserver.registry.rule_tree import Run, compile_rules
 
@@ -130,7 +133,8 @@ def test_optional_old_self_runs_on_create_too() -> None:
 
 def test_what_has_not_changed_is_let_pass_with_a_warning() -> None:
     schema = obj({"spec": obj({"n": INT}, rule("self.n > 5")), "other": STRING})
-    old, warnings = {"spec": {"n": 1}, "other": "a"}, []
+    old = {"spec": {"n": 1}, "other": "a"}
+    warnings: list[str] = []
     assert told(schema, {"spec": {"n": 1}, "other": "b"}, old, warnings) == []
     assert warnings == ['spec: Invalid value: "object": failed rule: self.n > 5']
     assert len(told(schema, {"spec": {"n": 2}, "other": "a"}, old)) == 1
@@ -206,3 +210,16 @@ def test_rule_that_can_cost_too_much_is_refused(spec: Schema, message: str | Non
     faults = faults_of_rules(with_spec(spec), "x")
     told_first = [fault.message for fault in faults[:1]]
     assert told_first[0].startswith(f"Forbidden: {message} (try") if message else not faults, faults
+
+
+def test_rules_that_would_hold_up_the_loop_are_left_to_a_thread() -> None:
+    spec = obj({"l": {"type": "array", "items": INT}}, rule("!self.l.exists(a, self.l.exists(b, a + b == 198))"))
+    rules = CompiledRules(with_spec(spec))
+    large: Schema = {"spec": {"l": list(range(100))}}
+
+    async def on_a_loop() -> list[str]:
+        with pytest.raises(TooLong):
+            rules.check(large, ABSENT, None)
+        return [str(fault) for fault in await beside(lambda: rules.check(large, ABSENT, None))]
+
+    assert len(asyncio.run(on_a_loop())) == len(rules.check(large, ABSENT, None)) == 1
