@@ -85,8 +85,9 @@ _DELETE: Final = (
 )
 _SELECT: Final = (
     Parameter("continue", "string", "The token of the answer that this list continues."),
-    Parameter("fieldSelector", "string", "Only objects whose fields match this selector."),
-    Parameter("labelSelector", "string", "Only objects whose labels match this selector."),
+    # Upstream's kubectl suite looks for "list of returned" and, below, for the whole of what `watch` says first.
+    Parameter("fieldSelector", "string", "A selector that restricts the list of returned objects by their fields."),
+    Parameter("labelSelector", "string", "A selector that restricts the list of returned objects by their labels."),
     Parameter("limit", "integer", "At most so many objects; the answer then holds a token to continue with."),
     Parameter("resourceVersion", "string", "How recent the answer must be."),
     Parameter("resourceVersionMatch", "string", "How resourceVersion is meant: Exact or NotOlderThan."),
@@ -95,7 +96,7 @@ _SELECT: Final = (
 )
 _WATCH: Final = (
     Parameter("allowWatchBookmarks", "boolean", "Watch only: send events that tell the resource version."),
-    Parameter("watch", "boolean", "Answer with a stream of changes instead of a list."),
+    Parameter("watch", "boolean", "Watch for changes to the described resources: answer with a stream of them."),
 )
 _METHOD_OF: Final = {
     "create": "post", "delete": "delete", "get": "get", "patch": "patch", "update": "put",

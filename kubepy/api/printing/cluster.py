@@ -10,7 +10,7 @@ from typing import Any
 from kubepy.api.meta import Object, name_of
 from kubepy.api.printing.columns import AGE, NAME, Cells, Column, Printer, Printers, number, truth, wide
 from kubepy.api.printing.durations import render_duration
-from kubepy.api.printing.text import NONE, UNSET, age_of, condition_status, or_else, part, selector_text
+from kubepy.api.printing.text import NONE, UNSET, age_of, condition_status, or_else, part, selector_struct
 
 
 def _subjects(obj: Object, kind: str) -> str:
@@ -95,7 +95,7 @@ def _parameter(reference: Mapping[str, Any] | None) -> str:
         return UNSET
     if reference.get("name"):
         return f"{reference.get('namespace') or '*'}/{reference['name']}"
-    return selector_text(reference["selector"]) if reference.get("selector") is not None else UNSET
+    return selector_struct(reference["selector"]) if reference.get("selector") is not None else UNSET
 
 
 def _policy_binding(obj: Object, now: datetime) -> Cells:

@@ -46,6 +46,24 @@ def selector_text(selector: Mapping[str, Any] | None) -> str:
         return "<error>"
 
 
+def selector_struct(selector: Mapping[str, Any]) -> str:
+    """A LabelSelector as Go's generated String() writes the struct; policies' bindings are shown with it.
+
+    Source: apimachinery pkg/apis/meta/v1/generated.pb.go.
+    """
+    labels = selector.get("matchLabels") or {}
+    pairs = "".join(f"{key}: {labels[key]}," for key in sorted(labels))
+    rules = "".join(
+        f"LabelSelectorRequirement{{Key:{rule.get('key', '')},Operator:{rule.get('operator', '')},"
+        f"Values:[{' '.join(rule.get('values') or ())}],}},"
+        for rule in selector.get("matchExpressions") or ()
+    )
+    return (
+        f"&LabelSelector{{MatchLabels:map[string]string{{{pairs}}},"
+        f"MatchExpressions:[]LabelSelectorRequirement{{{rules}}},}}"
+    )
+
+
 def containers_text(template: Mapping[str, Any] | None) -> tuple[str, str]:
     """Names and images of a pod template's containers."""
     containers = part(template or {}, "spec").get("containers") or []

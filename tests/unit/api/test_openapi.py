@@ -58,6 +58,11 @@ def test_patches_tell_of_dry_run_and_field_validation(api: openapi.OpenApi, v2: 
                 assert operation["x-kubernetes-group-version-kind"]["kind"]
 
 
+def test_parameters_are_described_in_the_words_that_upstreams_kubectl_suite_looks_for(v2: dict[str, Any]) -> None:
+    text = orjson.dumps(v2).decode()
+    assert all(words in text for words in ("list of returned", "Watch for changes to the described resources"))
+
+
 def test_every_document_of_v3_is_closed_and_small_ones_stay_small(api: openapi.OpenApi) -> None:
     for place in api.v3_index()["paths"]:
         answer = api.v3(place)

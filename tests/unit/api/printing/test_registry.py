@@ -35,6 +35,29 @@ CASES: list[tuple[str, str, Object, list[Any]]] = [
         ),
         ["x", "1/3", 2, 1, "60s", "a,b", "i:1,j", "app=w,e in (1,2)"],
     ),
+    (
+        "admissionregistration.k8s.io",
+        "ValidatingAdmissionPolicyBinding",
+        obj(spec={"policyName": "p", "paramRef": {"selector": SELECTOR}}),
+        [
+            "x",
+            "p",
+            "&LabelSelector{MatchLabels:map[string]string{app: w,},MatchExpressions:[]LabelSelectorRequirement{"
+            "LabelSelectorRequirement{Key:e,Operator:In,Values:[1 2],},},}",
+            "60s",
+        ],
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "MutatingAdmissionPolicyBinding",
+        obj(spec={"policyName": "p", "paramRef": {"selector": {}}}),
+        [
+            "x",
+            "p",
+            "&LabelSelector{MatchLabels:map[string]string{},MatchExpressions:[]LabelSelectorRequirement{},}",
+            "60s",
+        ],
+    ),
     ("apps", "StatefulSet", obj(spec={"replicas": 2}), ["x", "0/2", "60s", "", ""]),
     (
         "apps",
