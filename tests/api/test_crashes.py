@@ -1,4 +1,4 @@
-"""The API server and etcd are killed again and again under writes: what was acknowledged stays, watches tell it once.
+"""API servers and their etcd are killed again and again under writes: nothing acknowledged is lost, watches tell it once.
 
 `KUBEPY_CRASHES=50` kills so often; a few times otherwise.
 """
@@ -8,12 +8,14 @@ import itertools
 import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
+import pytest
 import uvloop
 
 from tests.api.histories import Record, Seen, Write, disorder, invented, lost_writes, missed, stale
@@ -22,7 +24,7 @@ from tests.conftest import Etcd, new_etcd
 
 CRASHES = int(os.environ.get("KUBEPY_CRASHES", "4"))
 MAPS = "/api/v1/namespaces/default/configmaps"
-_WRITERS, _WATCHERS, _KEYS = 6, 4, 5
+_WRITERS, _WATCHERS, _COUNTERS, _KEYS = 6, 4, 3, 5
 _ACKNOWLEDGED_BETWEEN = 40
 _IN_DOUBT = (aiohttp.ClientError, TimeoutError, ConnectionError)
 
@@ -158,29 +160,37 @@ class Watcher:
 
 
 class Cluster:
-    """An API server and its etcd."""
+    """API servers and their etcd."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, servers: int) -> None:
         self.etcd: Etcd = new_etcd(folder)
-        self.api = ApiProcess(folder / "api", ("--storage-backend=etcd3", f"--etcd-servers={self.etcd.endpoint}"))
-        self.api.prepare()
-        self.api.start()
+        storage = ("--storage-backend=etcd3", f"--etcd-servers={self.etcd.endpoint}")
+        self.apis = [ApiProcess(folder / f"api-{number}", storage) for number in range(servers)]
+        for api in self.apis:
+            api.prepare()
+            api.start()
+
+    async def wait_ready(self) -> None:
+        """Returns when all serve."""
+        for api in self.apis:
+            await api.wait_ready()
 
     async def crash(self, chance: random.Random) -> None:
-        """Kills one of them or both, and starts them again."""
-        victims = chance.choice([(True, False), (False, True), (True, True)])
-        if victims[0]:
-            self.api.kill()
-        if victims[1]:
+        """Kills etcd, some of the servers or all of these, and starts them again."""
+        victims = chance.sample(self.apis, chance.randint(0, len(self.apis)))
+        for api in victims:
+            api.kill()
+        if not victims or chance.random() < 0.5:
             await asyncio.to_thread(self.etcd.kill)
             await asyncio.to_thread(self.etcd.start)
-        if victims[0]:
-            self.api.start()
-            await self.api.wait_ready()
+        for api in victims:
+            api.start()
+        await self.wait_ready()
 
     def close(self) -> None:
-        """Ends both."""
-        self.api.kill()
+        """Ends all."""
+        for api in self.apis:
+            api.kill()
         self.etcd.kill()
 
 
@@ -201,33 +211,39 @@ async def forever(*steps: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
         await asyncio.gather(*running)
 
 
-def test_what_was_acknowledged_survives_and_is_told_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("servers", [1, 2])
+def test_what_was_acknowledged_survives_and_is_told_once(servers: int, tmp_path: Path) -> None:
     async def test() -> None:
-        cluster = Cluster(tmp_path)
+        cluster = Cluster(tmp_path, servers)
         try:
-            await cluster.api.wait_ready()
-            async with cluster.api.session(ADMIN, connections=100) as session:
-                await check_histories(cluster, session)
+            await cluster.wait_ready()
+            async with AsyncExitStack() as stack:
+                sessions = [await stack.enter_async_context(api.session(ADMIN)) for api in cluster.apis]
+                for number, session in enumerate(sessions):
+                    session.headers["User-Agent"] = f"client-{number}"  # no two write the same bytes
+                await check_histories(cluster, sessions)
         finally:
             cluster.close()
 
     uvloop.run(test())
 
 
-async def check_histories(cluster: Cluster, session: aiohttp.ClientSession) -> None:
-    client, writes, counting = Client(session), list[Write](), Counting()
-    assert (await client.ask("POST", MAPS, config_map("counter", "0")))[0] == 201
-    watchers = [Watcher(f"watcher {number}", session, client) for number in range(_WATCHERS)]
+async def check_histories(cluster: Cluster, sessions: list[aiohttp.ClientSession]) -> None:
+    clients, writes, counting = [Client(session) for session in sessions], list[Write](), Counting()
+    assert (await clients[0].ask("POST", MAPS, config_map("counter", "0")))[0] == 201
+    spread = itertools.cycle(zip(sessions, clients, strict=True))
+    watchers = [Watcher(f"watcher {number}", *next(spread)) for number in range(_WATCHERS)]
     watching = [asyncio.ensure_future(watcher.run()) for watcher in watchers]
-    writers = [Writer(number, client, writes) for number in range(_WRITERS)]
+    writers = [Writer(number, next(spread)[1], writes) for number in range(_WRITERS)]
+    counters = [partial(counting.step, next(spread)[1]) for _ in range(_COUNTERS)]
     chance = random.Random(11)
-    async with forever(*(writer.step for writer in writers), *(lambda: counting.step(client),) * 3):
+    async with forever(*(writer.step for writer in writers), *counters):
         for _ in range(CRASHES):
             enough = len(writes) + _ACKNOWLEDGED_BETWEEN
             while len(writes) < enough:
                 await asyncio.sleep(0.01)  # what is awaited is the work of other processes
             await asyncio.wait_for(cluster.crash(chance), 60)
-    _, found = await client.until_known("GET", MAPS)
+    _, found = await clients[0].until_known("GET", MAPS)
     end = int(found["metadata"]["resourceVersion"])
     while any(watcher.record.reached < end for watcher in watchers):
         last = max(watcher.record.events[-1].revision for watcher in watchers)
