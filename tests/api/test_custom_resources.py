@@ -393,3 +393,34 @@ def test_metadata_is_that_of_all_objects_also_inside_of_others(tmp_path: Path) -
         assert (await api.call("POST", WIDGETS, made))[0] == 400
 
     on_api(tmp_path, test)
+
+
+def test_strict_decoding_tells_of_fields_in_upstreams_order(tmp_path: Path) -> None:
+    body = """
+kind: Widget
+apiVersion: example.com/v1
+metadata: {name: w, unknownMeta: 1}
+spec:
+  z: 1
+  inner: {apiVersion: v1, kind: ConfigMap, metadata: {name: c, unknownInner: 1}}
+  a: 1
+  n: 1
+  n: 2
+"""
+
+    async def test(api: Api) -> None:
+        inner = {"type": "object", "x-kubernetes-embedded-resource": True, "properties": {"data": {"type": "object"}}}
+        schema = spec_schema({"n": {"type": "integer"}, "inner": inner})
+        assert (await api.call("POST", DEFINITIONS, definition("widgets", "Widget", schema)))[0] == 201
+        unknown = ["metadata.unknownMeta", "spec.a", "spec.z", "spec.inner.metadata.unknownInner"]
+        told = ['line 10: key "n" already set in map', *(f'unknown field "{name}"' for name in unknown)]
+        headers = {"Content-Type": "application/yaml"}
+        async with api.session.post(f"{api.url}{WIDGETS}?dryRun=All", data=body, headers=headers) as answer:
+            assert answer.status == 201
+            warned = [re.sub(r'\\"', '"', value[7:-1]) for value in answer.headers.getall("Warning")]
+        assert warned == told
+        async with api.session.post(f"{api.url}{WIDGETS}?fieldValidation=Strict", data=body, headers=headers) as answer:
+            message = (await answer.json())["message"]
+        assert message.endswith(f"strict decoding error: yaml: unmarshal errors:\n  {', '.join(told)}")
+
+    on_api(tmp_path, test)

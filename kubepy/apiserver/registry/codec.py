@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from kubepy.api import resources, schemas
+from kubepy.api import resources, schemas, strict_decoding
 from kubepy.api.errors import BadRequest
 from kubepy.api.go_values import json_type
 from kubepy.api.json_text import parse_json
@@ -129,14 +129,23 @@ def decode_object(obj: Object, ctx: Context, validation: str, *, custom: Custom 
     if validation == "Ignore":
         decode(obj)
         return
-    faults = ctx.repeated + decode(obj)
-    if not faults:
+    unknown = decode(obj)
+    if not unknown and not ctx.repeated:
         return
+    faults = _in_order(ctx, unknown) if custom is None and unknown else ctx.repeated + unknown
     if validation == "Strict":
         error = schemas.strict_error(faults)
         version = api_version.rpartition("/")[2]
         raise BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {error.message}')
-    ctx.warnings.extend(faults)
+    ctx.warnings.extend(text for fault in faults for text in strict_decoding.warnings_of(fault))
+
+
+def _in_order(ctx: Context, unknown: list[str]) -> list[str]:
+    """The faults of a built-in kind: those of a JSON body as it has them, of others as sorted keys would."""
+    media = ctx.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media in ("", JSON):
+        return strict_decoding.in_order(ctx.request.body, ctx.repeated, unknown)
+    return ctx.repeated + strict_decoding.by_keys(unknown)
 
 
 def encode(obj: Object) -> bytes:

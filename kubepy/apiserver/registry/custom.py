@@ -59,15 +59,22 @@ class Custom:
     """Whether the store may hold objects of more than one version."""
 
     def decode(self, obj: Object) -> list[str]:
-        """Prunes an object in place; what was unknown, as strict decoding words it. Raises BadRequest."""
-        meta, unknown = obj.get("metadata"), []
+        """Prunes an object in place; what was unknown, as strict decoding tells of it. Raises BadRequest.
+
+        That is its own metadata's first, and last that of objects inside of it.
+        """
+        meta = obj.get("metadata")
         if meta is not None and not isinstance(meta, dict):
             why = f"json: cannot unmarshal {json_type(meta)} into Go struct field .metadata of type v1.ObjectMeta"
             raise schemas.decode_fault(self.row.api_version, self.row.kind, why)
+        own: list[str] = []
+        embedded: list[str] = []
         for path, inner in structural.metadata_in(self.schema, obj):
             found = schemas.normalise(_object_meta(), inner, self.row.api_version, self.row.kind)
-            unknown += [fault.replace('"', f'"{path}.', 1) for fault in found]
-        return unknown + [f'unknown field "{path}"' for path in structural.prune(self.schema, obj)]
+            told = own if path == "metadata" else embedded
+            told += [fault.replace('"', f'"{path}.', 1) for fault in found]
+        pruned = sorted(structural.prune(self.schema, obj))
+        return [*own, *(f'unknown field "{path}"' for path in pruned), *embedded]
 
     def typed_schema(self) -> definitions.Schema:
         """The schema with the fields that every object has, as owners of fields are tracked by."""

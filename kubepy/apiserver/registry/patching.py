@@ -180,10 +180,10 @@ def parse_patch(ctx: Context, media: str, served: Served, kind: tuple[str, str] 
 
 
 def _operation_faults(body: bytes, operations: list[Object]) -> list[str]:
-    unknown = [
-        f'unknown field "[{index}].{name}"'
-        for index, operation in enumerate(operations)
-        for name in operation
-        if name not in _OPERATION
-    ]
-    return schemas.duplicate_fields(body, operations) + unknown
+    """What is wrong with the fields of operations, one operation after the other."""
+    repeated = schemas.duplicate_fields(body, operations)
+    faults: list[str] = []
+    for index, operation in enumerate(operations):
+        faults += [f'unknown field "[{index}].{name}"' for name in operation if name not in _OPERATION]
+        faults += [fault for fault in repeated if fault.startswith(f'duplicate field "[{index}].')]
+    return faults
