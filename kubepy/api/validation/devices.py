@@ -1,6 +1,6 @@
 """Rules of dynamic resource allocation: claims and their templates, classes, taint rules.
 
-Expressions are judged for presence and length, not compiled.
+Expressions are judged for presence and length; the API server compiles them (registry/strategies/devices.py).
 Source: pkg/apis/resource/validation/validation.go.
 """
 

@@ -45,12 +45,12 @@ _KNOWN: Final = ("google.protobuf.Timestamp", "google.protobuf.Duration")
 class Checker:
     """Parses and checks expressions over the same variables."""
 
-    def __init__(self, variables: Mapping[str, Kind]) -> None:
+    def __init__(self, variables: Mapping[str, Kind], extensions: tuple[str, ...] = ()) -> None:
         from cel_expr_python import cel  # 10 MB that an idle server does without
 
         optional = {name: kind for name, kind in variables.items() if isinstance(kind, OptionalOf)}
         kinds = {name: _type(kind) for name, kind in variables.items() if name not in optional}
-        config = _with_variables(optional) if optional else _base()
+        config = _with_variables(optional, extensions) if optional else _base(extensions)
         self._env = cel.NewEnv(_pool(variables), config=config, variables=kinds)
 
     def check(self, expression: str) -> tuple[Tree, str]:
@@ -88,17 +88,19 @@ def _variable_alone(found: re.Match[str]) -> str:
 
 
 @cache
-def _base() -> Any:
+def _base(extensions: tuple[str, ...]) -> Any:
     """What all environments have alike. It takes the library 8 ms to read this: it does so once."""
-    return _with_variables({})
+    return _with_variables({}, extensions)
 
 
-def _with_variables(variables: Mapping[str, Kind]) -> Any:
+def _with_variables(variables: Mapping[str, Kind], extensions: tuple[str, ...]) -> Any:
     """The same, with variables whose kinds can only be told in this form: optional ones."""
     from cel_expr_python import cel
 
     named = [{"name": name, **spec(kind)} for name, kind in variables.items()]
-    return cel.NewEnvConfigFromYaml(orjson.dumps({**_config(), "variables": [*_type_names(), *named]}).decode())
+    config = {**_config(), "variables": [*_type_names(), *named]}
+    config["extensions"] = [{"name": name} for name in (*_EXTENSIONS, *extensions)]
+    return cel.NewEnvConfigFromYaml(orjson.dumps(config).decode())
 
 
 @cache
@@ -110,7 +112,6 @@ def _config() -> Mapping[str, Any]:
         declared.setdefault(each.name, []).append(_overload(each))
     return {
         "stdlib": {"exclude_functions": [{"name": name} for name in ("string", *_COMPARISONS)]},
-        "extensions": [{"name": name} for name in _EXTENSIONS],
         "functions": [{"name": name, "overloads": overloads} for name, overloads in declared.items()],
     }
 

@@ -17,6 +17,7 @@
   optional types, comprehensions with two variables, and `authorizer` (see library/authorizer.py for what to bind).
 - `dynamic=True` parses only: needed where expressions make objects (`Object{spec: Object.spec{replicas: 3}}`, which
   becomes {"spec": {"replicas": 3}}) of types that nobody declares. Unknown variables are still refused.
+- `extensions` are those of the language that not all of Kubernetes speaks: `bindings` (cel.bind).
 
 Nothing of the checker is loaded before the first Environment compiles.
 Source: apiserver pkg/cel/environment/base.go, pkg/apis/cel/config.go.
@@ -92,15 +93,18 @@ class Program:
 class Environment:
     """Compiles expressions over the same variables; see the module's docstring."""
 
-    def __init__(self, variables: Mapping[str, Kind], *, dynamic: bool = False) -> None:
+    def __init__(
+        self, variables: Mapping[str, Kind], *, dynamic: bool = False, extensions: tuple[str, ...] = ()
+    ) -> None:
         self._variables = variables
+        self._extensions = extensions
         self._dynamic = dynamic
         self._checker: Checker | None = None
 
     def compile(self, expression: str, result_type: str | tuple[str, ...] | None = None) -> Program:
         """The program. Raises CompileError; where a type of result is wanted, anything but `dyn` must be it."""
         if self._checker is None:
-            self._checker = Checker(self._variables)
+            self._checker = Checker(self._variables, self._extensions)
         if self._dynamic:
             tree, found = self._checker.parse(expression), "dyn"
             if unknown := undeclared(tree.root, self._variables):

@@ -10,7 +10,7 @@ from kubepy.apiserver.cel.errors import EvaluationError
 from kubepy.apiserver.cel.library.regexes import matches
 from kubepy.apiserver.cel.library.times import parse_duration, parse_timestamp
 from kubepy.apiserver.cel.names import children
-from kubepy.apiserver.cel.syntax import Call, Constant, ListLiteral, MapLiteral, Node, Tree, Type
+from kubepy.apiserver.cel.syntax import Call, Constant, ListLiteral, MapLiteral, Node, Tree, shown_type
 
 _CHECKED: Final[Mapping[str, Callable[[str], object]]] = {
     "duration": parse_duration,
@@ -52,17 +52,11 @@ def _mixed(tree: Tree, elements: list[Node]) -> Iterator[tuple[int, str]]:
         kind = tree.types.get(element.id)
         if kind is None:
             continue
-        name = _name(kind)
+        name = shown_type(kind)
         if wanted is not None and name != wanted and "dyn" not in name + wanted:
             yield element.id, f"expected type '{wanted}' but found '{name}'"
             return
         wanted = wanted or name
-
-
-def _name(kind: Type) -> str:
-    if not kind.parameters:
-        return kind.name
-    return f"{kind.name}({', '.join(map(_name, kind.parameters))})"
 
 
 def _shown(expression: str, position: int, why: str) -> str:

@@ -95,6 +95,13 @@ class Type:
     is_message: bool = False
 
 
+def shown_type(kind: Type) -> str:
+    """A type as messages have it: `list(int)`."""
+    if not kind.parameters:
+        return kind.name
+    return f"{kind.name}({', '.join(map(shown_type, kind.parameters))})"
+
+
 @dataclass(slots=True)
 class Tree:
     """A whole expression. `types` is empty when it was not checked; `positions` are where in the text nodes are."""
