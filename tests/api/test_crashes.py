@@ -1,4 +1,4 @@
-"""API servers and their etcd are killed again and again under writes: nothing acknowledged is lost, watches tell it once.
+"""API servers and their etcd are killed again and again under writes: what was acknowledged stays, and is told once.
 
 `KUBEPY_CRASHES=50` kills so often; a few times otherwise.
 """
