@@ -38,6 +38,8 @@ class LimitRanger(Plugin):
         """Raises Forbidden with every bound that is not kept."""
         if attributes.resource.plural == "pods" and attributes.operation == UPDATE and not attributes.subresource:
             return
+        if (attributes.old_object or {}).get("metadata", {}).get("deletionTimestamp"):
+            return  # what is on its way out may lose its finalizers, whatever bounds there are now
         check = pod_faults if attributes.resource.plural == "pods" else claim_faults
         for limit_range in self._ranges(attributes):
             if faults := list(check(attributes.new, limit_range)):
@@ -94,11 +96,11 @@ def claim_faults(claim: Object, limit_range: Object) -> Iterator[str]:
         for name, least in sorted((item.get("min") or {}).items()):
             yield from _min_faults(name, "PersistentVolumeClaim", least, requests.get(name), None)
         for name, most in sorted((item.get("max") or {}).items()):
-            head = f"maximum {name} usage per PersistentVolumeClaim is {most}"
+            head = f"maximum {name} usage per PersistentVolumeClaim is {_shown(most)}"
             if name not in requests:
                 yield f"{head}.  No request is specified"
             elif quantity.compare(requests[name], most) > 0:
-                yield f"{head}, but request is {requests[name]}"
+                yield f"{head}, but request is {_shown(requests[name])}"
 
 
 def items_of(limit_range: Object, kind: str) -> Iterator[Object]:
@@ -119,30 +121,34 @@ def amount_faults(item: Object, kind: str, requests: Amounts, limits: Amounts) -
 
 
 def _min_faults(name: str, kind: str, least: Any, request: Any, limit: Any) -> Iterator[str]:
-    head = f"minimum {name} usage per {kind} is {least}"
+    head = f"minimum {name} usage per {kind} is {_shown(least)}"
     if request is None:
         yield f"{head}.  No request is specified"
     elif quantity.compare(request, least) < 0:
-        yield f"{head}, but request is {request}"
+        yield f"{head}, but request is {_shown(request)}"
     elif limit is not None and quantity.compare(limit, least) < 0:
-        yield f"{head}, but limit is {limit}"
+        yield f"{head}, but limit is {_shown(limit)}"
 
 
 def _max_faults(name: str, kind: str, most: Any, request: Any, limit: Any) -> Iterator[str]:
-    head = f"maximum {name} usage per {kind} is {most}"
+    head = f"maximum {name} usage per {kind} is {_shown(most)}"
     if limit is None:
         yield f"{head}.  No limit is specified"
     elif quantity.compare(limit, most) > 0:
-        yield f"{head}, but limit is {limit}"
+        yield f"{head}, but limit is {_shown(limit)}"
     elif request is not None and quantity.compare(request, most) > 0:
-        yield f"{head}, but request is {request}"
+        yield f"{head}, but request is {_shown(request)}"
 
 
 def _ratio_faults(name: str, kind: str, ratio: Any, request: Any, limit: Any) -> Iterator[str]:
-    head = f"{name} max limit to request ratio per {kind} is {ratio}"
+    head = f"{name} max limit to request ratio per {kind} is {_shown(ratio)}"
     if request is None or not quantity.parse(request):
         yield f"{head}, but no request is specified or request is 0"
     elif limit is None or not quantity.parse(limit):
         yield f"{head}, but no limit is specified or limit is 0"
     elif (found := Decimal(quantity.parse(limit)) / Decimal(quantity.parse(request))) > quantity.parse(ratio):
         yield f"{head}, but provided ratio is {found:.6f}"
+
+
+def _shown(amount: Any) -> str:
+    return str(quantity.canonical(amount))

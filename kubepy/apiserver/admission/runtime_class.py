@@ -9,6 +9,7 @@ from kubepy.apiserver.admission.plugin import CREATE, PODS, Plugin
 from kubepy.apiserver.admission.tolerations import merge_tolerations
 from kubepy.apiserver.lookup import Lookup, Object
 
+_OTHER_OVERHEAD = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead"
 _CLASSES = resources.named("runtimeclasses", "node.k8s.io")
 
 
@@ -32,9 +33,13 @@ class RuntimeClass(Plugin):
             raise forbid(attributes, why)
 
     async def validate(self, attributes: Attributes) -> None:
-        """Refuses an overhead that no class gives."""
-        spec = attributes.new["spec"]
-        if not spec.get("runtimeClassName") and spec.get("overhead"):
+        """Refuses an overhead that is not the class's, also one that another plug-in has made."""
+        found = await self._find(attributes)
+        fixed = ((found or {}).get("overhead") or {}).get("podFixed")
+        given = attributes.new["spec"].get("overhead") or {}
+        if fixed and not _same_quantities(given, fixed):
+            raise forbid(attributes, _OTHER_OVERHEAD)
+        if given and not fixed:
             raise forbid(
                 attributes, "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
             )
@@ -56,8 +61,8 @@ def apply_overhead(spec: Object, runtime_class: Object) -> str | None:
     """Sets the pod's overhead; why that cannot be, or None."""
     fixed = (runtime_class.get("overhead") or {}).get("podFixed")
     given = spec.get("overhead")
-    if given and (not fixed or not _same_quantities(given, fixed)):
-        return "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead"
+    if given and fixed and not _same_quantities(given, fixed):
+        return _OTHER_OVERHEAD
     if fixed:
         spec["overhead"] = dict(fixed)
     return None

@@ -5,7 +5,7 @@ Source: plugin/pkg/admission/serviceaccount.
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kubepy.api import resources
@@ -62,9 +62,10 @@ class ServiceAccount(Plugin):
         if attributes.operation == UPDATE and attributes.subresource != "ephemeralcontainers":
             return
         account = await self._account(attributes)
-        if (account["metadata"].get("annotations") or {}).get(_ENFORCE) == "true" and (
-            why := secret_fault(account, pod["spec"])
-        ):
+        if (account["metadata"].get("annotations") or {}).get(_ENFORCE) != "true":
+            return
+        check = ephemeral_secret_fault if attributes.subresource else secret_fault
+        if why := check(account, pod["spec"]):
             raise forbid(attributes, why)
 
     async def _account(self, attributes: Attributes) -> Object:
@@ -167,18 +168,33 @@ def secret_fault(account: Object, spec: Object) -> str | None:
                 f'imagePullSecrets[{index}].name="{ref.get("name")}" is not allowed because service account {name} '
                 "does not reference that imagePullSecret"
             )
-    return _environment_fault(name, mountable, spec)
+    kinds = (("initContainers", "init container"), ("containers", "container"))
+    return next(_environment_faults(account, spec, kinds), None)
 
 
-def _environment_fault(account: str, mountable: set[Any], spec: Object) -> str | None:
-    kinds = (("initContainers", "init container"), ("containers", "container"), ("ephemeralContainers", "container"))
+def ephemeral_secret_fault(account: Object, spec: Object) -> str | None:
+    """As secret_fault, of the containers that are added to a pod that is there."""
+    return next(_environment_faults(account, spec, (("ephemeralContainers", "ephemeral container"),)), None)
+
+
+def _environment_faults(account: Object, spec: Object, kinds: tuple[tuple[str, str], ...]) -> Iterator[str]:
+    mountable = {ref.get("name") for ref in account.get("secrets") or ()}
+    name = account["metadata"]["name"]
     for field, kind in kinds:
         for container in spec.get(field) or ():
-            for variable in container.get("env") or ():
-                ref = ((variable.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name")
-                if ref and ref not in mountable:
-                    return (
-                        f"{kind} {container['name']} with envVar {variable['name']} referencing secret.secretName="
-                        f'"{ref}" is not allowed because service account {account} does not reference that secret'
+            for source, ref in _environment_secrets(container):
+                if ref not in mountable:
+                    yield (
+                        f'{kind} {container["name"]} with {source} referencing secret.secretName="{ref}" is not '
+                        f"allowed because service account {name} does not reference that secret"
                     )
-    return None
+
+
+def _environment_secrets(container: Object) -> Iterator[tuple[str, str]]:
+    """From where in its environment a container refers to which secret."""
+    for variable in container.get("env") or ():
+        if ref := (variable.get("valueFrom") or {}).get("secretKeyRef"):
+            yield f"envVar {variable['name']}", ref.get("name") or ""
+    for source in container.get("envFrom") or ():
+        if ref := source.get("secretRef"):
+            yield "envFrom", ref.get("name") or ""

@@ -335,6 +335,19 @@ def limits(**items: Any) -> Object:
     return obj("v1", "LimitRange", "limits", spec={"limits": [items]})
 
 
+def test_bounds_are_told_as_they_are_written_and_hold_no_claim_back_from_its_end(objects: Any) -> None:
+    plugin = LimitRanger(objects.put(limits(type="PersistentVolumeClaim", min={"storage": "1024Mi"})))
+
+    def small(**metadata: Any) -> Object:
+        spec = {"resources": {"requests": {"storage": "1000k"}}}
+        return obj("v1", "PersistentVolumeClaim", "c", spec=spec, metadata=metadata)
+
+    why = "minimum storage usage per PersistentVolumeClaim is 1Gi, but request is 1M"
+    assert why in refusal(plugin, write("persistentvolumeclaims", small()))
+    ending = small(deletionTimestamp="2026-01-01T00:00:00Z", finalizers=["a"])
+    run(plugin, write("persistentvolumeclaims", small(deletionTimestamp="2026-01-01T00:00:00Z"), ending))
+
+
 def test_containers_get_the_defaults_of_the_namespace_and_a_note_of_it(objects: Any) -> None:
     defaults = {"default": {"cpu": "1", "memory": "1Gi"}, "defaultRequest": {"cpu": "100m"}}
     plugin = LimitRanger(objects.put(limits(type="Container", **defaults)))

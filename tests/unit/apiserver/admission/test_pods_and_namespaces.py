@@ -157,6 +157,33 @@ def test_an_account_may_enforce_the_secrets_that_it_lists(objects: Any) -> None:
     assert "does not reference that secret" in refusal(ServiceAccount(objects), with_secret("yours")).message
 
 
+@pytest.mark.parametrize(
+    ("field", "kind"), [("initContainers", "init container"), ("containers", "container"), ("ephemeralContainers", "")]
+)
+@pytest.mark.parametrize(
+    ("part", "source"),
+    [
+        ({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "yours", "key": "k"}}}]}, "envVar A"),
+        ({"envFrom": [{"secretRef": {"name": "yours"}}]}, "envFrom"),
+    ],
+)
+def test_no_part_of_an_environment_gets_around_the_list(
+    objects: Any, field: str, kind: str, part: Object, source: str
+) -> None:
+    enforced = {"annotations": {"kubernetes.io/enforce-mountable-secrets": "true"}}
+    plugin = ServiceAccount(objects.put(account(metadata=enforced, secrets=[{"name": "mine"}])))
+    parts: Object = {field: [{"name": "x", "image": "i", **part}]}
+    made = pod(**parts)
+    changed = write("pods", made, pod(), subresource="ephemeralcontainers")
+    if kind:
+        run(plugin, changed)  # what is there is not judged anew for what is added
+    error = refusal(plugin, write("pods", made) if kind else changed)
+    assert error.message == (
+        f'pods "web" is forbidden: {kind or "ephemeral container"} x with {source} referencing '
+        'secret.secretName="yours" is not allowed because service account default does not reference that secret'
+    )
+
+
 def test_a_mirror_pod_refers_to_nothing(objects: Any) -> None:
     mirror = {"kubernetes.io/config.mirror": "x"}
     assert "volumes" not in run(ServiceAccount(objects), write("pods", pod(annotations=mirror)))["spec"]
@@ -280,3 +307,21 @@ def test_a_runtime_class_brings_overhead_and_scheduling(objects: Any) -> None:
     assert error.message == 'pods "web" is forbidden: pod rejected: RuntimeClass "gone" not found'
     clash = write("pods", pod(runtimeClassName="kata", nodeSelector={"vm": "no"}))
     assert "conflict: runtimeClass.scheduling.nodeSelector[vm] = yes" in refusal(plugin, clash).message
+
+
+@pytest.mark.parametrize(
+    ("overhead", "given", "why"),
+    [
+        ({"podFixed": {"memory": "64Mi"}}, {"memory": "1Mi"}, "Pod's Overhead doesn't match RuntimeClass's defined"),
+        (None, {"memory": "1Mi"}, "Pod Overhead set without corresponding RuntimeClass defined Overhead"),
+    ],
+)
+def test_an_overhead_is_that_of_the_class_or_none(
+    objects: Any, overhead: Object | None, given: Object, why: str
+) -> None:
+    more = {"handler": "kata", **({"overhead": overhead} if overhead else {})}
+    plugin = RuntimeClass(objects.put(cluster_object("node.k8s.io/v1", "RuntimeClass", "kata", **more)))
+    attributes = write("pods", pod(runtimeClassName="kata", overhead=given))
+    assert why in refusal(plugin, attributes).message
+    with pytest.raises(Forbidden, match=why):  # also when it was changed since the class was looked at
+        asyncio.run(plugin.validate(attributes))
