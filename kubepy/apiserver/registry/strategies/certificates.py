@@ -3,21 +3,19 @@
 Source: pkg/registry/certificates/certificates/strategy.go.
 """
 
-import copy
 from typing import ClassVar
 
 from kubepy.api.meta import Object
 from kubepy.apiserver.registry.context import Context
-from kubepy.apiserver.registry.strategy import Strategy, keep, keep_metadata
+from kubepy.apiserver.registry.strategy import Strategy, keep
 from kubepy.lib.clock import rfc3339
 
-_DECISIONS = frozenset(("Approved", "Denied"))
+_DECISIONS = ("Approved", "Denied")
 
 
 class CertificateSigningRequestStrategy(Strategy):
     """See the module's docstring."""
 
-    status_keeps_metadata = True
     selectable: ClassVar = {"spec.signerName": ("spec", "signerName")}
 
     def prepare_for_create(self, obj: Object, ctx: Context) -> None:
@@ -33,17 +31,20 @@ class CertificateSigningRequestStrategy(Strategy):
 
     def prepare_for_status_update(self, new: Object, old: Object, ctx: Context) -> None:
         super().prepare_for_status_update(new, old, ctx)
-        # Decisions are not the status's to make or to take back.
-        before = {c.get("type"): c for c in _conditions(old) if c.get("type") in _DECISIONS}
-        kept = [c for c in _conditions(new) if c.get("type") not in _DECISIONS]
-        _set_conditions(new, old, [*before.values(), *kept], ctx)
+        conditions = _conditions(new)
+        # Decisions are not the status's to change; those that it adds or takes away are refused by validation.
+        for kind in _DECISIONS:
+            before = [condition for condition in _conditions(old) if condition.get("type") == kind]
+            places = [index for index, condition in enumerate(conditions) if condition.get("type") == kind]
+            if len(before) == len(places):
+                for index, condition in zip(places, before, strict=True):
+                    conditions[index] = condition
+        _set_conditions(new, old, conditions, ctx)
 
     def prepare_for_subresource(self, subresource: str, new: Object, old: Object, ctx: Context) -> None:
         keep(new, old, "spec")
-        keep_metadata(new, old)
         conditions = _conditions(new)
-        status = copy.deepcopy(old.get("status") or {})
-        new["status"] = status
+        new["status"] = {**(old.get("status") or {})}
         _set_conditions(new, old, conditions, ctx)
 
 
@@ -53,19 +54,20 @@ def _conditions(obj: Object) -> list[Object]:
 
 def _set_conditions(new: Object, old: Object, conditions: list[Object], ctx: Context) -> None:
     """Stores conditions with their times: of the last update, and of the last time that they became so."""
-    known = {(c.get("type"), c.get("status"), c.get("reason"), c.get("message")): c for c in _conditions(old)}
+    known = {
+        (condition.get("type"), condition.get("status")): condition["lastTransitionTime"]
+        for condition in reversed(_conditions(old))
+        if condition.get("lastTransitionTime")
+    }
     now = rfc3339(ctx.now)
+    timed = []
     for condition in conditions:
-        before = known.get(
-            (condition.get("type"), condition.get("status"), condition.get("reason"), condition.get("message"))
-        )
-        for field in ("lastUpdateTime", "lastTransitionTime"):
-            if not condition.get(field):
-                condition[field] = (before or {}).get(field) or now
-    status = new.get("status")
-    if status is None:
-        status = new["status"] = {}
-    if conditions:
-        status["conditions"] = conditions
+        since = known.get((condition.get("type"), condition.get("status")), now)
+        update, transition = (condition.get(field) for field in ("lastUpdateTime", "lastTransitionTime"))
+        timed.append({**condition, "lastUpdateTime": update or now, "lastTransitionTime": transition or since})
+    status = {**(new.get("status") or {})}
+    if timed:
+        status["conditions"] = timed
     else:
         status.pop("conditions", None)
+    new["status"] = status
