@@ -17,7 +17,6 @@ from kubepy.api.resources import Resource, Subresource
 Document = dict[str, Any]
 
 AGGREGATED: Final = "APIGroupDiscoveryList"
-AGGREGATED_VERSIONS: Final = ("v2", "v2beta1")
 
 _PRIORITY: Final = (
     "", "apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io",
@@ -148,12 +147,12 @@ def _discovered(row: Resource) -> Document:
     return found
 
 
-def aggregated(resources: Sequence[Resource], *, core: bool, version: str = "v2") -> Document:
+def aggregated(resources: Sequence[Resource], *, core: bool) -> Document:
     """All groups with all their resources: the core group for /api, the others for /apis."""
     groups = [""] if core else [group for group in group_names(resources) if group]
     return {
         "kind": AGGREGATED,
-        "apiVersion": f"apidiscovery.k8s.io/{version}",
+        "apiVersion": "apidiscovery.k8s.io/v2",
         "metadata": {},
         "items": [_aggregated_group(resources, group) for group in groups],
     }
@@ -168,6 +167,6 @@ def _aggregated_group(resources: Sequence[Resource], group: str) -> Document:
     return {"metadata": {"name": group} if group else {}, "versions": versions}
 
 
-def aggregated_content_type(version: str) -> str:
+def aggregated_content_type(media: str = "application/json", version: str = "v2") -> str:
     """The media type that a client must be told to take the answer as aggregated."""
-    return f"application/json;g=apidiscovery.k8s.io;v={version};as={AGGREGATED}"
+    return f"{media};g=apidiscovery.k8s.io;v={version};as={AGGREGATED}"

@@ -65,9 +65,9 @@ def _group(name: str, versions: Sequence[str]) -> Document:
     return {"name": name, "versions": rows, "preferredVersion": rows[0]}
 
 
-def aggregated(resources: Sequence[Resource], others: Others, *, version: str) -> Document:
+def aggregated(resources: Sequence[Resource], others: Others) -> Document:
     """The aggregated document of all groups but the core one."""
-    own = discovery.aggregated(resources, core=False, version=version)
+    own = discovery.aggregated(resources, core=False)
     mine: dict[GroupVersion, Document] = {
         (item["metadata"]["name"], found["version"]): found for item in own["items"] for found in item["versions"]
     }

@@ -27,7 +27,7 @@ _ATTEMPTS = 5
 _CHECK_WITHIN_S = 5.0
 _FETCH_WITHIN_S = 30.0
 _MOST = 64 * 1024 * 1024
-_ACCEPTS_AGGREGATED = f"{discovery.aggregated_content_type('v2')},{discovery.aggregated_content_type('v2beta1')}"
+_ACCEPTS_AGGREGATED = f"{discovery.aggregated_content_type()},{discovery.aggregated_content_type(version='v2beta1')}"
 _ACCEPTS = f"{_ACCEPTS_AGGREGATED},application/json"
 
 

@@ -16,14 +16,15 @@ from kubepy.api.errors import MethodNotAllowed
 from kubepy.api.resources import BUILT_IN, Resource
 from kubepy.apiserver.endpoints import version
 from kubepy.apiserver.endpoints.metrics import Metrics
-from kubepy.apiserver.http.negotiation import negotiate
+from kubepy.apiserver.http.negotiation import JSON, PROTOBUF, negotiate
+from kubepy.apiserver.http.protobuf_writing import encode_protobuf
 from kubepy.apiserver.http.rendering import encode_object, respond
 from kubepy.apiserver.http.routing import Endpoint, Router
 from kubepy.apiserver.registry.context import Context
 from kubepy.lib.http import Answer, Response
 
 _TEXT = "text/plain; charset=utf-8"
-_AGGREGATED = "as=APIGroupDiscoveryList"
+_AGGREGATED = frozenset(("g=apidiscovery.k8s.io", "v=v2", "as=APIGroupDiscoveryList"))
 
 
 def readable(endpoint: Endpoint) -> Endpoint:
@@ -143,10 +144,10 @@ class Documents:
                 return discovery.api_versions(self._server_address())
             return discovery_merge.group_list(self._others) if self._others.order else discovery.group_list(rows())
 
-        def whole(form: str) -> object:
+        def whole() -> discovery.Document:
             if core or not self._others.order:
-                return discovery.aggregated(rows(), core=core, version=form)
-            return discovery_merge.aggregated(rows(), self._others, version=form)
+                return discovery.aggregated(rows(), core=core)
+            return discovery_merge.aggregated(rows(), self._others)
 
         def rows() -> tuple[Resource, ...]:
             return self.resources
@@ -154,11 +155,13 @@ class Documents:
         plain = self._kept_document(path, legacy)
 
         async def answer(ctx: Context) -> Answer:
-            wanted = aggregated_version(ctx.request.headers.get("Accept", ""))
-            if wanted is None:
+            media = aggregated_media(ctx.request.headers.get("Accept", ""))
+            if media is None:
                 return await plain(ctx)
-            body, tag = self._bytes(f"{path} {wanted}", lambda: whole(wanted))
-            return _tagged(ctx, body, tag, discovery.aggregated_content_type(wanted))
+            if media == PROTOBUF:
+                return Response(200, encode_protobuf(whole()) or b"", discovery.aggregated_content_type(media))
+            body, tag = self._bytes(f"{path} aggregated", whole)
+            return _tagged(ctx, body, tag, discovery.aggregated_content_type(media))
 
         return answer
 
@@ -166,16 +169,18 @@ class Documents:
         return respond({"paths": sorted(self._router.paths)}, ctx.form)
 
 
-def aggregated_version(accept: str) -> str | None:
-    """The version of aggregated discovery that is asked for before anything else, or None."""
+def aggregated_media(accept: str) -> str | None:
+    """JSON or PROTOBUF where aggregated discovery is asked for before the other, else None; JSON comes first."""
+    found = None
     for clause in accept.split(","):
-        if clause.strip().startswith("application/json"):
-            if _AGGREGATED not in clause:
-                return None
-            for found in ("v2", "v2beta1"):
-                if f"v={found};" in clause + ";":
-                    return found
-    return None
+        media, *options = [part.strip() for part in clause.split(";")]
+        if _AGGREGATED.issubset(options):
+            if media == JSON:
+                return JSON
+            found = PROTOBUF if media == PROTOBUF else found
+        elif media in (JSON, "application/*", "*/*") and not any(option.startswith("as=") for option in options):
+            return found
+    return found
 
 
 def _tagged(ctx: Context, body: bytes, tag: str, content_type: str) -> Response:

@@ -55,7 +55,7 @@ def message_of(api_version: str, kind: str) -> str | None:
         name = f"{group.partition('.')[0] or 'core'}.{version}.{kind}"
         if name in tables():
             return name
-    if kind in _OPTIONS or (kind in _UNVERSIONED and api_version == "v1"):
+    if kind in _OPTIONS or (kind in _UNVERSIONED and api_version in ("v1", "")):  # discovery of the core group has none
         return f"meta.v1.{kind}"
     if kind in _METADATA and group == "meta.k8s.io":
         name = f"meta.{version}.{kind}"  # the lists of v1beta1 and v1 have their numbers the other way round

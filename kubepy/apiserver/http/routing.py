@@ -102,6 +102,8 @@ class Router:
         served = self._engine.find(info.group, info.version, info.resource)
         if served is None:
             return await self._unstored(ctx)
+        if ctx.form.protobuf and not ctx.form.shape and served.custom is not None:
+            raise not_acceptable()
         if info.subresource:
             return await self._subresource(served, ctx)
         if served.resource.namespaced and info.name and not info.namespace and info.verb not in _ON_MANY:
@@ -212,8 +214,6 @@ async def _respond(served: Served, ctx: Context, result: Result) -> Response:
 
 def _renderer(served: Served, ctx: Context) -> watching.Render | None:
     if ctx.form.yaml:
-        raise not_acceptable(streams=True)
-    if ctx.form.protobuf and served.custom is not None:
         raise not_acceptable(streams=True)
     if not ctx.form.shape and not ctx.form.protobuf and not served.converts:
         return None

@@ -58,7 +58,7 @@ async def watch(served: Served, ctx: Context, render: Render | None, min_timeout
     except BaseException:
         await events.aclose()  # nobody else knows of it
         raise
-    return Stream(_Selected(events, timeout_s, render, served, late, shown), content_type=CONTENT_TYPE)
+    return Stream(_Selected(events, timeout_s, render, served, encode, late, shown), content_type=content_type)
 
 
 async def _shown(served: Served, late: FieldSelector) -> set[str]:
@@ -129,14 +129,12 @@ class _Plain(_Timed):
 class _Rendered(_Timed):
     """The same in another form than the stored one."""
 
-    def __init__(
-        self, watcher: EventWatcher, timeout_s: float, render: Render, served: Served, encode: Encode | None = None
-    ) -> None:
+    def __init__(self, watcher: EventWatcher, timeout_s: float, render: Render, served: Served, encode: Encode) -> None:
         super().__init__(watcher, timeout_s)
         self._served = served
         self._events = watcher
         self._render = render
-        self._encode = encode or _line
+        self._encode = encode
         self._is_first = True
 
     async def __anext__(self) -> bytes:
@@ -170,10 +168,11 @@ class _Selected(_Rendered):
         timeout_s: float,
         render: Render,
         served: Served,
+        encode: Encode,
         late: FieldSelector,
         shown: set[str],
     ) -> None:
-        super().__init__(watcher, timeout_s, render, served)
+        super().__init__(watcher, timeout_s, render, served, encode)
         self._late = late
         self._shown = shown
 

@@ -75,10 +75,9 @@ def test_aggregated_discovery_tells_the_same_as_the_lists() -> None:
 
 
 def test_aggregated_discovery_names_its_version() -> None:
-    document = discovery.aggregated(BUILT_IN, core=True, version="v2beta1")
-    assert document["apiVersion"] == "apidiscovery.k8s.io/v2beta1"
-    expected = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
-    assert discovery.aggregated_content_type("v2beta1") == expected
+    assert discovery.aggregated(BUILT_IN, core=True)["apiVersion"] == "apidiscovery.k8s.io/v2"
+    expected = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+    assert discovery.aggregated_content_type() == expected
 
 
 def test_the_versions_of_the_core_group() -> None:

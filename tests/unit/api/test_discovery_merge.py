@@ -34,6 +34,6 @@ def test_priorities_order_groups_and_versions() -> None:
 def test_a_group_may_be_served_by_two_servers() -> None:
     order = (("apps", ("v1", "v9")),)
     told = {("apps", "v9"): {"version": "v9", "resources": [], "freshness": "Stale"}}
-    whole = discovery_merge.aggregated(BUILT_IN, Others(order, told), version="v2")
+    whole = discovery_merge.aggregated(BUILT_IN, Others(order, told))
     assert [found["version"] for found in whole["items"][0]["versions"]] == ["v1", "v9"]
     assert [one["version"] for one in discovery_merge.group(Others(order), "apps")["versions"]] == ["v1", "v9"]
