@@ -119,13 +119,13 @@ class Supervisor:
         os._exit(128 + signum)
 
     def _stop(self) -> None:
-        """Closes the pipe that says that the parent lives, and the ports."""
+        """Lets go of the ports, and closes the pipe that says that the parent lives."""
         reads, writes = self._life
         if writes >= 0:
             self._life = (reads, -1)
-            os.close(writes)
             for sock in self.listens_on:
                 sock.close()
+            os.close(writes)
 
     # -- workers
 
