@@ -424,3 +424,71 @@ spec:
         assert message.endswith(f"strict decoding error: yaml: unmarshal errors:\n  {', '.join(told)}")
 
     on_api(tmp_path, test)
+
+
+def test_deprecated_versions_warn_and_the_newest_is_preferred(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        schema = {"openAPIV3Schema": {"type": "object"}}
+        older = [
+            {"name": "v1alpha1", "served": True, "storage": False, "deprecated": True, "schema": schema},
+            {"name": "v1beta1", "served": True, "storage": False, "deprecated": True, "schema": schema}
+            | {"deprecationWarning": "do not"},
+        ]
+        made = definition("widgets", "Widget", {"type": "object"}, versions=older)
+        made["spec"]["versions"].reverse()
+        assert (await api.call("POST", DEFINITIONS, made))[0] == 201
+        for version, path, told in (
+            ("v1alpha1", "", ["example.com/v1alpha1 Widget is deprecated; use example.com/v1 Widget"]),
+            ("v1beta1", "/missing", ["do not"]),
+            ("v1", "", []),
+        ):
+            url = f"{api.url}{WIDGETS}{path}".replace("/v1/", f"/{version}/")
+            async with api.session.get(url) as answer:
+                assert [value[7:-1] for value in answer.headers.getall("Warning", [])] == told
+        _, group = await api.call("GET", "/apis/example.com")
+        assert [each["version"] for each in group["versions"]] == ["v1", "v1beta1", "v1alpha1"]
+        assert group["preferredVersion"]["version"] == "v1"
+
+    on_api(tmp_path, test)
+
+
+def test_objects_say_what_they_are_and_subresources_must_be_there(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        assert (await api.call("POST", DEFINITIONS, definition("widgets", "Widget", {"type": "object"})))[0] == 201
+        code, status = await api.call("POST", WIDGETS, {**widget("w"), "kind": "Other"})
+        assert code == 422
+        assert status["message"] == 'Other.example.com "w" is invalid: kind: Invalid value: "Other": must be Widget'
+        code, status = await api.call("POST", WIDGETS, {**widget("w"), "apiVersion": "example.com/v2"})
+        assert (code, status["message"]) == (
+            400,
+            "the API version in the data (example.com/v2) does not match the expected API version (example.com/v1)",
+        )
+        code, status = await api.call("GET", f"{WIDGETS}/w/status")
+        assert (code, status["message"]) == (404, 'widgets.example.com "w" not found')
+
+    on_api(tmp_path, test)
+
+
+def test_deletion_of_a_definition_tells_how_far_it_is(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        assert (await api.call("POST", DEFINITIONS, definition("widgets", "Widget", {"type": "object"})))[0] == 201
+        held = widget("w")
+        held["metadata"]["finalizers"] = ["example.com/held"]
+        assert (await api.call("POST", WIDGETS, held))[0] == 201
+        path = f"{DEFINITIONS}/widgets.example.com"
+        _, deleted = await api.call("DELETE", path)
+        version = deleted["metadata"]["resourceVersion"]
+        query = f"?watch=1&fieldSelector=metadata.name%3Dwidgets.example.com&resourceVersion={version}"
+        reasons: list[str] = []
+        async with api.session.get(f"{api.url}{DEFINITIONS}{query}") as answer:
+            async for line in answer.content:
+                event = json.loads(line)
+                conditions = {each["type"]: each for each in event["object"]["status"]["conditions"]}
+                reasons.append(conditions["Terminating"]["reason"])
+                if event["type"] == "DELETED":
+                    break
+                free = {"metadata": {"finalizers": None}}
+                await api.call("PATCH", f"{WIDGETS}/w", free, kind=MERGE)
+        assert list(dict.fromkeys(reasons)) == ["InstanceDeletionInProgress", "InstanceDeletionCompleted"]
+
+    on_api(tmp_path, test)

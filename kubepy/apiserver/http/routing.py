@@ -7,7 +7,7 @@ Source: apiserver pkg/endpoints/installer.go for which methods exist where, pkg/
 from collections.abc import Awaitable, Callable, Mapping
 
 from kubepy.api import resources
-from kubepy.api.errors import MethodNotAllowed, NotFound
+from kubepy.api.errors import ApiError, MethodNotAllowed, NotFound, object_not_found
 from kubepy.api.meta import Object
 from kubepy.apiserver.http import rendering
 from kubepy.apiserver.http.negotiation import negotiate, not_acceptable
@@ -104,6 +104,22 @@ class Router:
             return await self._unstored(ctx)
         if ctx.form.protobuf and not ctx.form.shape and served.custom is not None:
             raise not_acceptable()
+        if served.custom is not None and served.custom.deprecation:
+            return await self._warned(served, ctx, served.custom.deprecation)
+        return await self._stored(served, ctx)
+
+    async def _warned(self, served: Served, ctx: Context, warning: str) -> Answer:
+        """The answer, or the fault, with a warning."""
+        try:
+            answer = await self._stored(served, ctx)
+        except ApiError:
+            ctx.warnings.append(warning)
+            raise
+        answer.headers = rendering.with_warnings(answer.headers, [warning])
+        return answer
+
+    async def _stored(self, served: Served, ctx: Context) -> Answer:
+        info = ctx.info
         if info.subresource:
             return await self._subresource(served, ctx)
         if served.resource.namespaced and info.name and not info.namespace and info.verb not in _ON_MANY:
@@ -141,7 +157,7 @@ class Router:
         found = row.subresource(info.subresource)
         # The watch paths of old are of whole objects; a proxy below them would take any method as a watch.
         if found is None or info.verb == "watch":
-            raise _no_such_resource()
+            raise object_not_found(row.group, row.plural, info.name) if served.custom else _no_such_resource()
         if not row.group and (endpoint := self.streams.get((row.plural, info.subresource))):
             if info.verb not in _STREAM_VERBS.get(info.subresource, (info.verb,)):
                 raise _method_not_allowed()

@@ -10,9 +10,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kubepy.api import resources
-from kubepy.api.errors import ApiError
+from kubepy.api.errors import ApiError, Conflict, NotFound
 from kubepy.api.meta import Object, remove_finalizer
-from kubepy.apiserver.loops.definition_status import Names, claimed, condition, is_established, with_status
+from kubepy.api.versions import newest_first
+from kubepy.apiserver.loops.definition_status import (
+    Names,
+    claimed,
+    condition,
+    is_established,
+    set_condition,
+    with_status,
+)
 from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.custom import Custom, customs_of
 from kubepy.apiserver.registry.engine import REGISTRY
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
 _DEFINITIONS = resources.named("customresourcedefinitions", "apiextensions.k8s.io")
 _LOOK_AGAIN_S = 2.0
 _JUDGED_WITHIN_S = 1.0
+_IN_PROGRESS = "CustomResource deletion is in progress"
 _log = log.get(__name__)
 
 
@@ -201,7 +210,8 @@ class CustomResources:
         self._server.openapi.set_custom(
             {(custom.row.api_version, custom.row.kind): dict(custom.schema) for custom in customs}
         )
-        self._server.documents.set_custom(tuple(custom.row for custom in customs))
+        rows = sorted((custom.row for custom in customs), key=lambda row: (row.group, newest_first(row.version)))
+        self._server.documents.set_custom(tuple(rows))
 
     async def _remove_unserved(self, definition: Object) -> None:
         """Objects of a definition none of whose versions is served go without further ado: nobody can see them."""
@@ -217,6 +227,9 @@ class CustomResources:
         meta = definition["metadata"]
         if CLEANUP not in (meta.get("finalizers") or ()):
             return
+        told = condition(definition, "Terminating")
+        if told is None or told.get("status") != "False":
+            await self._tell_of_deletion(definition, "True", "InstanceDeletionInProgress", _IN_PROGRESS)
         if not self._customs.get(meta["name"]):
             await self._remove_unserved(definition)
         for custom in (self._customs.get(meta["name"]) or ())[:1]:
@@ -229,9 +242,22 @@ class CustomResources:
                 self._waiting.add(meta["name"])
                 return
         self._waiting.discard(meta["name"])
+        outcome = ("InstanceDeletionCompleted", "removed all instances")
+        if not is_established(definition):
+            outcome = ("NeverEstablished", "resource was never established")
+        newest = await self._tell_of_deletion(definition, "False", *outcome)
+        if newest is not None:
+            remove_finalizer(newest, CLEANUP)
+            with suppress(NotFound, Conflict):  # whose change was first is heard of, and leads here again
+                await self._server.client.update(_DEFINITIONS, newest)
 
-        def release(current: Object) -> Object:
-            remove_finalizer(current, CLEANUP)
+    async def _tell_of_deletion(self, definition: Object, status: str, reason: str, message: str) -> Object | None:
+        """Says how far the deletion of the kind's objects is, as a condition; the definition, if it is there still."""
+        now = rfc3339(self._engine.clock.now())
+
+        def tell(current: Object) -> Object:
+            set_condition(current, "Terminating", status, reason, message, now)
             return current
 
-        await self._server.client.update(_DEFINITIONS, release(definition))
+        stored = await rewrite(self._engine, self._served, definition["metadata"]["name"], "", tell)
+        return decode_stored(stored.data) if stored is not None else None

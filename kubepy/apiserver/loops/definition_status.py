@@ -45,6 +45,14 @@ def condition(definition: Object, kind: str) -> Condition | None:
     return next((each for each in conditions if each.get("type") == kind), None)
 
 
+def set_condition(definition: Object, kind: str, status: str, reason: str, message: str, now: str) -> None:
+    """Sets a condition in place."""
+    found = definition.get("status") or {}
+    conditions = list(found.get("conditions") or ())
+    _set(conditions, kind, status, reason, message, now)
+    definition["status"] = {**found, "conditions": conditions}
+
+
 def is_established(definition: Object) -> bool:
     """Whether what is defined is served."""
     found = condition(definition, "Established")

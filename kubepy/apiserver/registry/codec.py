@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from kubepy.api import resources, schemas, strict_decoding
-from kubepy.api.errors import BadRequest
+from kubepy.api.errors import BadRequest, invalid, invalid_object
 from kubepy.api.go_values import json_type
 from kubepy.api.json_text import parse_json
 from kubepy.api.meta import Object
@@ -97,6 +97,23 @@ def check_type_meta(obj: Object, kind: str, body: bytes = b"") -> tuple[str, str
             why = f"json: cannot unmarshal {json_type(value)} into Go struct field .{field} of type string"
             raise _unrecognized(kind, f"{_NO_KIND}; json parse error: {why}", body)
     return obj.get("kind") or "", obj.get("apiVersion") or ""
+
+
+def check_own_kind(obj: Object, resource: Resource, custom: Custom | None) -> None:
+    """As `check_kind`, of an object of the resource itself; a custom one's kind is judged. Raises Invalid as well."""
+    if custom is None:
+        check_kind(obj, resource, kind=resource.kind, api_version=resource.api_version)
+        return
+    found_kind, found_version = check_type_meta(obj, resource.kind)
+    obj["apiVersion"], obj["kind"] = found_version or resource.api_version, found_kind or resource.kind
+    if obj["apiVersion"] != resource.api_version:
+        expected = f"does not match the expected API version ({resource.api_version})"
+        raise BadRequest(f"the API version in the data ({found_version}) {expected}")
+    if obj["kind"] != resource.kind:
+        name = (obj.get("metadata") or {}).get("name") or ""
+        raise invalid_object(
+            resource.group, found_kind, name, [invalid("kind", found_kind, f"must be {resource.kind}")]
+        )
 
 
 def check_kind(obj: Object, resource: Resource, *, kind: str, api_version: str) -> None:

@@ -18,6 +18,7 @@ from kubepy.api.printing.custom import custom_printer
 from kubepy.api.resources import Resource, Subresource
 from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
+from kubepy.api.versions import newest_first
 from kubepy.apiserver.cel.pacing import slice_here
 from kubepy.apiserver.registry import structural
 from kubepy.apiserver.registry.context import Context
@@ -57,6 +58,8 @@ class Custom:
     """spec.conversion.webhook, where conversion is its business."""
     is_mixed: bool
     """Whether the store may hold objects of more than one version."""
+    deprecation: str = ""
+    """What whoever asks for this version is warned of."""
 
     def decode(self, obj: Object) -> list[str]:
         """Prunes an object in place; what was unknown, as strict decoding tells of it. Raises BadRequest.
@@ -225,6 +228,17 @@ def _selected(path: str, obj: Object) -> str:
     return "" if value is None else str(value)
 
 
+def _deprecation(spec: Object, version: Object) -> str:
+    if (warning := version.get("deprecationWarning")) is not None:
+        return str(warning)
+    group, kind = spec["group"], spec["names"]["kind"]
+    rank = newest_first(version["name"])
+    lasting = [each["name"] for each in spec["versions"] if each.get("served") and not each.get("deprecated")]
+    newer = sorted((name for name in lasting if newest_first(name) < rank), key=newest_first)
+    advice = f"; use {group}/{newer[0]} {kind}" if newer else ""
+    return f"{group}/{version['name']} {kind} is deprecated{advice}"
+
+
 def _custom(definition: Object, version: Object, stored: str, kept: Kept) -> Custom:
     spec = definition["spec"]
     found, subresources = spec["names"], version.get("subresources") or {}
@@ -261,4 +275,5 @@ def _custom(definition: Object, version: Object, stored: str, kept: Kept) -> Cus
         stored_version=stored,
         webhook=_webhook(spec),
         is_mixed=len((definition.get("status") or {}).get("storedVersions") or ()) > 1,
+        deprecation=_deprecation(spec, version) if version.get("deprecated") else "",
     )

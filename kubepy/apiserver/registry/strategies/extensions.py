@@ -9,6 +9,7 @@ from kubepy.api.errors import FieldError
 from kubepy.api.meta import Object, add_finalizer
 from kubepy.api.validation.crd_version import schemas_of
 from kubepy.apiserver.loops.api_services import available
+from kubepy.apiserver.loops.definition_status import set_condition
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.default_faults import faults_of_defaults
 from kubepy.apiserver.registry.strategy import Strategy
@@ -59,17 +60,8 @@ class CustomResourceDefinitionStrategy(Strategy):
         if obj["metadata"].get("deletionTimestamp"):
             return False
         add_finalizer(obj, CLEANUP)
-        status: dict[str, Any] = {**(obj.get("status") or {})}
-        kept = [c for c in status.get("conditions") or () if c.get("type") != "Terminating"]
-        terminating = {
-            "type": "Terminating",
-            "status": "True",
-            "lastTransitionTime": rfc3339(ctx.now),
-            "reason": "InstanceDeletionPending",
-            "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
-        }
-        status["conditions"] = [*kept, terminating]
-        obj["status"] = status
+        why = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
+        set_condition(obj, "Terminating", "True", "InstanceDeletionPending", why, rfc3339(ctx.now))
         return True
 
 
