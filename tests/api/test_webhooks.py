@@ -242,6 +242,26 @@ def test_a_slow_webhook_is_given_up_and_validating_ones_are_asked_at_once(tmp_pa
     on_hooks(tmp_path, test)
 
 
+def test_webhooks_are_told_what_the_request_has_left_and_none_is_asked_after_its_end(tmp_path: Path) -> None:
+    async def test(hooks: Hooks) -> None:
+        async def never(review: Object) -> None:
+            await asyncio.Event().wait()
+
+        configured = (("long", 20), ("short", 5))
+        each = [hooks.webhook(name, admitted, timeoutSeconds=seconds) for name, seconds in configured]
+        await hooks.configure("Validating", "v", *each)
+        assert (await hooks.api.call("POST", MAPS + "?timeout=10s", config_map("a")))[0] == 201
+        assert sorted(path for path, _ in hooks.server.asked) == ["/long?timeout=10s", "/short?timeout=5s"]
+        hooks.server.asked.clear()
+        slow = hooks.webhook("slow", never, timeoutSeconds=20, failurePolicy="Ignore")
+        await hooks.configure("Mutating", "m", slow, hooks.webhook("next", admitted, failurePolicy="Ignore"))
+        status, answer = await hooks.api.call("POST", MAPS + "?timeout=300ms", config_map("b"))
+        assert (status, answer["reason"]) == (504, "Timeout")
+        assert [path for path, _ in hooks.server.asked] == ["/slow?timeout=1s"]
+
+    on_hooks(tmp_path, test)
+
+
 def test_dry_runs_need_webhooks_without_side_effects(tmp_path: Path) -> None:
     async def test(hooks: Hooks) -> None:
         await hooks.configure("Validating", "v", hooks.webhook("v", admitted, sideEffects="NoneOnDryRun"))

@@ -328,7 +328,11 @@ def _function(overloads: list[Overload], steps: list[Step]) -> Step:
         for overload in overloads:
             if all(map(fits, values, overload.types)):
                 found = overload.call(*values)
-                frame.charge(overload.cost(values, found) if overload.cost is not None else 1)
+                cost = overload.cost(values, found) if overload.cost is not None else 1
+                if overload.is_idle:
+                    frame.charge_idly(cost)
+                else:
+                    frame.charge(cost)
                 return found
         raise no_such_overload()
 

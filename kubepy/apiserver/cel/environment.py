@@ -70,12 +70,12 @@ class Program:
     def evaluate(self, bindings: Mapping[str, Any], budget: Budget | None = None, slice_: Slice | None = None) -> Any:
         """The value. Raises EvaluationError, CostExceeded, or TooLong for want of a slice; all of them are charged."""
         limit = PER_CALL_LIMIT if budget is None else min(PER_CALL_LIMIT, budget.left)
-        most = limit if slice_ is None else min(limit, slice_.left)
-        frame = Frame(dict(bindings), most)
+        here = limit if slice_ is None else min(limit, slice_.left)
+        frame = Frame(dict(bindings), here, limit)
         try:
             found = self._step(frame)
         except CostExceeded:
-            if most < limit:
+            if frame.limit < limit:
                 raise TooLong from None
             raise
         except _FAULTS as fault:  # of ours, or of a value that nothing was made for: only this expression shall fail
@@ -84,7 +84,7 @@ class Program:
             if budget is not None:
                 budget.left -= frame.cost
             if slice_ is not None:
-                slice_.left -= frame.cost
+                slice_.left -= frame.cost - frame.idle
         if frame.cost > limit:
             raise CostExceeded
         return found

@@ -50,6 +50,8 @@ class Overload:
     types: tuple[Any, ...]
     call: Callable[..., Any]
     cost: Cost | None
+    is_idle: bool = False
+    """Whether its cost is not time of ours."""
 
 
 _CLASSES: dict[str, Any] = {
@@ -81,7 +83,7 @@ def opaque(kind: type) -> type:
     return kind
 
 
-def function(*texts: str, cost: Cost | None = None, standard: bool = False) -> Callable[[F], F]:
+def function(*texts: str, cost: Cost | None = None, standard: bool = False, is_idle: bool = False) -> Callable[[F], F]:
     """Registers a function under its declarations; the checker knows of `standard` ones by itself."""
 
     def register(call: F) -> F:
@@ -90,7 +92,7 @@ def function(*texts: str, cost: Cost | None = None, standard: bool = False) -> C
             if not standard:
                 DECLARATIONS.append(found)
             types = (*([found.receiver] if found.receiver else []), *found.parameters)
-            overload = Overload(tuple(map(_class, types)), call, cost)
+            overload = Overload(tuple(map(_class, types)), call, cost, is_idle)
             OVERLOADS.setdefault(found.name, []).append(overload)
         return call
 

@@ -7,6 +7,7 @@ Source: apiserver pkg/endpoints/filters/request_deadline.go, pkg/server/filters/
 
 import asyncio
 from collections.abc import Mapping
+from contextvars import ContextVar
 from time import perf_counter
 from typing import Final
 
@@ -14,6 +15,15 @@ from kubepy.api.errors import BadRequest, Timeout
 from kubepy.lib.flags import parse_duration
 
 _MESSAGE: Final = "Timeout: request did not complete within the allotted timeout"
+
+
+_PRESENT: ContextVar["Deadline | None"] = ContextVar("deadline", default=None)
+
+
+def present_left_s() -> float | None:
+    """Seconds that the request which is being served here has left; None where it has no deadline."""
+    deadline = _PRESENT.get()
+    return deadline.left_s() if deadline is not None else None
 
 
 class Deadline:
@@ -51,11 +61,13 @@ class Deadlines:
         if timeout_s < self.timeout_s:  # what was asked for is kept to the millisecond
             deadline.timer = asyncio.get_running_loop().call_later(timeout_s, self._pass, deadline)
         self._under_way.add(deadline)
+        _PRESENT.set(deadline)
         return deadline
 
     def end(self, deadline: Deadline) -> None:
         """The request has been answered."""
         self._under_way.discard(deadline)
+        _PRESENT.set(None)
         if deadline.timer is not None:  # it would keep the whole request until its time has come
             deadline.timer.cancel()
 

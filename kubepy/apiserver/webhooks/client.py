@@ -21,6 +21,7 @@ from yarl import URL
 
 from kubepy.api.errors import ApiError
 from kubepy.api.meta import Object
+from kubepy.apiserver.http.deadlines import present_left_s
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.webhooks import faults
 from kubepy.apiserver.webhooks.places import ServiceResolver
@@ -75,7 +76,9 @@ class WebhookClient:
     async def call(
         self, target: Target, review: Object, *, timeout_s: float | None = None, most: int = ANSWER_MOST
     ) -> Object:
-        """The webhook's answer to a review. Raises CallError; `timeout_s` is told to the webhook, too."""
+        """The webhook's answer to a review. Raises CallError; `timeout_s` is told to the webhook, too: or what the
+        request that asks has left, if that is less.
+        """
         return _parsed(await self._asked(target, orjson.dumps(review), timeout_s, most))
 
     async def tell(self, target: Target, body: bytes) -> None:
@@ -84,7 +87,7 @@ class WebhookClient:
 
     async def _asked(self, target: Target, sent: bytes, timeout_s: float | None, most: int) -> bytes:
         limit_s = timeout_s or _LONGEST_S
-        whole = target.url if timeout_s is None else f"{target.url}?timeout={math.ceil(timeout_s)}s"
+        whole = target.url if timeout_s is None else f"{target.url}?timeout={_told(timeout_s)}s"
         url = URL(whole, encoded=True)
         pool = await self._enter(target)
         try:
@@ -155,6 +158,13 @@ class WebhookClient:
         pools, self._pools = self._pools, OrderedDict()
         for pool in pools.values():
             await pool.session.close()
+
+
+def _told(timeout_s: float) -> int:
+    """Whole seconds; that the request's own end comes is not this client's business."""
+    left_s = present_left_s()
+    # A task that some request began, and outlives it, has no deadline any more.
+    return math.ceil(timeout_s if left_s is None or left_s <= 0 else min(timeout_s, left_s))
 
 
 def client_tls(target: Target) -> ssl.SSLContext:

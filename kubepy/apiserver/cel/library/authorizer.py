@@ -134,6 +134,7 @@ for _name, _field in (
     "kubernetes.authorization.PathCheck.check(string) kubernetes.authorization.Decision",
     "kubernetes.authorization.ResourceCheck.check(string) kubernetes.authorization.Decision",
     cost=lambda arguments, result: _CHECK_COST,
+    is_idle=True,
 )
 def check(asked: Authorizer, verb: str) -> Verdict:
     return asked.judge(replace(asked.question, verb=verb))

@@ -12,7 +12,7 @@ from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.cel.environment import BUDGET, Budget, Environment
 from kubepy.apiserver.cel.errors import CostExceeded
-from kubepy.apiserver.cel.library.authorizer import Authorizer
+from kubepy.apiserver.cel.library.authorizer import Authorizer, Verdict
 from kubepy.apiserver.cel.pacing import SLICE, Slice, TooLong, beside, slice_here
 
 LONG = "object.all(a, object.all(b, a + b >= 0))"
@@ -87,6 +87,18 @@ def test_what_was_computed_before_the_authorizer_was_asked_is_paid_for() -> None
     budget = Budget()
     assert asyncio.run(evaluation.value(expression_of(environment, text), budget)) is True
     assert BUDGET - budget.left > 350_000 + 1000
+
+
+def test_asking_the_authorizer_costs_the_loop_nothing() -> None:
+    environment = Environment({"authorizer": "kubernetes.authorization.Authorizer"})
+    asked = "authorizer.path('/a').check('get').allowed()"
+    authorizer, slice_, budget = Authorizer(lambda question: Verdict(True)), Slice(), Budget()
+    bindings = {"authorizer": authorizer}
+    assert environment.compile(f"{asked} && {asked}").evaluate(bindings, budget, slice_) is True
+    assert BUDGET - budget.left > 700_000
+    assert slice_.left > SLICE - 100
+    with pytest.raises(CostExceeded):
+        environment.compile(f"{asked} && {asked} && {asked}").evaluate(bindings, budget, slice_)
 
 
 def test_slice_is_there_on_a_loop_only() -> None:
