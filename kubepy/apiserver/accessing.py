@@ -10,10 +10,12 @@ from typing import Any
 
 from kubepy.apiserver.authz.abac import parse_policies
 from kubepy.apiserver.authz.chain import Authorization, Authorizers
+from kubepy.apiserver.authz.metrics import AuthorizationMetrics
 from kubepy.apiserver.authz.settings import WEBHOOK, AuthorizerSettings, parse_settings, webhook_target
 from kubepy.apiserver.authz.webhook import WebhookSettings
 from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.config.expressions import compile_expression
+from kubepy.apiserver.config.reloads import Reloads
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.webhooks.client import Webhooks
 from kubepy.lib import file_watch, log
@@ -24,17 +26,31 @@ _log = log.get(__name__)
 class Access:
     """See the module's docstring."""
 
-    def __init__(self, config: ApiServerConfig, lookup: Lookup, webhooks: Webhooks) -> None:
+    def __init__(
+        self,
+        config: ApiServerConfig,
+        lookup: Lookup,
+        webhooks: Webhooks,
+        metrics: AuthorizationMetrics,
+        reloads: Reloads,
+    ) -> None:
+        self._reloads = reloads
         self._path = config.authorization_config
         self._signature = file_watch.signature([self._path])
         path = config.authorization_policy_file
-        self._authorizers = Authorizers(lookup, webhooks, parse_policies(Path(path).read_text()) if path else ())
+        policies = parse_policies(Path(path).read_text()) if path else ()
+        self._authorizers = Authorizers(lookup, webhooks, policies, metrics)
+        self._text = ""
         settings = self._read() if self._path else _settings_of_flags(config)
         self._needed = [one.mode for one in settings if one.mode != WEBHOOK]
-        self.authorization = Authorization(self._authorizers.make(settings))
+        self.authorization = Authorization(self._authorizers.make(settings), metrics)
+        self.authorization.set_authorizers(self._authorizers.make(settings), [one.name for one in settings])
+        if self._path:
+            reloads.holds(self._text)
 
     def _read(self, needed: tuple[str, ...] = ()) -> list[AuthorizerSettings]:
-        return parse_settings(Path(self._path).read_text(), compile_expression, needed)
+        self._text = Path(self._path).read_text()
+        return parse_settings(self._text, compile_expression, needed)
 
     def followers(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What takes in the file when it changes; each runs until cancelled."""
@@ -48,8 +64,10 @@ class Access:
             settings = self._read(tuple(self._needed))
         except (OSError, ValueError) as fault:  # half written, or wrong: what was read before stays good
             _log.warning("authorization configuration not read again", file=self._path, error=fault)
+            self._reloads.failed()
             return
-        self.authorization.set_authorizers(self._authorizers.make(settings))
+        self.authorization.set_authorizers(self._authorizers.make(settings), [one.name for one in settings])
+        self._reloads.succeeded(self._text)
         _log.info("authorization configuration read again", file=self._path)
 
 

@@ -30,6 +30,7 @@ from kubepy.apiserver.authn.webhook_tokens import WebhookTokens
 from kubepy.apiserver.authz.settings import webhook_target
 from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.config.expressions import compile_expression
+from kubepy.apiserver.config.reloads import Reloads
 from kubepy.apiserver.config.security import ALWAYS_ALLOW
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.webhooks.client import Webhooks
@@ -49,8 +50,9 @@ class Identity:
         webhooks: Webhooks,
         uses: LastUses,
         metrics: AuthenticationMetrics,
+        reloads: Reloads,
     ) -> None:
-        self._config, self._lookup = config, lookup
+        self._config, self._lookup, self._reloads = config, lookup, reloads
         self.uses, self._metrics = uses, metrics
         self.verifier = Verifier(_public_keys(config))
         self.signer = Signer(_signing_key(config)) if config.service_account_signing_key_file else None
@@ -65,7 +67,7 @@ class Identity:
         )
         self._follows: list[tuple[Sequence[str], file_watch.Signature, Callable[[], None]]] = []
         self._apply(_settings_of_flags(config))
-        self._follow([config.authentication_config], self._read_settings)
+        self._follow([config.authentication_config], self._read_settings_again)
         keys = [*config.service_account_key_file, config.service_account_signing_key_file]
         self._follow(keys, self._read_keys)
         self._follow([config.client_ca_file, config.requestheader_client_ca_file], self._read_authorities)
@@ -92,7 +94,7 @@ class Identity:
         return found
 
     def _apply(self, settings: AuthenticationSettings) -> None:
-        remote: list[RemoteTokenAuthenticator] = [JwtTokens(issuer) for issuer in settings.issuers]
+        remote: list[RemoteTokenAuthenticator] = [JwtTokens(issuer, self._metrics) for issuer in settings.issuers]
         if self._webhook is not None:
             remote.append(self._webhook)
         self.tokens.set_remote(remote)
@@ -116,6 +118,15 @@ class Identity:
         config = self._config
         text = Path(config.authentication_config).read_text()
         self._apply(jwt_settings.parse_settings(text, compile_expression, config.service_account_issuer))
+        self._reloads.holds(text)
+
+    def _read_settings_again(self) -> None:
+        try:
+            self._read_settings()
+        except (OSError, ValueError):
+            self._reloads.failed()
+            raise
+        self._reloads.succeeded(Path(self._config.authentication_config).read_text())
 
     def _read_keys(self) -> None:
         self.verifier.set_keys(_public_keys(self._config))

@@ -22,6 +22,7 @@ from kubepy.apiserver.authz import reviews
 from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.authz.metrics import AuthorizationMetrics
 from kubepy.apiserver.config.command_line import ApiServerConfig, read_admission
+from kubepy.apiserver.config.reloads import Reloads
 from kubepy.apiserver.http.routing import Review
 from kubepy.apiserver.identifying import Identity
 from kubepy.apiserver.lookup import Lookup, Object
@@ -37,20 +38,24 @@ _ACCOUNTS = resources.named("serviceaccounts")
 def secure(server: ApiServer) -> Security:
     """Everything that the server's configuration asks for. Raises PkiError, OSError on files that are not good."""
     config, lookup = server.config, server.lookup
-    writer = _OwnClient(server)
+    writer, registry = _OwnClient(server), server.metrics.registry
     identity = Identity(
-        config, lookup, server.webhooks, LastUses(writer), AuthenticationMetrics(server.metrics.registry)
+        config,
+        lookup,
+        server.webhooks,
+        LastUses(writer),
+        AuthenticationMetrics(registry),
+        Reloads("authentication", registry),
     )
-    access = Access(config, lookup, server.webhooks)
+    access = Access(config, lookup, server.webhooks, AuthorizationMetrics(registry), Reloads("authorization", registry))
     authorization = access.authorization
-    authorization.metrics = AuthorizationMetrics(server.metrics.registry)
     tools = Tools(
         lookup=lookup,
         authorization=authorization,
         writer=writer,
         webhooks=server.webhooks,
         kinds=EngineKinds(server.engine),
-        metrics=AdmissionMetrics(server.metrics.registry),
+        metrics=AdmissionMetrics(registry),
         not_ready_s=config.default_not_ready_toleration_seconds,
         unreachable_s=config.default_unreachable_toleration_seconds,
         configuration=read_admission(config),

@@ -22,6 +22,7 @@ from kubepy.apiserver.audit.policy import parse_policy
 from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, PRIVILEGED_GROUP, UserInfo
 from kubepy.apiserver.config.command_line import FLAGS, ApiServerConfig, read
 from kubepy.apiserver.config.encryption import parse_encryption_config
+from kubepy.apiserver.config.reloads import Reloads
 from kubepy.apiserver.endpoints import paths as endpoints
 from kubepy.apiserver.endpoints.worker_metrics import WorkerMetrics, listening_sockets
 from kubepy.apiserver.http.browsers import cross_origin, strict_transport
@@ -100,7 +101,10 @@ async def serve(config: ApiServerConfig, place: Place) -> None:
                 sockets=[place.insecure] if place.insecure else None,
             )
         if config.encryption_provider_config_automatic_reload and isinstance(store, EncryptedStore):
-            follow = file_watch.follow(encryption, partial(read_keys, config, store), since=encryption_signature)
+            reloads = Reloads("encryption", server.metrics.registry)
+            reloads.holds(Path(config.encryption_provider_config).read_text())  # noqa: ASYNC240  # once, at the start
+            read = partial(read_keys, config, store, reloads)
+            follow = file_watch.follow(encryption, read, since=encryption_signature)
             scope.start(follow, name="encryption configuration")
         _log.info("serving", address=config.bind_address, port=config.secure_port or config.insecure_port)
         if place.metrics_of_all is not None:
@@ -129,14 +133,16 @@ def open_store(config: ApiServerConfig) -> Store:
     return EncryptedStore(store, _keys(config))
 
 
-async def read_keys(config: ApiServerConfig, store: EncryptedStore) -> None:
+async def read_keys(config: ApiServerConfig, store: EncryptedStore, reloads: Reloads) -> None:
     """Takes in a file of keys that has changed; one that is not good leaves everything as it was."""
     path = config.encryption_provider_config
     try:
         store.set_transformers(_keys(config))
     except (OSError, ValueError) as fault:
         _log.warning("encryption configuration not read again", file=path, error=fault)
+        reloads.failed()
     else:
+        reloads.succeeded(Path(path).read_text())  # noqa: ASYNC240  # as small as it is
         _log.info("encryption configuration read again", file=path)
 
 

@@ -6,6 +6,7 @@ Source: apiserver plugin/pkg/authenticator/token/oidc/oidc.go; go-oidc oidc/veri
 
 import time
 from collections.abc import Collection, Sequence
+from time import perf_counter
 from typing import Any
 
 import jwt
@@ -14,6 +15,7 @@ from kubepy.apiserver.authn.base import Authenticated, Refused
 from kubepy.apiserver.authn.distributed_claims import expand
 from kubepy.apiserver.authn.jwt_claims import user_of
 from kubepy.apiserver.authn.jwt_settings import JwtIssuer
+from kubepy.apiserver.authn.metrics import FAILURE, SUCCESS, AuthenticationMetrics
 from kubepy.apiserver.authn.provider_keys import ProviderError, ProviderKeys
 from kubepy.apiserver.authn.service_account import audiences_of
 from kubepy.apiserver.authn.signing import SIGNATURE_ONLY, unverified_issuer
@@ -26,8 +28,9 @@ _LEEWAY_S = 300.0
 class JwtTokens:
     """Authenticates by the tokens of one issuer."""
 
-    def __init__(self, issuer: JwtIssuer) -> None:
+    def __init__(self, issuer: JwtIssuer, metrics: AuthenticationMetrics | None = None) -> None:
         self._issuer = issuer
+        self._metrics = metrics or AuthenticationMetrics()
         self._others: dict[str, ProviderKeys] = {}
         """Keys of issuers of groups that our tokens only point to."""
         self._keys = ProviderKeys(issuer.url, ca=issuer.ca, discovery_url=issuer.discovery_url)
@@ -36,6 +39,15 @@ class JwtTokens:
         """The user of a token that the issuer signed for one of its audiences. Raises Refused."""
         if unverified_issuer(token) != self._issuer.url:
             return None
+        started, result = perf_counter(), FAILURE
+        try:
+            found = await self._authenticated(token)
+            result = SUCCESS
+        finally:
+            self._metrics.observe_jwt(self._issuer.url, result, perf_counter() - started)
+        return found
+
+    async def _authenticated(self, token: str) -> Authenticated:
         claims = await self._verified(token, self._keys)
         if self._issuer.groups.claim:
             claims = await expand(claims, self._issuer.groups.claim, ca=self._issuer.ca, verify=self._verify_other)

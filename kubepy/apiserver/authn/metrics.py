@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from kubepy.apiserver.config.reloads import digest
 from kubepy.lib.distribution import Distribution
 
 SUCCESS, FAILURE, ERROR = "success", "failure", "error"
@@ -21,6 +22,11 @@ _LEFT_BOUNDS_S: Final = (
     0, 1800, 3600, 7200, 21600, 43200, _DAY_S, 2 * _DAY_S, 4 * _DAY_S, 7 * _DAY_S, 30 * _DAY_S, 90 * _DAY_S,
     180 * _DAY_S, 360 * _DAY_S,
 )  # fmt: skip
+_JWT_BOUNDS_S: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_JWT: Final = (
+    "Latency of jwt authentication operations in seconds. This is the time spent authenticating a token for cache "
+    "miss only (i.e. when the token is not found in the cache)."
+)
 _INTERNAL: Final = frozenset(("admin", "client", "kube_proxy", "kubelet", "system:serviceaccount:kube-system:default"))
 _TOKENS: Final = {
     "legacy_tokens": "Cumulative legacy service account tokens used",
@@ -46,8 +52,13 @@ class AuthenticationMetrics(Collector):
         """Service-account tokens by what sort they are; see _TOKENS."""
         self.certificates = Distribution(_LEFT_BOUNDS_S)
         """How long client certificates are still good for, in seconds."""
+        self._jwt: dict[tuple[str, str], Distribution] = {}
         if registry is not None:
             registry.register(self)
+
+    def observe_jwt(self, issuer: str, result: str, seconds: float) -> None:
+        """Counts one token of an issuer that was not known yet."""
+        self._jwt.setdefault((digest(issuer), result), Distribution(_JWT_BOUNDS_S)).add(seconds)
 
     def observe(self, result: str, seconds: float, username: str = "") -> None:
         """Counts one request."""
@@ -75,6 +86,12 @@ class AuthenticationMetrics(Collector):
             for status, count in counter.items():
                 family.add_metric((status,), count)
             yield family
+        tokens = HistogramMetricFamily(
+            "apiserver_authentication_jwt_authenticator_latency_seconds", _JWT, labels=("jwt_issuer_hash", "result")
+        )
+        for key, found in self._jwt.items():
+            found.render(tokens, key)
+        yield tokens
         for name, text in _TOKENS.items():
             yield CounterMetricFamily(f"serviceaccount_{name}", text, value=self.tokens[name])
         text = "Distribution of the remaining lifetime on the certificate used to authenticate a request."

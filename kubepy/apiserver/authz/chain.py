@@ -46,22 +46,25 @@ class AlwaysDeny:
 class Authorization:
     """All authorizers as one; `rbac` is the one that grants of permissions ask, if any."""
 
-    def __init__(self, authorizers: Sequence[Authorizer | WebhookAuthorizer]) -> None:
-        self._authorizers = tuple(authorizers)
-        self._local: tuple[tuple[Authorizer, tuple[str, str]], ...] | None = None
-        self.metrics = AuthorizationMetrics()
+    def __init__(
+        self, authorizers: Sequence[Authorizer | WebhookAuthorizer], metrics: AuthorizationMetrics | None = None
+    ) -> None:
+        self.metrics = metrics or AuthorizationMetrics()
         self.rbac = next((one for one in authorizers if isinstance(one, Rbac)), None)
         self.set_authorizers(authorizers)
 
-    def set_authorizers(self, authorizers: Sequence[Authorizer | WebhookAuthorizer]) -> None:
-        """Asks these from now on; `rbac` stays the one of the start."""
-        self._authorizers = tuple(authorizers)
-        local = tuple((one, label_of(one)) for one in authorizers if not isinstance(one, WebhookAuthorizer))
-        self._local = local if len(local) == len(self._authorizers) else None
+    def set_authorizers(self, authorizers: Sequence[Authorizer | WebhookAuthorizer], names: Sequence[str] = ()) -> None:
+        """Asks these from now on, which metrics call by these names; `rbac` stays the one of the start."""
+        labels = [label_of(one) for one in authorizers]
+        if names:
+            labels = [(mode, name or own) for (mode, own), name in zip(labels, names, strict=True)]
+        self._all = tuple(zip(authorizers, labels, strict=True))
+        local = tuple((one, label) for one, label in self._all if not isinstance(one, WebhookAuthorizer))
+        self._local = local if len(local) == len(self._all) else None
 
     def rules_for(self, user: UserInfo, namespace: str) -> Resolved:
         """What `user` may in `namespace`, as far as the authorizers can list it."""
-        found = [authorizer.rules_for(user, namespace) for authorizer in self._authorizers]
+        found = [authorizer.rules_for(user, namespace) for authorizer, _ in self._all]
         return Resolved(
             [rule for one in found for rule in one.rules],
             tuple(fault for one in found for fault in one.faults),
@@ -87,13 +90,13 @@ class Authorization:
         if self._local is not None or PRIVILEGED_GROUP in user.groups:
             return self.decide(user, info)
         reasons: list[str] = []
-        for authorizer in self._authorizers:
+        for authorizer, label in self._all:
             if isinstance(authorizer, WebhookAuthorizer):
                 decision = await authorizer.ask(user, info)
             else:
                 decision = authorizer.authorize(user, info)
             if decision.allowed or decision.denied:
-                self.metrics.decisions[*label_of(authorizer), "allowed" if decision.allowed else "denied"] += 1
+                self.metrics.decisions[*label, "allowed" if decision.allowed else "denied"] += 1
                 return decision
             if decision.reason:
                 reasons.append(decision.reason)
@@ -118,15 +121,17 @@ def label_of(authorizer: Authorizer | WebhookAuthorizer) -> tuple[str, str]:
 class Authorizers:
     """Makes authorizers of settings; Node and RBAC are made once and stay, whatever comes around them."""
 
-    def __init__(self, lookup: Lookup, webhooks: Webhooks, policies: Sequence[Policy] = ()) -> None:
-        self._lookup, self._webhooks, self._policies = lookup, webhooks, policies
+    def __init__(
+        self, lookup: Lookup, webhooks: Webhooks, policies: Sequence[Policy], metrics: AuthorizationMetrics
+    ) -> None:
+        self._lookup, self._webhooks, self._policies, self._metrics = lookup, webhooks, policies, metrics
         self._kept: dict[str, Authorizer] = {}
         self._asked: dict[WebhookSettings, WebhookAuthorizer] = {}
 
     def make(self, settings: Sequence[AuthorizerSettings]) -> list[Authorizer | WebhookAuthorizer]:
         """In their order. What a webhook said before is remembered as long as its settings stay."""
         self._asked = {
-            one.webhook: self._asked.get(one.webhook) or WebhookAuthorizer(one.webhook, self._webhooks)
+            one.webhook: self._asked.get(one.webhook) or WebhookAuthorizer(one.webhook, self._webhooks, self._metrics)
             for one in settings
             if one.webhook is not None
         }

@@ -34,10 +34,11 @@ class Compile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizerSettings:
-    """One authorizer: its mode, and its webhook if it is one."""
+    """One authorizer: its mode, its webhook if it is one, and its name, which is its mode where there is no file."""
 
     mode: str
     webhook: WebhookSettings | None = None
+    name: str = ""
 
 
 def parse_settings(text: str, compile_: Compile, needed: Sequence[str] = ()) -> list[AuthorizerSettings]:
@@ -79,7 +80,7 @@ def _authorizers(root: Fields, compile_: Compile) -> list[AuthorizerSettings]:
             elif has_webhook:
                 why = "may only be specified when type=Webhook"
                 fields.faults.append(invalid(fields.at("webhook"), "non-null", why))
-            found.append(AuthorizerSettings(mode, webhook))
+            found.append(AuthorizerSettings(mode, webhook, name))
         fields.end()
     if not found and not root.faults:
         root.faults.append(required("authorizers", "at least one authorization mode must be defined"))

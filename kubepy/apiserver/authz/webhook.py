@@ -7,6 +7,7 @@ Source: apiserver plugin/pkg/authorizer/webhook/webhook.go.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ import orjson
 from kubepy.api.meta import Object
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.decision import NO_OPINION, Decision
+from kubepy.apiserver.authz.metrics import CANCELED, ERROR, SUCCESS, TIMEOUT, AuthorizationMetrics
 from kubepy.apiserver.authz.rules import Resolved
 from kubepy.apiserver.authz.selectors import field_requirements, label_requirements
 from kubepy.apiserver.http.request_info import RequestInfo
@@ -49,21 +51,24 @@ class WebhookSettings:
 class WebhookAuthorizer:
     """Asks one webhook."""
 
-    def __init__(self, settings: WebhookSettings, webhooks: Webhooks) -> None:
+    def __init__(
+        self, settings: WebhookSettings, webhooks: Webhooks, metrics: AuthorizationMetrics | None = None
+    ) -> None:
         self.settings = settings
         self._webhooks = webhooks
+        self._metrics = metrics or AuthorizationMetrics()
         self._known: Expiring[bytes, Object] = Expiring(_REMEMBERED)
 
     async def ask(self, user: UserInfo, info: RequestInfo) -> Decision:
         """What the webhook says of it, now or a while ago."""
         spec = spec_of(user, info)
         try:
-            if self.settings.conditions and not self._matches(spec):
+            if self.settings.conditions and not self._is_meant(spec):
                 return NO_OPINION
             key = orjson.dumps(spec)
             status = self._known.get(key)
             if status is None:
-                status = await self._status(spec)
+                status = await self._asked(spec)
                 if len(key) < _KEY_MOST:
                     self._remember(key, status)
         except (CallError, ValueError, TimeoutError) as fault:
@@ -75,6 +80,36 @@ class WebhookAuthorizer:
     def rules_for(self, user: UserInfo, namespace: str) -> Resolved:
         """Nothing: it can only be asked about one thing at a time."""
         return Resolved((), ("webhook authorizer does not support user rule resolution",), incomplete=True)
+
+    def _is_meant(self, spec: Object) -> bool:
+        started, name, metrics = perf_counter(), self.settings.name, self._metrics
+        try:
+            meant = self._matches(spec)
+        except ValueError:
+            metrics.condition_errors[name] += 1
+            raise
+        finally:
+            metrics.condition(name, perf_counter() - started)
+        if not meant:
+            metrics.condition_exclusions[name] += 1
+        return meant
+
+    async def _asked(self, spec: Object) -> Object:
+        started, result = perf_counter(), ERROR
+        try:
+            status = await self._status(spec)
+            result = SUCCESS
+        except TimeoutError:
+            result = TIMEOUT
+            raise
+        except asyncio.CancelledError:
+            result = CANCELED
+            raise
+        finally:
+            seconds = perf_counter() - started
+            opens = result in (ERROR, TIMEOUT) and not self.settings.denies_on_failure
+            self._metrics.asked(self.settings.name, result, seconds, fails_open=opens)
+        return status
 
     def _matches(self, spec: Object) -> bool:
         """Whether all conditions hold; one that does not outweighs one that cannot be told. Raises ValueError."""

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry, generate_latest
 
 from kubepy.api.errors import InternalError
 from kubepy.api.meta import Object
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.chain import AlwaysAllow, AlwaysDeny, Authorization
 from kubepy.apiserver.authz.decision import Decision
+from kubepy.apiserver.authz.metrics import AuthorizationMetrics
 from kubepy.apiserver.authz.settings import AuthorizerSettings, parse_settings
 from kubepy.apiserver.authz.webhook import WebhookAuthorizer, WebhookSettings, spec_of
 from kubepy.apiserver.config.expressions import compile_expression
@@ -215,3 +217,33 @@ def test_conditions_say_what_a_webhook_is_asked(tmp_path: Path) -> None:
     faulty = webhook(tmp_path, **{**more, "matchConditions": [{"expression": "request.nonsense == ''"}]})
     with pytest.raises(ConfigError, match="undefined field 'nonsense'"):
         parse({"type": "Webhook", "name": "w", "webhook": faulty})
+
+
+def test_questions_to_webhooks_are_counted_by_how_they_went_and_decisions_by_the_names_in_the_file() -> None:
+    registry = CollectorRegistry()
+    metrics = AuthorizationMetrics(registry)
+    conditions = (("x", lambda request: request["user"] == "alice"),)
+    settings = WebhookSettings(name="w", target=Target(url="https://w"), conditions=conditions)
+    webhooks = Webhooks({"allowed": False}, CallError("gone"), {"allowed": True})
+    hook = WebhookAuthorizer(settings, webhooks, metrics)
+    everyone = Authorization([hook, AlwaysAllow()], metrics)
+    everyone.set_authorizers([hook, AlwaysAllow()], ["w", "last-resort"])
+
+    async def main() -> None:
+        for name, user in (("a", ALICE), ("b", ALICE), ("c", ALICE), ("d", UserInfo("bob"))):
+            info = RequestInfo("get", "", True, "", "v1", "pods", "", "ns", name)
+            assert (await everyone.authorize(user, info)).allowed
+
+    asyncio.run(main())
+    text = generate_latest(registry).decode()
+    for line in (
+        'apiserver_authorization_webhook_evaluations_total{name="w",result="success"} 2.0',
+        'apiserver_authorization_webhook_evaluations_total{name="w",result="error"} 1.0',
+        'apiserver_authorization_webhook_evaluations_fail_open_total{name="w",result="error"} 1.0',
+        'apiserver_authorization_webhook_duration_seconds_count{name="w",result="success"} 2.0',
+        'apiserver_authorization_match_condition_evaluation_exclusions_total{name="w",type="Webhook"} 1.0',
+        'apiserver_authorization_match_condition_evaluation_seconds_count{name="w",type="Webhook"} 4.0',
+        'apiserver_authorization_decisions_total{decision="allowed",name="w",type="Webhook"} 1.0',
+        'apiserver_authorization_decisions_total{decision="allowed",name="last-resort",type="AlwaysAllow"} 3.0',
+    ):
+        assert line in text, line

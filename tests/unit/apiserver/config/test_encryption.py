@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from kubepy.api import resources
 from kubepy.apiserver.config.command_line import ApiServerConfig
@@ -17,6 +18,7 @@ from kubepy.apiserver.config.encryption import (
     SecretBox,
     parse_encryption_config,
 )
+from kubepy.apiserver.config.reloads import Reloads
 from kubepy.apiserver.server import ApiServer
 from kubepy.cli.kube_apiserver import read_keys
 from kubepy.storage.base import Change, RevisionConflict
@@ -149,12 +151,18 @@ def test_a_file_of_keys_that_is_not_good_changes_nothing(tmp_path: Path) -> None
     path = tmp_path / "keys.yaml"
     settings = ApiServerConfig(encryption_provider_config=str(path))
     store = EncryptedStore(EmbeddedStore(), parse_encryption_config(config(cipher("aesgcm", "old", OLD))))
+    registry = CollectorRegistry()
+    reloads = Reloads("encryption", registry)
     path.write_text("nonsense")
-    asyncio.run(read_keys(settings, store))
+    asyncio.run(read_keys(settings, store, reloads))
     assert store.seal(KEY, b"{}").startswith(b"k8s:enc:aesgcm:v1:old:")
     path.write_text(config(cipher("aesgcm", "new", NEW)))
-    asyncio.run(read_keys(settings, store))
+    asyncio.run(read_keys(settings, store, reloads))
     assert store.seal(KEY, b"{}").startswith(b"k8s:enc:aesgcm:v1:new:")
+    lines = generate_latest(registry).decode().splitlines()
+    counted = "apiserver_encryption_config_controller_automatic_reloads_total{"
+    for status in ("failure", "success"):
+        assert any(line.startswith(counted) and line.endswith(f'status="{status}"}} 1.0') for line in lines)
 
 
 def test_a_watch_tells_values_in_the_clear() -> None:
