@@ -5,6 +5,7 @@ may change of one is in pod_update.py.
 Source: pkg/apis/core/validation, ValidatePodSpec, ValidatePodTemplateSpec and ValidatePodCreate.
 """
 
+import re
 from collections.abc import Mapping
 
 from kubepy.api import names, pods, quantity
@@ -103,9 +104,9 @@ def validate_pod_annotations(annotations: Mapping[str, str], spec: Object, path:
 
 
 def _is_int32(text: str) -> bool:
-    digits = text.removeprefix("-")
-    plain = digits.isascii() and digits.isdecimal() and (digits == "0" or digits[0] != "0")
-    return plain and text != "-0" and -(1 << 31) <= int(text) <= _MAX_INT32
+    """Whether Go reads it as one; a zero in front must follow a sign."""
+    is_number = re.fullmatch("0|[1-9][0-9]*|-[0-9]+", text) is not None
+    return is_number and -(1 << 31) <= int(text) <= _MAX_INT32
 
 
 def validate_pod_spec(spec: Object, path: str, *, pod_name: str = "", in_pod: bool = False) -> list[FieldError]:

@@ -13,6 +13,9 @@ _CLASS = "volume.beta.kubernetes.io/storage-class"
 _OPTIONS = "volume.beta.kubernetes.io/mount-options"
 _USE_CLASS = 'deprecated since v1.8; use "storageClassName" attribute instead'
 _USE_OPTIONS = 'deprecated since v1.31; use "mountOptions" attribute instead'
+_NO_RECYCLING = (
+    "The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning."
+)
 _VOLUMES = {
     "photonPersistentDisk": "deprecated in v1.11, non-functional in v1.16+",
     "scaleIO": "deprecated in v1.16, non-functional in v1.22+",
@@ -48,6 +51,8 @@ def warn_of_volume(volume: Object, old: Object | None) -> list[str]:
         for key, why in ((_CLASS, _USE_CLASS), (_OPTIONS, _USE_OPTIONS))
         if key in annotations
     ]
+    if spec.get("persistentVolumeReclaimPolicy") == "Recycle":
+        told.append(f"spec.persistentVolumeReclaimPolicy: {_NO_RECYCLING}")
     terms = ((spec.get("nodeAffinity") or {}).get("required") or {}).get("nodeSelectorTerms") or ()
     for index, term in enumerate(terms):
         told += warn_of_term(term, f"spec.nodeAffinity.required.nodeSelectorTerms[{index}]")

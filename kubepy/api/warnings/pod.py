@@ -10,7 +10,8 @@ from kubepy.api import quantity
 from kubepy.api.meta import Object
 from kubepy.api.validation.security import containers_with_paths
 from kubepy.api.warnings.claims import warn_of_claim_spec
-from kubepy.api.warnings.labels import DEPRECATED, warn_of_term
+from kubepy.api.warnings.labels import DEPRECATED, warn_of_address, warn_of_addresses, warn_of_term
+from kubepy.api.warnings.overlaps import warn_of_overlaps
 
 _SYSCTLS = 'non-functional in v1.11+; use the "sysctls" field instead'
 _ANNOTATIONS = {
@@ -33,14 +34,15 @@ _SHOWN_AS = {"storageos": "storageOS"}
 _SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
 _SECCOMP = "container.seccomp.security.alpha.kubernetes.io/"
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+_FIELD = "appArmorProfile"
 _USE_SECCOMP = 'non-functional in v1.27+; use the "seccompProfile" field instead'
 _USE_APPARMOR = 'deprecated since v1.30; use the "appArmorProfile" field instead'
 _NO_SELECTOR = "a null labelSelector results in matching no pod"
 _BYTES = ("memory", "ephemeral-storage")
 
 
-def warn_of_pod(pod: Object, old: Object | None) -> list[str]:
-    """Of a pod, new or changed."""
+def warn_of_pod(pod: Object) -> list[str]:
+    """Of a new pod."""
     return list(_warn(pod, "", is_template=False))
 
 
@@ -62,21 +64,33 @@ def _warn(pod: Object, prefix: str, *, is_template: bool) -> Iterator[str]:
     if spec.get("volumes"):
         yield from _volumes(spec["volumes"], path)
     yield from _duplicates(spec, path)
-    yield from _fractions(spec.get("overhead"), f"{path}.overhead")
+    yield from _fractions({"overhead": spec.get("overhead")}, path)
+    security = spec.get("securityContext") or {}
+    if _SECCOMP_POD in annotations and not security.get("seccompProfile"):
+        yield f"{prefix}metadata.annotations[{_SECCOMP_POD}]: {_USE_SECCOMP}"
     containers = containers_with_paths(spec, path)
-    if annotations:
-        yield from _profiles(spec, annotations, containers, f"{prefix}metadata.annotations", is_template=is_template)
     for at, container in containers:
+        if annotations:
+            own = {**security, **(container.get("securityContext") or {})}
+            seccomp = (container.get("securityContext") or {}).get("seccompProfile")
+            told = _profiles(
+                container.get("name") or "", annotations, bool(seccomp), is_template and not own.get(_FIELD)
+            )
+            yield from (f"{prefix}metadata.annotations{text}" for text in told)
         if resources := container.get("resources"):
-            yield from _fractions(resources.get("limits"), f"{at}.resources.limits")
-            yield from _fractions(resources.get("requests"), f"{at}.resources.requests")
+            yield from _fractions(resources, f"{at}.resources")
         yield from _environment(container.get("env") or (), at)
     yield from _ports(containers)
+    yield from _port_names(containers)
     if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
         yield (
             f"{path}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1"
         )
     yield from _affinity(spec.get("affinity") or {}, path)
+    nameservers = (spec.get("dnsConfig") or {}).get("nameservers") or ()
+    yield from warn_of_addresses(nameservers, f"{path}.dnsConfig.nameservers")
+    for index, alias in enumerate(spec.get("hostAliases") or ()):
+        yield from warn_of_address(alias.get("ip") or "", f"{path}.hostAliases[{index}].ip")
 
 
 def _placement(spec: Object, path: str) -> Iterator[str]:
@@ -103,30 +117,13 @@ def _spread(spec: Object, path: str) -> Iterator[str]:
 
 
 def _volumes(volumes: list[Object], path: str) -> Iterator[str]:
-    tokens: set[str] = set()
     for index, volume in enumerate(volumes):
         at = f"{path}.volumes[{index}]"
         for kind in VOLUMES.keys() & volume.keys():
             yield f"{at}.{_SHOWN_AS.get(kind, kind)}: {VOLUMES[kind]}"
         if template := (volume.get("ephemeral") or {}).get("volumeClaimTemplate"):
             yield from warn_of_claim_spec(template.get("spec") or {}, f"{at}.ephemeral.volumeClaimTemplate.spec")
-        for source in (volume.get("projected") or {}).get("sources") or ():
-            if token := source.get("serviceAccountToken"):
-                tokens.add(token.get("path") or "")
-    for index, volume in enumerate(volumes) if tokens else ():
-        for source in (volume.get("projected") or {}).get("sources") or ():
-            yield from _hidden_tokens(source, f"{path}.volumes[{index}].projected.sources", tokens)
-
-
-def _hidden_tokens(source: Object, path: str, tokens: set[str]) -> Iterator[str]:
-    told = 'has duplicated path with ServiceAccountToken "{}"'
-    for kind, shown in (("configMap", "configMap"), ("secret", "secrets"), ("downwardAPI", "downwardAPI")):
-        for index, item in enumerate((source.get(kind) or {}).get("items") or ()):
-            if item.get("path") in tokens:
-                yield f"{path}.{shown}[{index}]: {told.format(item['path'])}"
-    bundle = (source.get("clusterTrustBundle") or {}).get("path")
-    if bundle in tokens:
-        yield f"{path}.ClusterTrustBundle: {told.format(bundle)}"
+    yield from warn_of_overlaps(volumes)
 
 
 def _duplicates(spec: Object, path: str) -> Iterator[str]:
@@ -142,27 +139,21 @@ def _duplicates(spec: Object, path: str) -> Iterator[str]:
             yield f'{path}.imagePullSecrets[{index}].name: invalid empty name ""'
 
 
-def _fractions(amounts: Any, path: str) -> Iterator[str]:
+def _fractions(holder: Any, path: str) -> Iterator[str]:
     """Of sizes that are no whole bytes."""
-    for name in _BYTES if amounts else ():
-        text = amounts.get(name)
-        if text is not None and quantity.milli(text) % 1000:
-            yield f'{path}[{name}]: fractional byte value "{quantity.canonical(text)}" is invalid, must be an integer'
+    for name in _BYTES:
+        for part in ("overhead", "limits", "requests"):
+            text = (holder.get(part) or {}).get(name)
+            if text is not None and quantity.milli(text) % 1000:
+                shown = quantity.canonical(text)
+                yield f'{path}.{part}[{name}]: fractional byte value "{shown}" is invalid, must be an integer'
 
 
-def _profiles(
-    spec: Object, annotations: Object, containers: list[tuple[str, Object]], path: str, *, is_template: bool
-) -> Iterator[str]:
-    of_pod = spec.get("securityContext") or {}
-    if _SECCOMP_POD in annotations and not of_pod.get("seccompProfile"):
-        yield f"{path}[{_SECCOMP_POD}]: {_USE_SECCOMP}"
-    for _, container in containers:
-        security, name = container.get("securityContext") or {}, container.get("name") or ""
-        if _SECCOMP + name in annotations and not security.get("seccompProfile"):
-            yield f"{path}[{_SECCOMP}{name}]: {_USE_SECCOMP}"
-        has_profile = of_pod.get("appArmorProfile") or security.get("appArmorProfile")
-        if is_template and _APPARMOR + name in annotations and not has_profile:
-            yield f"{path}[{_APPARMOR}{name}]: {_USE_APPARMOR}"
+def _profiles(name: str, annotations: Object, has_seccomp: bool, lacks_apparmor: bool) -> Iterator[str]:
+    if _SECCOMP + name in annotations and not has_seccomp:
+        yield f"[{_SECCOMP}{name}]: {_USE_SECCOMP}"
+    if lacks_apparmor and _APPARMOR + name in annotations:
+        yield f"[{_APPARMOR}{name}]: {_USE_APPARMOR}"
 
 
 def _environment(variables: Any, path: str) -> Iterator[str]:
@@ -198,6 +189,20 @@ def _ports(containers: list[tuple[str, Object]]) -> Iterator[str]:
                 elif host == its_host and bool(address) != bool(its_address):
                     yield f"{at}: dangerously ambiguous port definition with {other}"
             others.append((at, address, host))
+
+
+def _port_names(containers: list[tuple[str, Object]]) -> Iterator[str]:
+    known: dict[str, str] = {}
+    for path, container in containers:
+        for index, port in enumerate(container.get("ports") or ()):
+            if not (name := port.get("name")):
+                continue
+            first = known.setdefault(name, f"{path}.ports[{index}]")
+            if first != f"{path}.ports[{index}]":
+                yield (
+                    f'{path}.ports[{index}]: duplicate port name "{name}" with {first}, services and probes that '
+                    f"select ports by name will use {first}"
+                )
 
 
 def _affinity(affinity: Object, path: str) -> Iterator[str]:

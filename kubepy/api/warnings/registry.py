@@ -13,6 +13,7 @@ from kubepy.api.warnings.workloads import Warner
 
 _INGRESS_CLASS = "kubernetes.io/ingress.class"
 _HINTS, _MODE = "service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"
+_OURS = ("endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io")
 _MOUNTABLE = "kubernetes.io/enforce-mountable-secrets"
 
 
@@ -76,9 +77,29 @@ def warn_of_account(account: Object, old: Object | None) -> list[str]:
 
 
 def warn_of_node(node: Object, old: Object | None) -> list[str]:
-    """Of a field that nobody reads."""
+    """Of fields that nobody reads, and of networks that may mean two things."""
     spec = node.get("spec") or {}
-    return ["spec.externalID: this field is deprecated, and is unused by Kubernetes"] if spec.get("externalID") else []
+    told = ["spec.configSource: the feature is removed"] if spec.get("configSource") is not None else []
+    if spec.get("externalID"):
+        told.append("spec.externalID: this field is deprecated, and is unused by Kubernetes")
+    return [*told, *warn_of_ranges(spec.get("podCIDRs") or (), "spec.podCIDRs")]
+
+
+def warn_of_endpoints(endpoints: Object, old: Object | None) -> list[str]:
+    """Of addresses, unless our own controller wrote them."""
+    if _label(endpoints, "endpoints.kubernetes.io/managed-by") == "endpoint-controller":
+        return []
+    return [
+        told
+        for index, subset in enumerate(endpoints.get("subsets") or ())
+        for field in ("addresses", "notReadyAddresses")
+        for place, address in enumerate(subset.get(field) or ())
+        for told in warn_of_address(address.get("ip") or "", f"subsets[{index}].{field}[{place}].ip")
+    ]
+
+
+def _label(obj: Object, name: str) -> str | None:
+    return (obj["metadata"].get("labels") or {}).get(name)
 
 
 def warn_of_runtime_class(runtime_class: Object, old: Object | None) -> list[str]:
@@ -88,11 +109,35 @@ def warn_of_runtime_class(runtime_class: Object, old: Object | None) -> list[str
 
 
 def warn_of_slice(endpoint_slice: Object, old: Object | None) -> list[str]:
-    """Of addresses that are names."""
-    return ["addressType: FQDN endpoints are deprecated"] if endpoint_slice.get("addressType") == "FQDN" else []
+    """Of addresses that are names, and of those in a strange form unless our own controllers wrote them."""
+    told = []
+    if old is None and endpoint_slice.get("addressType") == "FQDN":
+        told.append("spec.addressType: FQDN endpoints are deprecated")
+    if _label(endpoint_slice, "endpointslice.kubernetes.io/managed-by") not in _OURS:
+        for index, endpoint in enumerate(endpoint_slice.get("endpoints") or ()):
+            told += warn_of_addresses(endpoint.get("addresses") or (), f"endpoints[{index}].addresses")
+    return told
+
+
+def warn_of_pod_status(pod: Object, old: Object | None) -> list[str]:
+    """Of the addresses of a pod and of its node."""
+    status = pod.get("status") or {}
+    return [
+        told
+        for field in ("podIPs", "hostIPs")
+        for index, entry in enumerate(status.get(field) or ())
+        for told in warn_of_address(entry.get("ip") or "", f"status.{field}[{index}].ip")
+    ]
+
+
+def warn_of_service_status(service: Object, old: Object | None) -> list[str]:
+    """Of the addresses of a load balancer."""
+    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    return [*warn_of_addresses((entry.get("ip") or "" for entry in ingress), "status.loadBalancer.ingress")]
 
 
 WARNERS: Mapping[tuple[str, str], Warner] = {
+    ("", "Endpoints"): warn_of_endpoints,
     ("", "Node"): warn_of_node,
     ("", "PersistentVolume"): claims.warn_of_volume,
     ("", "PersistentVolumeClaim"): claims.warn_of_claim,
@@ -116,6 +161,11 @@ WARNERS: Mapping[tuple[str, str], Warner] = {
     ("storage.k8s.io", "StorageClass"): claims.warn_of_storage_class,
 }
 
+STATUS_WARNERS: Mapping[tuple[str, str], Warner] = {
+    ("", "Pod"): warn_of_pod_status,
+    ("", "Service"): warn_of_service_status,
+}
+
 DEPRECATED_KINDS: Mapping[str, str] = {
     "componentstatuses": "v1 ComponentStatus is deprecated in v1.19+",
     "endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
@@ -126,3 +176,8 @@ DEPRECATED_KINDS: Mapping[str, str] = {
 def warner_for(group: str, kind: str) -> Warner | None:
     """What warns about the kind, or None."""
     return WARNERS.get((group, kind))
+
+
+def status_warner_for(group: str, kind: str) -> Warner | None:
+    """What warns about the kind's status, or None."""
+    return STATUS_WARNERS.get((group, kind))

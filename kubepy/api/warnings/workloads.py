@@ -41,8 +41,8 @@ def _is_new(obj: Object, old: Object | None) -> bool:
 
 
 def warn_of_single_pod(pod: Object, old: Object | None) -> list[str]:
-    """Of a Pod."""
-    return _of_name(pod, old, _HOSTNAME) + warn_of_pod(pod, old)
+    """Of a new Pod; people hardly ever change one."""
+    return _of_name(pod, old, _HOSTNAME) + warn_of_pod(pod) if old is None else []
 
 
 def warn_of_named(obj: Object, old: Object | None) -> list[str]:

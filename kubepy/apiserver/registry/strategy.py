@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from kubepy.api.errors import FieldError
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
-from kubepy.api.warnings.registry import warner_for
+from kubepy.api.warnings.registry import status_warner_for, warner_for
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.registry.context import Context
 from kubepy.storage.cache import ResourceCache
@@ -45,6 +45,7 @@ class Strategy:
     def __init__(self, resource: Resource) -> None:
         self.resource = resource
         self._warner = warner_for(resource.group, resource.kind)
+        self._status_warner = status_warner_for(resource.group, resource.kind)
         self.has_status = resource.subresource("status") is not None
         self.resets_status = self.has_status
         """Whether the main resource leaves the status alone."""
@@ -116,6 +117,10 @@ class Strategy:
     def warnings(self, obj: Object, old: Object | None) -> list[str]:
         """What to tell the client about an object that is accepted."""
         return self._warner(obj, old) if self._warner is not None else []
+
+    def status_warnings(self, obj: Object, old: Object) -> list[str]:
+        """What to tell the client about a status that is accepted."""
+        return self._status_warner(obj, old) if self._status_warner is not None else []
 
     def finalizers_on_create(self, obj: Object) -> None:
         """Adds the finalizers that this kind is born with."""

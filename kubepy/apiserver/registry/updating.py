@@ -119,6 +119,8 @@ async def _try_change(
         await validating.check_update(served, new, old, subresource, ctx.warnings)
         if not subresource:
             ctx.warnings.extend(strategy.warnings(new, old))
+        elif subresource == "status":
+            ctx.warnings.extend(strategy.status_warnings(new, old))
         await engine.admit_validating(served, ctx, "UPDATE", new, old)
         stored = None if not ctx.dry_run else False  # an answer that is lost may have been a yes
         result = await _store(engine, served, ctx, current, new, old)

@@ -53,7 +53,10 @@ class NamespaceStrategy(Strategy):
 
 
 class NodeStrategy(Strategy):
-    """Nodes register with their status; a later update of the node itself leaves it alone."""
+    """Nodes register with their status; a later update of the node itself leaves it alone.
+
+    How a kubelet is configured is not said here any more, but by what said it before.
+    """
 
     def __init__(self, resource: Resource) -> None:
         super().__init__(resource)
@@ -67,6 +70,21 @@ class NodeStrategy(Strategy):
     def reset_status(self, obj: Object) -> None:
         if obj.get("status") is None:
             obj["status"] = {}
+
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_for_create(obj, ctx)
+        (obj.get("spec") or {}).pop("configSource", None)
+        (obj.get("status") or {}).pop("config", None)
+
+    def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
+        super().prepare_for_update(new, old, ctx)
+        if (old.get("spec") or {}).get("configSource") is None:
+            (new.get("spec") or {}).pop("configSource", None)
+
+    def prepare_for_status_update(self, new: Object, old: Object, ctx: Context) -> None:
+        super().prepare_for_status_update(new, old, ctx)
+        if (old.get("status") or {}).get("config") is None:
+            (new.get("status") or {}).pop("config", None)
 
 
 class SecretStrategy(Strategy):

@@ -68,6 +68,7 @@ class PodStrategy(Strategy):
             status = new["status"] = {}
         if not status.get("qosClass"):
             status["qosClass"] = (old.get("status") or {}).get("qosClass") or qos_class(new.get("spec") or {})
+        _keep_observed(status, old.get("status") or {})
 
     def prepare_for_subresource(self, subresource: str, new: Object, old: Object, ctx: Context) -> None:
         keep(new, old, "status")
@@ -92,6 +93,20 @@ class PodStrategy(Strategy):
         if not spec.get("nodeName") or (obj.get("status") or {}).get("phase") in _FINISHED:
             return 0
         return 1 if period < 0 else int(period)
+
+
+def _keep_observed(status: Object, before: Object) -> None:
+    """Which generation was seen stays where a writer does not know of it; conditions by type, in their order."""
+    seen: dict[str, list[int]] = {}
+    for condition in before.get("conditions") or ():
+        seen.setdefault(condition.get("type") or "", []).append(condition.get("observedGeneration") or 0)
+    pairs = [(status, before.get("observedGeneration") or 0)]
+    for condition in status.get("conditions") or ():
+        generations = seen.get(condition.get("type") or "")
+        pairs.append((condition, generations.pop(0) if generations else 0))
+    for holder, generation in pairs:
+        if generation and not holder.get("observedGeneration"):
+            holder["observedGeneration"] = generation
 
 
 def _keep_all_but_resources(new: Object, old: Object) -> None:

@@ -333,3 +333,8 @@ def test_a_template_is_judged_at_its_own_path() -> None:
     template["spec"]["containers"][0]["image"] = ""
     found = [fault.field for fault in validate_pod_template(template, "spec.template")]
     assert found == ["spec.template.labels", "spec.template.spec.containers[0].image"]
+
+
+@pytest.mark.parametrize("cost", ["0", "-0", "-007", "2147483647", "-2147483648"])
+def test_a_deletion_cost_is_read_as_go_reads_it(cost: str) -> None:
+    assert faults(pod(meta={"annotations": {"controller.kubernetes.io/pod-deletion-cost": cost}})) == []

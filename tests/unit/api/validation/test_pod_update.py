@@ -207,26 +207,65 @@ def test_the_kubelet_may_tell_where_and_how_a_pod_runs() -> None:
         (lambda now: now.update(hostIP="1.1.1.2", hostIPs=[{"ip": "1.1.1.1"}]),
          'status.hostIPs[0].ip: Invalid value: "1.1.1.1": must be equal to `hostIP`'),
         (lambda now: now.update(containerStatuses=[{"name": "c", "user": {"linux": {"uid": -1, "gid": 0}}}]),
-         "status.containerStatuses[0].linux.uid: Invalid value: -1: must be between 0 and 2147483647, inclusive"),
+         "status.containerStatuses[0].user.linux.uid: Invalid value: -1: must be between 0 and 2147483647, inclusive"),
         (lambda now: now.update(containerStatuses=[
             {"name": "c", "user": {"linux": {"uid": 0, "gid": 0, "supplementalGroups": [-1]}}}]),
-         "status.containerStatuses[0].linux.supplementalGroups[0]: Invalid value: -1: must be between 0 and "
+         "status.containerStatuses[0].user.linux.supplementalGroups[0]: Invalid value: -1: must be between 0 and "
          "2147483647, "
          "inclusive"),
         (lambda now: now.update(containerStatuses=[{"name": "c", "allocatedResourcesStatus": [{"name": "gpu"}]}]),
          'status.containerStatuses[0].allocatedResourcesStatus[0].name: Invalid value: "gpu": must match one of the '
          "container's resource requests"),
         (lambda now: now.update(conditions=[{"type": "-"}]),
-         'metadata.conditions[0].Type: Invalid value: "-": name part must consist of alphanumeric characters, \'-\', '
+         'status.conditions[0].Type: Invalid value: "-": name part must consist of alphanumeric characters, \'-\', '
          "'_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or "
          "'123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"),
+        (lambda now: now.update(conditions=[{"type": "Ready", "observedGeneration": -1}]),
+         "status.conditions[0].observedGeneration: Invalid value: -1: must be a non-negative integer"),
+        (lambda now: now.update(observedGeneration=-1),
+         "status.observedGeneration: Invalid value: -1: must be a non-negative integer"),
+        (lambda now: now.update(extendedResourceClaimStatus={"resourceClaimName": "r"}),
+         "status.extendedResourceClaimStatus.requestMappings: Required value: at least one request mapping is "
+         "required"),
+        (lambda now: now.update(extendedResourceClaimStatus={
+            "resourceClaimName": "r",
+            "requestMappings": [{"containerName": "z", "resourceName": "e.com/x", "requestName": "q"}]}),
+         'status.extendedResourceClaimStatus.requestMappings[0].containerName: Invalid value: "z": must match the name '
+         "of an entry in spec.initContainers.name or spec.containers.name"),
+        (lambda now: now.update(extendedResourceClaimStatus={
+            "resourceClaimName": "",
+            "requestMappings": [{"containerName": "c", "resourceName": "cpu", "requestName": "q"}]}),
+         "status.extendedResourceClaimStatus.resourceClaimName: Required value"),
         (lambda now: now.update(resourceClaimStatuses=[{"name": "a"}]),
          'status.resourceClaimStatuses[0].name: Invalid value: "a": must match the name of an entry in '
          "`spec.resourceClaims`"),
     ],
 )  # fmt: skip
 def test_a_status_is_refused(change: Change, expected: str) -> None:
-    assert status(change, pod()) == [expected]
+    container = {"name": "c", "image": "x:1", "resources": {"requests": {"cpu": "1"}}}
+    assert status(change, pod(containers=[container])) == [expected]
+
+
+def test_a_bound_pod_is_not_nominated_anew() -> None:
+    told = status(lambda now: now.update(nominatedNodeName="m"), pod(nodeName="n"))
+    assert told == ["status.nominatedNodeName: Forbidden: may not be set on pods that are already bound to a node"]
+    assert status(lambda now: now.update(nominatedNodeName="m"), pod()) == []
+
+
+def test_addresses_that_were_there_are_not_judged_again() -> None:
+    old = pod()
+    old["status"].update(podIP="010.0.0.1", podIPs=[{"ip": "010.0.0.1"}], hostIP="x", hostIPs=[{"ip": "x"}])
+    assert status(lambda now: now.update(phase="Failed"), old) == []
+
+
+@pytest.mark.parametrize(("code", "allowed"), [(3, True), (4, False)])
+def test_a_rule_restarts_what_its_policy_would_not(code: int, allowed: bool) -> None:
+    rule = {"action": "Restart", "exitCodes": {"operator": "In", "values": [3]}}
+    container = {"name": "c", "image": "x:1", "restartPolicy": "Never", "restartPolicyRules": [rule]}
+    old = pod(containers=[container])
+    old["status"]["containerStatuses"] = [{"name": "c", "state": {"terminated": {"exitCode": code}}}]
+    told = status(lambda now: now["containerStatuses"][0].update(state={"running": {}}), old)
+    assert (told == []) == allowed
 
 
 @pytest.mark.parametrize(

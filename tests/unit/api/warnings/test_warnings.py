@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kubepy.api.warnings.registry import warner_for
+from kubepy.api.warnings.registry import status_warner_for, warner_for
 
 Object = dict[str, Any]
 
@@ -51,7 +51,30 @@ HIDING = {"projected": {"sources": [{"secret": {"items": [{"path": "t"}]}}]}}
         (pod(volumes=[{"name": "v", "cephfs": {}}]),
          ["spec.volumes[0].cephfs: deprecated in v1.28, non-functional in v1.31+"]),
         (pod(volumes=[TOKEN, HIDING]),
-         ['spec.volumes[1].projected.sources.secrets[0]: has duplicated path with ServiceAccountToken "t"']),
+         []),
+        (pod(volumes=[{"name": "v", "projected": {"sources": [
+            {"serviceAccountToken": {"path": "t/a"}}, {"secret": {"name": "s", "items": [{"path": "t/"}]}},
+            {"clusterTrustBundle": {"signerName": "b", "path": "u"}}, {"downwardAPI": {"items": [{"path": "u/x"}]}},
+            {"podCertificate": {"keyPath": "u"}}, {}]}}]),
+         ['volume "v" (Projected) has no sources provided',
+          'volume "v" (Projected): overlapping paths: "t" (Secret "s") with "t/a" (ServiceAccountToken)',
+          'volume "v" (Projected): overlapping paths: "u/x" (DownwardAPI) with "u" (ClusterTrustBundle "b")',
+          'volume "v" (Projected): overlapping paths: "u" (PodCertificate key) with "u" (ClusterTrustBundle "b")',
+          'volume "v" (Projected): overlapping paths: "u" (PodCertificate key) with "u/x" (DownwardAPI)']),
+        (pod(volumes=[{"name": "v", "configMap": {"name": "m", "items": [{"path": "a"}, {"path": "b"}, {"path": "a"}]}},
+                      {"name": "w", "secret": {"secretName": "s", "items": [{"path": "a/b"}, {"path": "a"}]}},
+                      {"name": "x", "downwardAPI": {"items": [{"path": "a"}, {"path": "a"}]}}]),
+         ['volume "v" (ConfigMap "m"): overlapping paths: "a" with "a"',
+          'volume "w" (Secret "s"): overlapping paths: "a" with "a/b"',
+          'volume "x" (DownwardAPI): overlapping paths: "a" with "a"']),
+        (pod(initContainers=[{"name": "i", "ports": [{"name": "p", "containerPort": 1}]}],
+             container={"ports": [{"name": "p", "containerPort": 2}]}),
+         ['spec.containers[0].ports[0]: duplicate port name "p" with spec.initContainers[0].ports[0], services and '
+          "probes that select ports by name will use spec.initContainers[0].ports[0]"]),
+        (pod(dnsConfig={"nameservers": ["::ffff:1.2.3.4"]}, hostAliases=[{"ip": "2001:DB8::1"}]),
+         ['spec.dnsConfig.nameservers[0]: non-standard IP address "::ffff:1.2.3.4" will be considered invalid in a '
+          'future Kubernetes release: use "1.2.3.4"',
+          'spec.hostAliases[0].ip: IPv6 address "2001:DB8::1" should be in RFC 5952 canonical format ("2001:db8::1")']),
         (pod(hostAliases=[{"ip": "1.1.1.1"}, {"ip": "1.1.1.1"}]), ['spec.hostAliases[1].ip: duplicate ip "1.1.1.1"']),
         (pod(imagePullSecrets=[{"name": "a"}, {"name": "a"}, {}]),
          ['spec.imagePullSecrets[1].name: duplicate name "a"', 'spec.imagePullSecrets[2].name: invalid empty name ""']),
@@ -135,6 +158,22 @@ def meta(**annotations: str) -> Object:
          ["metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since v1.8; use "
           '"storageClassName" attribute instead',
           'spec.resources.requests[storage]: fractional byte value "1500m" is invalid, must be an integer']),
+        ("", "PersistentVolume", {**meta(), "spec": {"persistentVolumeReclaimPolicy": "Recycle"}},
+         ["spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended "
+          "approach is to use dynamic provisioning."]),
+        ("", "Node", {**meta(), "spec": {"configSource": {}, "externalID": "x", "podCIDRs": ["10.0.0.8/24"]}},
+         ["spec.configSource: the feature is removed",
+          "spec.externalID: this field is deprecated, and is unused by Kubernetes",
+          'spec.podCIDRs[0]: CIDR value "10.0.0.8/24" is ambiguous in this context (should be "10.0.0.0/24" or '
+          '"10.0.0.8/32"?)']),
+        ("", "Endpoints", {**meta(), "subsets": [{"notReadyAddresses": [{"ip": "::FFFF"}]}]},
+         ['subsets[0].notReadyAddresses[0].ip: IPv6 address "::FFFF" should be in RFC 5952 canonical format '
+          '("::ffff")']),
+        ("discovery.k8s.io", "EndpointSlice", {**meta(), "addressType": "FQDN"},
+         ["spec.addressType: FQDN endpoints are deprecated"]),
+        ("discovery.k8s.io", "EndpointSlice",
+         {**meta(), "addressType": "IPv6", "endpoints": [{"addresses": ["::FFFF"]}]},
+         ['endpoints[0].addresses[0]: IPv6 address "::FFFF" should be in RFC 5952 canonical format ("::ffff")']),
         ("", "PersistentVolume", {**meta(), "spec": {"rbd": {}}},
          ["spec.rbd: deprecated in v1.28, non-functional in v1.31+"]),
         ("", "ServiceAccount", meta(**{"kubernetes.io/enforce-mountable-secrets": "true"}),
@@ -150,3 +189,24 @@ def meta(**annotations: str) -> Object:
 )  # fmt: skip
 def test_other_kinds_are_warned_of(group: str, kind: str, made: Object, expected: list[str]) -> None:
     assert said(group, kind, made) == expected
+
+
+def test_a_changed_pod_is_not_warned_of() -> None:
+    odd = pod(terminationGracePeriodSeconds=-1)
+    assert said("", "Pod", odd, odd) == []
+
+
+def test_statuses_are_warned_of() -> None:
+    def told(kind: str, status: Object) -> list[str]:
+        warner = status_warner_for("", kind)
+        assert warner is not None
+        return warner({"metadata": {"name": "x"}, "status": status}, {})
+
+    form = 'IPv6 address "::FFFF" should be in RFC 5952 canonical format ("::ffff")'
+    addresses = [{"ip": "::FFFF"}]
+    assert told("Pod", {"podIPs": addresses, "hostIPs": addresses}) == [
+        f"status.podIPs[0].ip: {form}",
+        f"status.hostIPs[0].ip: {form}",
+    ]
+    assert told("Service", {"loadBalancer": {"ingress": addresses}}) == [f"status.loadBalancer.ingress[0]: {form}"]
+    assert status_warner_for("", "Node") is None
