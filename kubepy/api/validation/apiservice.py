@@ -4,7 +4,7 @@ Source: kube-aggregator pkg/apis/apiregistration/validation/validation.go.
 """
 
 from kubepy.api import names
-from kubepy.api.errors import FieldError, invalid, required
+from kubepy.api.errors import FieldError, invalid, not_supported, required
 from kubepy.api.meta import Object
 from kubepy.api.validation.checks import checked, spec_of
 from kubepy.api.validation.meta import NameCheck, validate_metadata, validate_metadata_update
@@ -34,7 +34,8 @@ def _priority(spec: Object, field: str, most: int) -> list[FieldError]:
 def _local(spec: Object) -> list[FieldError]:
     errors = []
     if bundle := spec.get("caBundle"):
-        errors.append(invalid("spec.caBundle", f"{len(bundle)} bytes", "local APIServices may not have a caBundle"))
+        size = len(bundle.rstrip("=")) * 3 // 4
+        errors.append(invalid("spec.caBundle", f"{size} bytes", "local APIServices may not have a caBundle"))
     if spec.get("insecureSkipTLSVerify"):
         why = "local APIServices may not have insecureSkipTLSVerify"
         errors.append(invalid("spec.insecureSkipTLSVerify", True, why))
@@ -79,7 +80,7 @@ def api_service_status(new: Object, old: Object) -> list[FieldError]:
     for index, condition in enumerate((new.get("status") or {}).get("conditions") or ()):
         if condition.get("status") not in ("True", "False", "Unknown"):
             path = f"status.conditions[{index}].status"
-            errors.append(invalid(path, condition.get("status", ""), "status must be one of True, False, Unknown"))
+            errors.append(not_supported(path, condition.get("status", ""), ("True", "False", "Unknown")))
     return errors
 
 

@@ -3,19 +3,22 @@
 Source: pkg/apis/flowcontrol/validation/validation.go.
 """
 
+import math
 from collections.abc import Sequence
 
 from kubepy.api import flow_objects, names
 from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from kubepy.api.meta import Object, name_of
-from kubepy.api.validation.checks import duplicates, named, nonnegative, one_of, spec_of, status_of
-from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
+from kubepy.api.validation.checks import duplicates, named, spec_of, status_of
+from kubepy.api.validation.meta import validate_metadata
 from kubepy.api.validation.rules import Rules
 
 _GROUP = "flowcontrol.apiserver.k8s.io"
 _MOST_PRECEDENCE = 10_000
 _VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch")
 _SUBJECTS = {"ServiceAccount": "serviceAccount", "User": "user", "Group": "group"}
+_DISTINGUISHERS = ("ByNamespace", "ByUser")
+_MOST_BITS = 60
 _MOST_QUEUES = 10 * 1000 * 1000
 
 
@@ -85,19 +88,20 @@ def _subject(subject: Object, path: str) -> list[FieldError]:
     kind = subject.get("kind") or ""
     if kind not in _SUBJECTS:
         return [not_supported(f"{path}.kind", kind, sorted(_SUBJECTS))]
+    own = _SUBJECTS[kind]
+    found, at = subject.get(own), f"{path}.{own}"
     errors: list[FieldError] = []
-    for other, field in _SUBJECTS.items():
-        found, at = subject.get(field), f"{path}.{field}"
-        if other != kind:
-            if found is not None:
-                errors.append(forbidden(at, f"{field} is forbidden when subject kind is not '{other}'"))
-        elif found is None:
-            errors.append(required(at, f"{field} is required when subject kind is '{kind}'"))
-        elif kind == "ServiceAccount":
-            errors += _service_account(found, at)
-        elif not found.get("name"):
-            errors.append(required(f"{at}.name"))
-    return errors
+    if found is None:
+        errors.append(required(at, f"{own} is required when subject kind is '{kind}'"))
+    elif kind == "ServiceAccount":
+        errors += _service_account(found, at)
+    elif not found.get("name"):
+        errors.append(required(f"{at}.name"))
+    return errors + [
+        forbidden(f"{path}.{field}", f"{field} is forbidden when subject kind is not '{other}'")
+        for other, field in _SUBJECTS.items()
+        if other != kind and subject.get(field) is not None
+    ]
 
 
 def _service_account(found: Object, path: str) -> list[FieldError]:
@@ -168,8 +172,9 @@ def create_schema(obj: Object) -> list[FieldError]:
         why = "only the schema named 'exempt' may have matchingPrecedence 1"
         errors.append(invalid(path, precedence, why))
     method = spec.get("distinguisherMethod")
-    if method is not None:
-        errors += one_of(method.get("type"), "spec.distinguisherMethod.type", ("ByNamespace", "ByUser"))
+    if method is not None and method.get("type") not in _DISTINGUISHERS:
+        # Upstream shows the whole method.
+        errors.append(not_supported("spec.distinguisherMethod.type", {"Type": method.get("type", "")}, _DISTINGUISHERS))
     level, path = (spec.get("priorityLevelConfiguration") or {}).get("name"), "spec.priorityLevelConfiguration.name"
     if not level:
         errors.append(required(path, "must reference a priority level"))
@@ -181,52 +186,73 @@ def create_schema(obj: Object) -> list[FieldError]:
 
 
 def update_schema(new: Object, old: Object) -> list[FieldError]:
-    """Faults of a changed FlowSchema."""
-    return create_schema(new) + validate_metadata_update(new, old)
+    """Faults of a changed FlowSchema: those of a new one."""
+    return create_schema(new)
 
 
 def condition_status(new: Object, old: Object) -> list[FieldError]:
     """Faults of the status of either kind."""
-    return _condition_types(new) + validate_metadata_update(new, old)
+    return _condition_types(new)
 
 
 def _queuing(queuing: Object, path: str) -> list[FieldError]:
     queues, hand, length = (queuing.get(field) or 0 for field in ("queues", "handSize", "queueLengthLimit"))
     errors = []
+    if length <= 0:
+        errors.append(invalid(f"{path}.queueLengthLimit", length, "must be positive"))
     if queues <= 0:
         errors.append(invalid(f"{path}.queues", queues, "must be positive"))
-    if queues > _MOST_QUEUES:
+    elif queues > _MOST_QUEUES:
         errors.append(invalid(f"{path}.queues", queues, "must not be greater than 10000000"))
     if hand <= 0:
         errors.append(invalid(f"{path}.handSize", hand, "must be positive"))
     elif hand > queues:
         errors.append(invalid(f"{path}.handSize", hand, f"should not be greater than queues ({queues})"))
-    if length <= 0:
-        errors.append(invalid(f"{path}.queueLengthLimit", length, "must be positive"))
+    elif _entropy_bits(queues, hand) > _MOST_BITS:
+        why = f"required entropy bits of deckSize {queues} and handSize {hand} should not be greater than {_MOST_BITS}"
+        errors.append(invalid(f"{path}.handSize", hand, why))
     return errors
+
+
+def _entropy_bits(queues: int, hand: int) -> int:
+    """Bits of a hash that dealing such a hand uses up (upstream: shufflesharding.RequiredEntropyBits)."""
+    return math.ceil(sum(math.log2(queues - card) for card in range(hand)))
+
+
+def _shares(level: Object, path: str) -> list[FieldError]:
+    shares, errors = level.get("nominalConcurrencyShares") or 0, []
+    if shares < 0:
+        errors.append(invalid(f"{path}.nominalConcurrencyShares", shares, "must be a non-negative integer"))
+    return errors
+
+
+def _lendable(level: Object, path: str) -> list[FieldError]:
+    lendable = level.get("lendablePercent")
+    if lendable is None or 0 <= lendable <= 100:
+        return []
+    return [invalid(f"{path}.lendablePercent", lendable, "must be between 0 and 100, inclusive")]
 
 
 def _limited(limited: Object, path: str) -> list[FieldError]:
-    errors = nonnegative(limited, path, "nominalConcurrencyShares")
-    lendable, borrowing = limited.get("lendablePercent"), limited.get("borrowingLimitPercent")
-    if lendable is not None and not 0 <= lendable <= 100:
-        errors.append(invalid(f"{path}.lendablePercent", lendable, "must be between 0 and 100, inclusive"))
+    errors = _shares(limited, path) + _response(limited.get("limitResponse") or {}, f"{path}.limitResponse")
+    errors += _lendable(limited, path)
+    borrowing = limited.get("borrowingLimitPercent")
     if borrowing is not None and borrowing < 0:
         why = "if specified, must be a non-negative integer"
         errors.append(invalid(f"{path}.borrowingLimitPercent", borrowing, why))
-    response = limited.get("limitResponse") or {}
-    kind, queuing, at = response.get("type"), response.get("queuing"), f"{path}.limitResponse"
-    if kind == "Reject":
-        if queuing is not None:
-            errors.append(forbidden(f"{at}.queuing", "must be nil if limited.limitResponse.type is not Limited"))
-    elif kind == "Queue":
-        if queuing is None:
-            why = "must not be empty if limited.limitResponse.type is Limited"
-            return [*errors, required(f"{at}.queuing", why)]
-        errors += _queuing(queuing, f"{at}.queuing")
-    else:
-        errors.append(not_supported(f"{at}.type", kind or "", ("Queue", "Reject")))
     return errors
+
+
+def _response(response: Object, path: str) -> list[FieldError]:
+    kind, queuing, at = response.get("type"), response.get("queuing"), f"{path}.queuing"
+    if kind == "Reject":
+        why = "must be nil if limited.limitResponse.type is not Limited"
+        return [] if queuing is None else [forbidden(at, why)]
+    if kind == "Queue":
+        if queuing is None:
+            return [required(at, "must not be empty if limited.limitResponse.type is Limited")]
+        return _queuing(queuing, at)
+    return [not_supported(f"{path}.type", kind or "", ("Queue", "Reject"))]
 
 
 def create_level(obj: Object) -> list[FieldError]:
@@ -238,6 +264,8 @@ def create_level(obj: Object) -> list[FieldError]:
     if kind == "Exempt":
         if spec.get("limited") is not None:
             errors.append(forbidden("spec.limited", "must be nil if the type is not Limited"))
+        exempt = spec.get("exempt") or {}
+        errors += _shares(exempt, "spec.exempt") + _lendable(exempt, "spec.exempt")
     elif kind == "Limited":
         if spec.get("exempt") is not None:
             errors.append(forbidden("spec.exempt", "must be nil if the type is Limited"))
@@ -251,8 +279,8 @@ def create_level(obj: Object) -> list[FieldError]:
 
 
 def update_level(new: Object, old: Object) -> list[FieldError]:
-    """Faults of a changed PriorityLevelConfiguration."""
-    return create_level(new) + validate_metadata_update(new, old)
+    """Faults of a changed PriorityLevelConfiguration: those of a new one."""
+    return create_level(new)
 
 
 RULES: dict[tuple[str, str], Rules] = {

@@ -1,16 +1,18 @@
 """Rules of Roles, ClusterRoles and their bindings. A binding's role never changes.
 
-Source: pkg/apis/rbac/validation/validation.go.
+Verbs and names that are missing are told of by v1.37's declarative rules, after everything else.
+Source: pkg/apis/rbac/validation/validation.go; the +k8s:beta tags of staging/src/k8s.io/api/rbac/v1/types.go.
 """
 
 from kubepy.api import names
 from kubepy.api.errors import FieldError, invalid, not_supported, required
 from kubepy.api.meta import Object
-from kubepy.api.validation.checks import checked, named, one_of
+from kubepy.api.validation.checks import checked, one_of
 from kubepy.api.validation.equality import same
 from kubepy.api.validation.fields import label_selector
 from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
+from kubepy.api.validation.shown import ROLE_REF, show
 
 _GROUP = "rbac.authorization.k8s.io"
 _RESOURCE_FIELDS = ("apiGroups", "resources", "resourceNames")
@@ -19,8 +21,6 @@ _RESOURCE_FIELDS = ("apiGroups", "resources", "resourceNames")
 def _policy_rule(rule: Object, path: str, namespaced: bool) -> list[FieldError]:
     urls = rule.get("nonResourceURLs")
     errors: list[FieldError] = []
-    if not rule.get("verbs"):
-        errors.append(required(f"{path}.verbs", "verbs must contain at least one value"))
     if urls:
         if namespaced:
             why = "namespaced rules cannot apply to non-resource URLs"
@@ -43,18 +43,27 @@ def _policy_rules(obj: Object, namespaced: bool) -> list[FieldError]:
     return errors
 
 
+def _missing_verbs(obj: Object) -> list[FieldError]:
+    return [
+        required(f"rules[{index}].verbs") for index, rule in enumerate(obj.get("rules") or ()) if not rule.get("verbs")
+    ]
+
+
+def _validate_role(obj: Object) -> list[FieldError]:
+    return validate_metadata(obj, True, names.is_path_segment_name) + _policy_rules(obj, True)
+
+
 def create_role(obj: Object) -> list[FieldError]:
     """Faults of a new Role."""
-    return validate_metadata(obj, True, names.is_path_segment_name) + _policy_rules(obj, True)
+    return _validate_role(obj) + _missing_verbs(obj)
 
 
 def update_role(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed Role."""
-    return create_role(new) + validate_metadata_update(new, old)
+    return _validate_role(new) + validate_metadata_update(new, old) + _missing_verbs(new)
 
 
-def create_cluster_role(obj: Object) -> list[FieldError]:
-    """Faults of a new ClusterRole."""
+def _validate_cluster_role(obj: Object) -> list[FieldError]:
     errors = validate_metadata(obj, False, names.is_path_segment_name) + _policy_rules(obj, False)
     aggregation = obj.get("aggregationRule")
     if aggregation is not None:
@@ -68,14 +77,19 @@ def create_cluster_role(obj: Object) -> list[FieldError]:
     return errors
 
 
+def create_cluster_role(obj: Object) -> list[FieldError]:
+    """Faults of a new ClusterRole."""
+    return _validate_cluster_role(obj) + _missing_verbs(obj)
+
+
 def update_cluster_role(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed ClusterRole."""
-    return create_cluster_role(new) + validate_metadata_update(new, old)
+    return _validate_cluster_role(new) + validate_metadata_update(new, old) + _missing_verbs(new)
 
 
 def _subject(subject: Object, path: str, namespaced: bool) -> list[FieldError]:
     kind, name, group = subject.get("kind") or "", subject.get("name"), subject.get("apiGroup") or ""
-    errors = [] if name else [required(f"{path}.name")]
+    errors: list[FieldError] = []
     match kind:
         case "ServiceAccount":
             if name:
@@ -97,7 +111,8 @@ def _validate_binding(obj: Object, namespaced: bool) -> list[FieldError]:
     errors += one_of(role.get("apiGroup"), "roleRef.apiGroup", (_GROUP,))
     kinds = ("Role", "ClusterRole") if namespaced else ("ClusterRole",)
     errors += one_of(role.get("kind"), "roleRef.kind", kinds)
-    errors += named(role.get("name"), "roleRef.name", names.is_path_segment_name)
+    if role.get("name"):
+        errors += checked(role["name"], "roleRef.name", names.is_path_segment_name)
     for index, subject in enumerate(obj.get("subjects") or ()):
         errors += _subject(subject, f"subjects[{index}]", namespaced)
     return errors
@@ -106,27 +121,35 @@ def _validate_binding(obj: Object, namespaced: bool) -> list[FieldError]:
 def _role_kept(new: Object, old: Object) -> list[FieldError]:
     if same(new.get("roleRef"), old.get("roleRef")):
         return []
-    return [invalid("roleRef", new.get("roleRef"), "cannot change roleRef")]
+    return [invalid("roleRef", show(new.get("roleRef") or {}, ROLE_REF), "cannot change roleRef")]
+
+
+def _missing_names(obj: Object) -> list[FieldError]:
+    subjects = enumerate(obj.get("subjects") or ())
+    errors = [required(f"subjects[{index}].name") for index, subject in subjects if not subject.get("name")]
+    return errors if (obj.get("roleRef") or {}).get("name") else [*errors, required("roleRef.name")]
 
 
 def create_role_binding(obj: Object) -> list[FieldError]:
     """Faults of a new RoleBinding."""
-    return _validate_binding(obj, True)
+    return _validate_binding(obj, True) + _missing_names(obj)
 
 
 def create_cluster_role_binding(obj: Object) -> list[FieldError]:
     """Faults of a new ClusterRoleBinding."""
-    return _validate_binding(obj, False)
+    return _validate_binding(obj, False) + _missing_names(obj)
 
 
 def update_role_binding(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed RoleBinding."""
-    return _validate_binding(new, True) + validate_metadata_update(new, old) + _role_kept(new, old)
+    errors = _validate_binding(new, True) + validate_metadata_update(new, old) + _role_kept(new, old)
+    return errors + _missing_names(new)
 
 
 def update_cluster_role_binding(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed ClusterRoleBinding."""
-    return _validate_binding(new, False) + validate_metadata_update(new, old) + _role_kept(new, old)
+    errors = _validate_binding(new, False) + validate_metadata_update(new, old) + _role_kept(new, old)
+    return errors + _missing_names(new)
 
 
 RULES: dict[tuple[str, str], Rules] = {

@@ -88,6 +88,7 @@ TAINT: Shape = {**_plain("key", "value", "effect"), "TimeAdded": ("timeAdded", N
 NODE_ADDRESS = _plain("type", "address")
 NODE_CONFIG_SOURCE: Shape = {"ConfigMap": ("configMap", None)}
 IP: Shape = {"IP": ("ip", "")}
+ROLE_REF: Shape = {"APIGroup": ("apiGroup", ""), "Kind": ("kind", ""), "Name": ("name", "")}
 CSI_NODE_DRIVER: Shape = {
     "Name": ("name", ""),
     "NodeID": ("nodeID", ""),
