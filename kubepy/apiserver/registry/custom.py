@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kubepy.api import definitions, names, schemas
-from kubepy.api.errors import FieldError
+from kubepy.api.errors import BadRequest, FieldError, invalid
 from kubepy.api.go_values import json_type
 from kubepy.api.meta import Object
 from kubepy.api.printing.columns import Printer
@@ -23,7 +23,7 @@ from kubepy.apiserver.cel.pacing import slice_here
 from kubepy.apiserver.registry import structural
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.correlation import ABSENT
-from kubepy.apiserver.registry.embedded_objects import faults_of_embedded
+from kubepy.apiserver.registry.embedded_objects import embeds, faults_of_embedded, mistyped_embedded
 from kubepy.apiserver.registry.json_path import find
 from kubepy.apiserver.registry.kept import Kept
 from kubepy.apiserver.registry.list_types import faults_of_lists
@@ -58,6 +58,8 @@ class Custom:
     """spec.conversion.webhook, where conversion is its business."""
     is_mixed: bool
     """Whether the store may hold objects of more than one version."""
+    embeds: bool
+    """Whether there may be whole objects inside of one."""
     deprecation: str = ""
     """What whoever asks for this version is warned of."""
 
@@ -73,11 +75,24 @@ class Custom:
         own: list[str] = []
         embedded: list[str] = []
         for path, inner in structural.metadata_in(self.schema, obj):
-            found = schemas.normalise(_object_meta(), inner, self.row.api_version, self.row.kind)
-            told = own if path == "metadata" else embedded
-            told += [fault.replace('"', f'"{path}.', 1) for fault in found]
+            is_own = path == "metadata"
+            found = self._meta_faults(inner, "" if is_own else path)
+            (own if is_own else embedded).extend(fault.replace('"', f'"{path}.', 1) for fault in found)
+        if self.embeds and (fault := mistyped_embedded(self.schema, obj)) is not None:
+            raise schemas.decode_fault(self.row.api_version, self.row.kind, str(fault))
         pruned = sorted(structural.prune(self.schema, obj))
         return [*own, *(f'unknown field "{path}"' for path in pruned), *embedded]
+
+    def _meta_faults(self, meta: Any, path: str) -> list[str]:
+        """Unknown fields of an object's metadata; `path` is that of one inside of the object. Raises BadRequest."""
+        version, kind = self.row.api_version, self.row.kind
+        try:
+            return schemas.normalise(_object_meta(), meta, version, kind)
+        except BadRequest as fault:
+            if not path:
+                raise
+            why = fault.message.partition(f"cannot be handled as a {kind}: ")[2]
+            raise schemas.decode_fault(version, kind, str(invalid(path, meta, why))) from fault
 
     def typed_schema(self) -> definitions.Schema:
         """The schema with the fields that every object has, as owners of fields are tracked by."""
@@ -103,7 +118,7 @@ class Custom:
         """What is wrong with the object, faults of its metadata first; what rules let pass goes to `warnings`."""
         found = [*of_meta, *faults_of_value(self.schema, obj, old=old)]
         found += faults_of_scale(self.scale, obj) if self.scale is not None else []
-        found += faults_of_embedded(self.schema, obj)
+        found += faults_of_embedded(self.schema, obj) if self.embeds else []
         if old is ABSENT or not faults_of_lists(self.schema, old):
             found += faults_of_lists(self.schema, obj)
         if not self.compiled.exist:
@@ -275,5 +290,6 @@ def _custom(definition: Object, version: Object, stored: str, kept: Kept) -> Cus
         stored_version=stored,
         webhook=_webhook(spec),
         is_mixed=len((definition.get("status") or {}).get("storedVersions") or ()) > 1,
+        embeds=embeds(schema),
         deprecation=_deprecation(spec, version) if version.get("deprecated") else "",
     )

@@ -11,7 +11,7 @@ import orjson
 
 from kubepy.api import go_values, patches, schemas
 from kubepy.api.diagnosis import restoring_fault
-from kubepy.api.errors import BadRequest, Invalid, UnsupportedMediaType, conflict
+from kubepy.api.errors import BadRequest, Invalid, UnsupportedMediaType, conflict, invalid_object, required
 from kubepy.api.meta import Object
 from kubepy.apiserver.http.options import WriteOptions, parse_write_options
 from kubepy.apiserver.registry import conversion, owning
@@ -139,9 +139,12 @@ def settle(new: Object, served: Served, ctx: Context, options: WriteOptions, sen
         if sent is None:
             raise
         raise sent.unfit(new, fault) from fault
+    if sent is None and not meta.get("name"):
+        nameless = required("metadata.name", "name or generateName is required")
+        raise invalid_object(row.group, row.kind, "", [nameless])
     if meta.get("name") != info.name:
         raise BadRequest(
-            f"the name of the object ({meta.get('name')}) does not match the name on the URL ({info.name})"
+            f"the name of the object ({meta.get('name') or ''}) does not match the name on the URL ({info.name})"
         )
     if info.namespace and meta.get("namespace") not in (None, "", info.namespace):
         raise BadRequest(

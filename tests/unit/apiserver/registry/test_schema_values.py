@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kubepy.apiserver.registry.embedded_objects import faults_of_embedded
+from kubepy.apiserver.registry.embedded_objects import embeds, faults_of_embedded, mistyped_embedded
 from kubepy.apiserver.registry.list_types import faults_of_lists
 from kubepy.apiserver.registry.schema_values import faults_of_value
 
@@ -101,6 +101,25 @@ def test_what_has_not_changed_is_let_pass() -> None:
         "spec.n",
         "spec.l[0]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("embedded", "told"),
+    [
+        ({"apiVersion": 1, "kind": "A"}, "e.apiVersion: Invalid value: 1: must be a string"),
+        (
+            {"metadata": []},
+            "e.metadata: Invalid value: []: json: cannot unmarshal array into Go value of type v1.ObjectMeta",
+        ),
+        ({"metadata": None}, None),
+    ],
+)
+def test_embedded_objects_must_be_readable_as_such(embedded: dict[str, Any], told: str | None) -> None:
+    schema = {"type": "object", "properties": {"e": {"type": "object", "x-kubernetes-embedded-resource": True}}}
+    fault = mistyped_embedded(schema, {"e": embedded})
+    assert (str(fault) if fault else None) == told
+    assert embeds(schema)
+    assert not embeds(SCHEMA)
 
 
 def test_embedded_objects_are_whole() -> None:
