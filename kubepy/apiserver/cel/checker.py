@@ -9,7 +9,7 @@ Objects with fields are told to the checker as message types of a descriptor poo
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from kubepy.apiserver.cel import library
 from kubepy.apiserver.cel.errors import CompileError
 from kubepy.apiserver.cel.kinds import Kind, ListOf, MapOf, Object, OptionalOf, objects, spec
 from kubepy.apiserver.cel.registry import DECLARATIONS, OPAQUE, Declaration
-from kubepy.apiserver.cel.syntax import Tree, read
+from kubepy.apiserver.cel.syntax import Tree, read, shown_type
 
 _EXTENSIONS: Final = ("sets", "optional", "two-var-comprehensions", "lists")
 _COMPARISONS: Final = ("_<_", "_<=_", "_>_", "_>=_")
@@ -43,15 +43,20 @@ _KNOWN: Final = ("google.protobuf.Timestamp", "google.protobuf.Duration")
 
 
 class Checker:
-    """Parses and checks expressions over the same variables."""
+    """Parses and checks expressions over the same variables; `made` are the types of objects that they can make."""
 
-    def __init__(self, variables: Mapping[str, Kind], extensions: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        variables: Mapping[str, Kind],
+        extensions: tuple[str, ...] = (),
+        made: Iterable[Object] = (),
+    ) -> None:
         from cel_expr_python import cel  # 10 MB that an idle server does without
 
         optional = {name: kind for name, kind in variables.items() if isinstance(kind, OptionalOf)}
         kinds = {name: _type(kind) for name, kind in variables.items() if name not in optional}
         config = _with_variables(optional, extensions) if optional else _base(extensions)
-        self._env = cel.NewEnv(_pool(variables), config=config, variables=kinds)
+        self._env = cel.NewEnv(_pool(variables, made), config=config, variables=kinds)
 
     def check(self, expression: str) -> tuple[Tree, str]:
         """The tree, and the name of the result's type. Raises CompileError."""
@@ -60,7 +65,7 @@ class Checker:
         except RuntimeError as fault:
             raise CompileError(_text(fault)) from None
         kind = tree.types.get(tree.root.id)
-        return tree, kind.name if kind is not None else "dyn"
+        return tree, shown_type(kind) if kind is not None else "dyn"
 
     def parse(self, expression: str) -> Tree:
         """The tree without types. Raises CompileError."""
@@ -155,9 +160,9 @@ def _type_names() -> list[dict[str, Any]]:
     return [{"name": name, "type_name": "type", "params": [{"type_name": name}]} for name in OPAQUE]
 
 
-def _pool(variables: Mapping[str, Kind]) -> Any:
-    """A pool that knows the objects among the variables' kinds; None when there are none."""
-    found = {each.name: each for kind in variables.values() for each in objects(kind)}
+def _pool(variables: Mapping[str, Kind], made: Iterable[Object]) -> Any:
+    """A pool that knows the objects among the variables' kinds, and those that can be made; None without any."""
+    found = {each.name: each for kind in (*variables.values(), *made) for each in objects(kind)}
     if not found:
         return None
     from google.protobuf import (

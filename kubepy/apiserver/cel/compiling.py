@@ -12,7 +12,8 @@ from kubepy.apiserver.cel import operators
 from kubepy.apiserver.cel.control import FORMS
 from kubepy.apiserver.cel.errors import EvaluationError, no_such_overload
 from kubepy.apiserver.cel.escaping import unescape
-from kubepy.apiserver.cel.frame import LIST_COST, MAP_COST, Frame, Step
+from kubepy.apiserver.cel.frame import LIST_COST, MAP_COST, OBJECT_COST, Frame, Step
+from kubepy.apiserver.cel.making import Made
 from kubepy.apiserver.cel.registry import OVERLOADS, Overload, fits
 from kubepy.apiserver.cel.syntax import (
     Call,
@@ -187,8 +188,8 @@ class Compiler:
         name = node.name
 
         def build(frame: Frame) -> dict[Any, Any]:
-            frame.charge(MAP_COST)
-            found: dict[Any, Any] = {}
+            frame.charge(OBJECT_COST if name else MAP_COST)
+            found: dict[Any, Any] = Made(name) if name else {}
             for key_step, value_step, is_optional in pairs:
                 key, value = key_step(frame), value_step(frame)
                 if key in found and not name:

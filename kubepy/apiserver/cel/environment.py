@@ -15,8 +15,8 @@
   that share a Budget have spent it. With a Slice, TooLong comes before the loop is held up (see `pacing`).
 - All of Kubernetes' libraries are there: lists, regex, url, quantity, ip, cidr, format, semver, strings, sets,
   optional types, comprehensions with two variables, and `authorizer` (see library/authorizer.py for what to bind).
-- `dynamic=True` parses only: needed where expressions make objects (`Object{spec: Object.spec{replicas: 3}}`, which
-  becomes {"spec": {"replicas": 3}}) of types that nobody declares. Unknown variables are still refused.
+- `dynamic=True` is for expressions that make objects of types that nobody declares (see `making`):
+  `Object{spec: Object.spec{replicas: 3}}` becomes {"spec": {"replicas": 3}}.
 - `extensions` are those of the language that not all of Kubernetes speaks: `bindings` (cel.bind).
 
 Nothing of the checker is loaded before the first Environment compiles.
@@ -26,13 +26,13 @@ Source: apiserver pkg/cel/environment/base.go, pkg/apis/cel/config.go.
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from kubepy.apiserver.cel import making
 from kubepy.apiserver.cel.checker import Checker
 from kubepy.apiserver.cel.compiling import Compiler
 from kubepy.apiserver.cel.errors import CompileError, CostExceeded, EvaluationError
 from kubepy.apiserver.cel.frame import Frame, Step
 from kubepy.apiserver.cel.kinds import Kind
 from kubepy.apiserver.cel.literals import faults_of_literals
-from kubepy.apiserver.cel.names import undeclared
 from kubepy.apiserver.cel.pacing import Slice, TooLong
 from kubepy.apiserver.cel.syntax import Tree
 
@@ -106,9 +106,8 @@ class Environment:
         if self._checker is None:
             self._checker = Checker(self._variables, self._extensions)
         if self._dynamic:
-            tree, found = self._checker.parse(expression), "dyn"
-            if unknown := undeclared(tree.root, self._variables):
-                raise CompileError(f"undeclared reference to '{unknown}' (in container '')")
+            tree = self._checker.parse(expression)
+            found = making.result_type(expression, tree.root, self._variables)
         else:
             tree, found = self._checker.check(expression)
             if (faults := faults_of_literals(tree, expression)) is not None:

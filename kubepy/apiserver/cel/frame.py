@@ -8,6 +8,7 @@ from kubepy.apiserver.cel.errors import CostExceeded
 LIST_COST: Final = 10
 """What making a list costs, as upstream counts."""
 MAP_COST: Final = 30
+OBJECT_COST: Final = 40
 
 
 class Frame:

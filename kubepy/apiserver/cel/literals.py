@@ -9,8 +9,8 @@ from typing import Final
 from kubepy.apiserver.cel.errors import EvaluationError
 from kubepy.apiserver.cel.library.regexes import matches
 from kubepy.apiserver.cel.library.times import parse_duration, parse_timestamp
-from kubepy.apiserver.cel.names import children
 from kubepy.apiserver.cel.syntax import Call, Constant, ListLiteral, MapLiteral, Node, Tree, shown_type
+from kubepy.apiserver.cel.walking import children
 
 _CHECKED: Final[Mapping[str, Callable[[str], object]]] = {
     "duration": parse_duration,

@@ -11,6 +11,8 @@ from kubepy.api.errors import FieldError, invalid
 from kubepy.api.meta import Object
 from kubepy.apiserver.admission.policies.expressions import (
     BOOL,
+    OBJECT,
+    PATCHES,
     STRING,
     STRING_OR_NULL,
     Composition,
@@ -76,10 +78,10 @@ def _mutations(spec: Spec, composition: Composition) -> Iterator[FieldError]:
     mutations = spec.get("mutations") or ()
     environment = composition.environment(dynamic=True) if mutations else None
     for index, mutation in enumerate(mutations):
-        for field in ("applyConfiguration", "jsonPatch"):
+        for field, wanted in (("applyConfiguration", OBJECT), ("jsonPatch", PATCHES)):
             text = (mutation.get(field) or {}).get("expression") or ""
             assert environment is not None
-            yield from _faults(expression_of(environment, text), f"spec.mutations[{index}].{field}.expression")
+            yield from _faults(expression_of(environment, text, wanted), f"spec.mutations[{index}].{field}.expression")
 
 
 def _faults(expression: Expression, path: str) -> list[FieldError]:

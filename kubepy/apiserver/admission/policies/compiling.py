@@ -14,6 +14,8 @@ from kubepy.apiserver.admission.matching import Criteria, criteria_of
 from kubepy.apiserver.admission.policies.conditions import conditions_of
 from kubepy.apiserver.admission.policies.expressions import (
     BOOL,
+    OBJECT,
+    PATCHES,
     STRING,
     STRING_OR_NULL,
     Composition,
@@ -125,8 +127,9 @@ def _mutations(specs: Iterable[Object], composition: Composition) -> Iterable[Mu
     environment = composition.environment(dynamic=True)
     for spec in specs:
         kind = spec.get("patchType") or ""
-        patch = spec.get("applyConfiguration" if kind == "ApplyConfiguration" else "jsonPatch") or {}
-        yield Mutation(kind, expression_of(environment, patch.get("expression") or ""))
+        field, wanted = ("applyConfiguration", OBJECT) if kind == "ApplyConfiguration" else ("jsonPatch", PATCHES)
+        text = (spec.get(field) or {}).get("expression") or ""
+        yield Mutation(kind, expression_of(environment, text, wanted))
 
 
 def binding_of(obj: Object) -> Binding:

@@ -126,6 +126,8 @@ def expression_of(environment: Environment, text: str, wanted: Sequence[str] = (
 BOOL: Final = ("bool",)
 STRING: Final = ("string",)
 STRING_OR_NULL: Final = ("string", "null_type")
+OBJECT: Final = ("Object",)
+PATCHES: Final = ("list(JSONPatch)",)
 
 
 @dataclass(frozen=True, slots=True)

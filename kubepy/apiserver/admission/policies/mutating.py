@@ -20,7 +20,13 @@ from kubepy.apiserver.admission.policies.compiling import Binding, Mutation
 from kubepy.apiserver.admission.policies.conditions import ConditionsFailed, hold
 from kubepy.apiserver.admission.policies.context import Subject
 from kubepy.apiserver.admission.policies.evaluating import Failed
-from kubepy.apiserver.admission.policies.patching import BadMutation, applied_configuration, applied_operations, plain
+from kubepy.apiserver.admission.policies.patching import (
+    BadMutation,
+    applied_configuration,
+    applied_operations,
+    check_names,
+    plain,
+)
 from kubepy.apiserver.admission.policies.selecting import Invocation, PolicyIndex
 from kubepy.apiserver.admission.reinvoking import Round
 from kubepy.apiserver.authz.chain import Authorization
@@ -99,8 +105,9 @@ class MutatingAdmissionPolicy(Intercepting):
         evaluation = await subject.evaluation(place, invocation.policy, invocation.param)
         view, _ = await subject.views(place)
         assert view is not None
-        value = plain(await evaluation.value(mutation.expression, Budget(BUDGET)))
-        changed = self._applied(mutation, value, view, place.resource)
+        value = await evaluation.value(mutation.expression, Budget(BUDGET))
+        check_names(value)
+        changed = self._applied(mutation, plain(value), view, place.resource)
         if changed == view:
             return False
         try:

@@ -12,11 +12,20 @@ from kubepy.api.definitions import Schema
 from kubepy.api.errors import Invalid
 from kubepy.api.meta import Object
 from kubepy.apiserver.cel.library.times import duration_text, timestamp_text
+from kubepy.apiserver.cel.making import name_fault
 from kubepy.apiserver.cel.values import Duration, Timestamp
 
 
 class BadMutation(Exception):
     """What an expression made cannot be applied; the message is upstream's."""
+
+
+def check_names(value: Any) -> None:
+    """Raises BadMutation for an object whose type is not named after its place."""
+    values = [each.get("value") for each in value if isinstance(each, Mapping)] if isinstance(value, list) else [value]
+    for each in values:
+        if (why := name_fault(each)) is not None:
+            raise BadMutation(f"type mismatch: {why}")
 
 
 def plain(value: Any) -> Any:

@@ -335,7 +335,10 @@ def test_who_writes_a_policy_must_be_allowed_to_read_its_parameters() -> None:
 
 
 def test_values_of_cel_are_made_plain_or_refused() -> None:
-    made = "{'t': timestamp('2024-01-02T03:04:05Z'), 'd': duration('90s'), 'b': b'ab', 'u': 7u, 'l': [null, 1.5, true]}"
+    made = (
+        "{'t': dyn(timestamp('2024-01-02T03:04:05Z')), 'd': dyn(duration('90s')), 'b': dyn(b'ab'), 'u': dyn(7u), "
+        "'l': dyn([dyn(null), dyn(1.5), dyn(true)])}"
+    )
     value = plain(Environment({}, dynamic=True).compile(made).evaluate({}))
     assert orjson.loads(orjson.dumps(value)) == {
         "t": "2024-01-02T03:04:05Z", "d": "90s", "b": "YWI=", "u": 7, "l": [None, 1.5, True],
