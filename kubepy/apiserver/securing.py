@@ -11,6 +11,7 @@ from kubepy.apiserver.admission.attributes import Attributes
 from kubepy.apiserver.admission.chain import AdmissionChain
 from kubepy.apiserver.admission.metrics import AdmissionMetrics
 from kubepy.apiserver.admission.plugins import Tools, build_plugins
+from kubepy.apiserver.admission.pod_security.metrics import PodSecurityMetrics
 from kubepy.apiserver.authn.impersonation import Impersonation
 from kubepy.apiserver.authn.impersonation_modes import MODES, Mode
 from kubepy.apiserver.authn.legacy_uses import LastUses
@@ -56,6 +57,7 @@ def secure(server: ApiServer) -> Security:
         webhooks=server.webhooks,
         kinds=EngineKinds(server.engine),
         metrics=AdmissionMetrics(registry),
+        pod_security_metrics=PodSecurityMetrics(registry),
         not_ready_s=config.default_not_ready_toleration_seconds,
         unreachable_s=config.default_unreachable_toleration_seconds,
         configuration=read_admission(config),

@@ -32,6 +32,7 @@ from kubepy.apiserver.admission.pod_placement import (
     LimitPodHardAntiAffinityTopology,
     PodTopologyLabels,
 )
+from kubepy.apiserver.admission.pod_security.metrics import PodSecurityMetrics
 from kubepy.apiserver.admission.pod_security.plugin import PodSecurity
 from kubepy.apiserver.admission.pod_toleration_restriction import PodTolerationRestriction
 from kubepy.apiserver.admission.policies.authorizing import PolicyAuthorization
@@ -72,6 +73,7 @@ class Tools:
     webhooks: Webhooks
     kinds: Kinds
     metrics: AdmissionMetrics
+    pod_security_metrics: PodSecurityMetrics = field(default_factory=PodSecurityMetrics)
     not_ready_s: int = 300
     unreachable_s: int = 300
     configuration: Configuration = field(default_factory=Configuration)
@@ -101,7 +103,9 @@ MAKERS: dict[str, Maker] = {
     "TaintNodesByCondition": lambda tools: TaintNodesByCondition(),
     "AlwaysPullImages": lambda tools: AlwaysPullImages(),
     "ImagePolicyWebhook": lambda tools: ImagePolicyWebhook(tools.image_policy, tools.webhooks),
-    "PodSecurity": lambda tools: PodSecurity(tools.lookup, tools.configuration.pod_security),
+    "PodSecurity": lambda tools: PodSecurity(
+        tools.lookup, tools.configuration.pod_security, tools.pod_security_metrics
+    ),
     "PodNodeSelector": lambda tools: PodNodeSelector(tools.lookup, tools.configuration.node_selectors),
     "Priority": lambda tools: Priority(tools.lookup),
     "DefaultTolerationSeconds": lambda tools: DefaultTolerationSeconds(tools.not_ready_s, tools.unreachable_s),

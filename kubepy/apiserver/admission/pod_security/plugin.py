@@ -11,8 +11,19 @@ from kubepy.api import resources
 from kubepy.api.errors import invalid_object
 from kubepy.apiserver.admission.attributes import Attributes, forbid
 from kubepy.apiserver.admission.plugin import CREATE, PODS, UPDATE, Plugin
-from kubepy.apiserver.admission.pod_security.policy import LEVELS, MODES, PREFIX, Policy, Settings, Standard, policy_of
+from kubepy.apiserver.admission.pod_security.metrics import ALLOW, DENY, PodSecurityMetrics
+from kubepy.apiserver.admission.pod_security.policy import (
+    LEVELS,
+    MODES,
+    PREFIX,
+    Policy,
+    Settings,
+    Standard,
+    compact,
+    policy_of,
+)
 from kubepy.apiserver.admission.pod_security.restricted import describe, violations
+from kubepy.apiserver.authz.rules import joined
 from kubepy.apiserver.lookup import Lookup, Object
 
 _NAMESPACES, _PODS = resources.named("namespaces"), resources.named("pods")
@@ -20,6 +31,7 @@ _SECCOMP_ANNOTATION = "seccomp.security.alpha.kubernetes.io/"
 _PODS_CHECKED = 3000
 _ENFORCED, _VIOLATIONS, _EXEMPT = f"{PREFIX}enforce-policy", f"{PREFIX}audit-violations", f"{PREFIX}exempt"
 """What is told in the audit log."""
+_ERROR = f"{PREFIX}error"
 _PRIVILEGED = str(Standard())
 _TEMPLATE_PATHS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("", "podtemplates"): ("template",),
@@ -41,9 +53,12 @@ class PodSecurity(Plugin):
     targets = frozenset((PODS, ("", "namespaces"), *_TEMPLATE_PATHS))
     subresources = frozenset(("", "ephemeralcontainers", "resize"))
 
-    def __init__(self, lookup: Lookup, settings: Settings | None = None) -> None:
+    def __init__(
+        self, lookup: Lookup, settings: Settings | None = None, metrics: PodSecurityMetrics | None = None
+    ) -> None:
         self._lookup = lookup
         self._settings = settings or Settings()
+        self._metrics = metrics or PodSecurityMetrics()
         self._is_lax = all(standard.level == "privileged" for standard in self._settings.defaults.values())
 
     async def validate(self, attributes: Attributes) -> None:
@@ -52,19 +67,24 @@ class PodSecurity(Plugin):
         if resource is _NAMESPACES:
             self._check_namespace(attributes)
             return
-        labels = self._labels(attributes.namespace)
-        if self._is_lax and not any(label.startswith(PREFIX) for label in labels):
-            attributes.annotate(_ENFORCED, _PRIVILEGED)
-            return
-        settings = self._settings
+        settings, is_pod = self._settings, resource.plural == "pods"
         if attributes.namespace in settings.namespaces:
-            attributes.annotate(_EXEMPT, "namespace")
+            self._exempt(attributes, "namespace")
             return
         if attributes.user.name in settings.usernames:
-            attributes.annotate(_EXEMPT, "user")
+            self._exempt(attributes, "user")
             return
-        policy, _ = policy_of(labels, settings.defaults)
-        if resource.plural == "pods":
+        labels = self._labels(attributes.namespace)
+        if self._is_lax and not any(label.startswith(PREFIX) for label in labels):
+            if is_pod:
+                attributes.annotate(_ENFORCED, _PRIVILEGED)
+                self._metrics.evaluated(ALLOW, Standard(), "enforce", attributes)
+            return
+        policy, faults = policy_of(labels, settings.defaults)
+        if faults:
+            attributes.annotate(_ERROR, f"Failed to parse policy: {joined([str(fault) for fault in faults])}")
+            self._metrics.stumbled(attributes)
+        if is_pod:
             if attributes.old_object is None or is_significant(attributes.new, attributes.old):
                 self._judge(attributes, attributes.new, policy, enforces=True)
             return
@@ -74,7 +94,7 @@ class PodSecurity(Plugin):
 
     def _judge(self, attributes: Attributes, pod: Object, policy: Policy, *, enforces: bool) -> None:
         if pod["spec"].get("runtimeClassName") in self._settings.runtime_classes:
-            attributes.annotate(_EXEMPT, "runtimeClass")
+            self._exempt(attributes, "runtimeClass")
             return
         known: dict[Standard, str] = {}
         for mode in MODES:
@@ -83,12 +103,20 @@ class PodSecurity(Plugin):
                 known[standard] = describe(violations(pod, standard.level, standard.minor))
         if found := known[policy["audit"]]:
             attributes.annotate(_VIOLATIONS, f'would violate PodSecurity "{policy["audit"]}": {found}')
+            self._metrics.evaluated(DENY, policy["audit"], "audit", attributes)
         if enforces:
             attributes.annotate(_ENFORCED, str(policy["enforce"]))
+            decision = DENY if known[policy["enforce"]] else ALLOW
+            self._metrics.evaluated(decision, policy["enforce"], "enforce", attributes)
         if enforces and (found := known[policy["enforce"]]):
             raise forbid(attributes, f'violates PodSecurity "{policy["enforce"]}": {found}')
         if found := known[policy["warn"]]:
             attributes.warnings.append(f'would violate PodSecurity "{policy["warn"]}": {found}')
+            self._metrics.evaluated(DENY, policy["warn"], "warn", attributes)
+
+    def _exempt(self, attributes: Attributes, why: str) -> None:
+        attributes.annotate(_EXEMPT, why)
+        self._metrics.exempted(attributes)
 
     def _check_namespace(self, attributes: Attributes) -> None:
         if attributes.subresource:
@@ -98,12 +126,24 @@ class PodSecurity(Plugin):
         if attributes.old_object is None:
             if faults:
                 raise invalid_object("", "Namespace", attributes.name, faults)
+            self._warn_of_exemption(attributes, new)
             return
         old, old_faults = policy_of(_labels_of(attributes.old), defaults)
         if faults and faults != old_faults:
             raise invalid_object("", "Namespace", attributes.name, faults)
-        if is_tightened(new["enforce"], old["enforce"]) and attributes.name not in self._settings.namespaces:
+        if not is_tightened(new["enforce"], old["enforce"]):
+            return
+        if attributes.name in self._settings.namespaces:
+            self._warn_of_exemption(attributes, new)
+        else:
             attributes.warnings.extend(self._warnings_of(attributes.name, new["enforce"]))
+
+    def _warn_of_exemption(self, attributes: Attributes, policy: Policy) -> None:
+        shown, defaults = compact(policy), self._settings.defaults
+        if attributes.name in self._settings.namespaces and shown and shown != compact(defaults):
+            attributes.warnings.append(
+                f'namespace "{attributes.name}" is exempt from Pod Security, and the policy ({shown}) will be ignored'
+            )
 
     def _warnings_of(self, namespace: str, standard: Standard) -> list[str]:
         pods = self._lookup.list(_PODS, namespace)

@@ -73,6 +73,11 @@ def policy_of(labels: Mapping[str, str], defaults: Policy = _LAX) -> tuple[Polic
     return found, faults
 
 
+def compact(policy: Policy) -> str:
+    """The modes that ask for something: `enforce=baseline:latest, warn=restricted:v1.30`."""
+    return ", ".join(f"{mode}={policy[mode]}" for mode in MODES if policy[mode].level != "privileged")
+
+
 def is_version(text: str) -> bool:
     """Whether the text names a version of the standards."""
     return text == "latest" or _VERSION.fullmatch(text) is not None
