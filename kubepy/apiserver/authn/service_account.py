@@ -17,6 +17,7 @@ from kubepy.apiserver.authn import user as users
 from kubepy.apiserver.authn.base import Authenticated, Refused
 from kubepy.apiserver.authn.metrics import AuthenticationMetrics
 from kubepy.apiserver.authn.signing import Verifier, unverified_issuer
+from kubepy.apiserver.authz.rules import quote
 from kubepy.apiserver.lookup import Lookup, Object
 from kubepy.lib.clock import SYSTEM, Clock, parse_rfc3339
 from kubepy.lib.jwt_keys import Claims
@@ -70,7 +71,8 @@ class ServiceAccountTokens:
         meant_for = self._api_audiences if legacy else audiences_of(claims)
         common = tuple(audience for audience in meant_for if audience in audiences)
         if audiences and not common:
-            raise Refused(f"token audiences {list(meant_for)} is invalid for the target audiences {list(audiences)}")
+            wanted = _shown(audiences)
+            raise Refused(f"token audiences {_shown(meant_for)} is invalid for the target audiences {wanted}")
         now = self._clock.now()
         found = self._check_legacy(claims, token) if legacy else self._check_bound(claims, now)
         return replace(found, audiences=common)
@@ -144,6 +146,11 @@ class ServiceAccountTokens:
         return Authenticated(user, annotations=annotations)
 
 
+def _shown(names: Collection[str]) -> str:
+    """A list of names as Go's %q."""
+    return f"[{' '.join(map(quote, names))}]"
+
+
 def audiences_of(claims: Claims) -> tuple[str, ...]:
     """Whom the token is meant for."""
     audience = claims.get("aud") or ()
@@ -157,6 +164,9 @@ def check_times(claims: Claims, now: datetime) -> None:
         raise Refused("service account token has expired")
     if isinstance(start, int | float) and now + LEEWAY < datetime.fromtimestamp(start, UTC):
         raise Refused("service account token is not valid yet")
+    issued = claims.get("iat")
+    if isinstance(issued, int | float) and now + LEEWAY < datetime.fromtimestamp(issued, UTC):
+        raise Refused("service account token is issued in the future")
 
 
 def check_alive(obj: Object | None, uid: str | None, what: str, now: datetime) -> None:

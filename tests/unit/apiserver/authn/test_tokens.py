@@ -105,6 +105,7 @@ def test_a_token_bound_to_a_node_alone_dies_with_the_node(objects: Any) -> None:
     [
         ({"exp": (NOW - timedelta(minutes=2)).timestamp()}, "has expired"),
         ({"nbf": (NOW + timedelta(minutes=2)).timestamp()}, "not valid yet"),
+        ({"iat": (NOW + timedelta(minutes=2)).timestamp()}, "is issued in the future"),
         ({"sub": "system:serviceaccount:kube-system:robot"}, "subject"),
         ({"aud": ["vault"]}, "audiences"),
     ],
