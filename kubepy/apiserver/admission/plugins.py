@@ -12,6 +12,7 @@ from kubepy.apiserver.admission.certificates import (
     CertificateSigning,
     CertificateSubjectRestriction,
     ClusterTrustBundleAttest,
+    PodCertificateSigning,
 )
 from kubepy.apiserver.admission.configuration import Configuration
 from kubepy.apiserver.admission.default_classes import DefaultIngressClass, DefaultStorageClass
@@ -168,6 +169,7 @@ def build_plugins(enabled: Sequence[str], disabled: Sequence[str], tools: Tools)
     chosen = [name for name in MAKERS if name not in disabled and (name in enabled or name not in OFF_BY_DEFAULT)]
     made = [MAKERS[name](tools) for name in chosen]
     made.append(PolicyAuthorization(tools.lookup, tools.kinds, tools.authorization))
+    made.append(PodCertificateSigning(tools.authorization))
     if tools.authorization.rbac is not None:
         made.append(RbacEscalation(tools.authorization))
     return made

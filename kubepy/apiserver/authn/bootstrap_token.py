@@ -46,7 +46,7 @@ def read_user(secret: Object, *, token_id: str, token_secret: str, now: datetime
     values = {key: _decode(value) for key, value in (secret.get("data") or {}).items()}
     if secret.get("type") != SECRET_TYPE or values.get("token-id") != token_id:
         raise Refused("the Secret is not of this bootstrap token")
-    if not hmac.compare_digest(values.get("token-secret", ""), token_secret):
+    if not hmac.compare_digest(values.get("token-secret", "").encode(), token_secret.encode()):
         raise Refused("the bootstrap token's secret does not match")
     if is_expired(values.get("expiration", ""), now):
         raise Refused("the bootstrap token has expired")

@@ -17,6 +17,7 @@ from kubepy.apiserver.admission.certificates import (
     CertificateSigning,
     CertificateSubjectRestriction,
     ClusterTrustBundleAttest,
+    PodCertificateSigning,
 )
 from kubepy.apiserver.admission.chain import AdmissionChain
 from kubepy.apiserver.admission.configuration import Configuration
@@ -574,6 +575,21 @@ def test_bundles_of_a_signer_take_leave_to_attest(objects: Any) -> None:
     )
 
 
+def test_only_its_signer_says_anything_of_a_pods_certificate(objects: Any) -> None:
+    plugin = PodCertificateSigning(signer_rights(objects, "sign", "a.com/x"))
+
+    def change(user: UserInfo, **status: Any) -> Attributes:
+        old = obj("certificates.k8s.io/v1", "PodCertificateRequest", "r", spec={"signerName": "a.com/x"})
+        return write("podcertificaterequests", {**old, "status": status}, old, subresource="status", user=user)
+
+    run(plugin, change(ALICE, certificateChain="x"))
+    run(plugin, change(UserInfo("bob")))
+    assert refusal(plugin, change(UserInfo("bob"), certificateChain="x")) == (
+        'PodCertificateRequest.certificates.k8s.io "r" is invalid: spec.signerName: Forbidden: '
+        'User "bob" is not permitted to "sign" for signer "a.com/x"'
+    )
+
+
 def test_no_certificate_makes_its_holder_all_powerful() -> None:
     plugin = CertificateSubjectRestriction()
     run(plugin, write("certificatesigningrequests", csr("kubernetes.io/kube-apiserver-client")))
@@ -785,6 +801,6 @@ def tools(objects: Any, **more: Any) -> Tools:
 def test_plugins_come_in_upstreams_order_and_as_chosen(objects: Any) -> None:
     names = [plugin.name for plugin in build_plugins(["NodeRestriction"], ["Priority"], tools(objects))]
     chosen = [name for name in MAKERS if name == "NodeRestriction" or name not in OFF_BY_DEFAULT | {"Priority"}]
-    assert names == [*chosen, "PolicyAuthorization"]
+    assert names == [*chosen, "PolicyAuthorization", "PodCertificateSigning"]
     told = Configuration(image_policy=ImagePolicy(target=Target(url="https://images.example")))
     assert all(maker(tools(objects, configuration=told)).name == name for name, maker in MAKERS.items())
