@@ -294,6 +294,12 @@ def is_cidr(value: str) -> list[str]:
     return [] if found == network.network_address else ["must not have bits set beyond the prefix length"]
 
 
+def is_canonical_ip(value: str) -> list[str]:
+    """For fields that came after the strict rules: one spelling only."""
+    faults, address = is_ip(value), parse_ip(value)
+    return faults or ([] if value == str(address) else [f'must be in canonical form ("{address}")'])
+
+
 def is_canonical_cidr(value: str) -> list[str]:
     """For fields that came after the strict rules: one spelling only."""
     faults = is_cidr(value)

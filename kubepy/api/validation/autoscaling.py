@@ -1,7 +1,8 @@
 """Rules of HorizontalPodAutoscalers, at either version, and of Scale.
 
 Source: pkg/apis/autoscaling/validation/validation.go. A v1 object is judged as the v2 object that it stands for, since
-that is what upstream validates: faults are told of at v2's fields.
+that is what upstream validates: faults are told of at v2's fields. Bounds of replicas are told of by v1.37's
+declarative rules, after everything else.
 """
 
 from collections.abc import Sequence
@@ -38,10 +39,6 @@ def _metrics(spec: Object) -> Sequence[Object]:
 def _validate_spec(spec: Object, least: int) -> list[FieldError]:
     low, high = spec.get("minReplicas"), spec.get("maxReplicas") or 0
     errors: list[FieldError] = []
-    if low is not None and low < least:
-        errors.append(invalid("spec.minReplicas", low, f"must be greater than or equal to {least}"))
-    if high < 1:
-        errors.append(invalid("spec.maxReplicas", high, "must be greater than 0"))
     if low is not None and high < low:
         errors.append(invalid("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`"))
     errors += _object_reference(spec.get("scaleTargetRef") or {}, "spec.scaleTargetRef")
@@ -51,8 +48,15 @@ def _validate_spec(spec: Object, least: int) -> list[FieldError]:
     if low == 0 and not any(metric.get("type") in ("Object", "External") for metric in metrics):
         why = "must specify at least one Object or External metric to support scaling to zero replicas"
         errors.append(forbidden("spec.metrics", why))
-    for field, rules in (spec.get("behavior") or {}).items():
-        errors += _scaling_rules(rules or {}, f"spec.behavior.{field}")
+    for field in ("scaleUp", "scaleDown"):
+        if (rules := (spec.get("behavior") or {}).get(field)) is not None:
+            errors += _scaling_rules(rules, f"spec.behavior.{field}")
+    if low is not None and low < least:
+        errors.append(invalid("spec.minReplicas", low, f"must be greater than or equal to {least}"))
+    if not high:
+        errors.append(required("spec.maxReplicas"))
+    elif high < 1:
+        errors.append(invalid("spec.maxReplicas", high, "must be greater than or equal to 1"))
     return errors
 
 
@@ -175,11 +179,12 @@ def _pods_source(source: Object, path: str) -> list[FieldError]:
 
 
 def _resource_source(source: Object, path: str) -> list[FieldError]:
-    target = source.get("target") or {}
-    errors: list[FieldError] = []
-    if not source.get("name"):
-        errors.append(required(f"{path}.name", "must specify a resource name"))
-    errors += _target(target, f"{path}.target")
+    errors = [] if source.get("name") else [required(f"{path}.name", "must specify a resource name")]
+    return errors + _resource_target(source.get("target") or {}, path)
+
+
+def _resource_target(target: Object, path: str) -> list[FieldError]:
+    errors = _target(target, f"{path}.target")
     if _has_none(target, "averageUtilization", "averageValue"):
         why = "must set either a target raw value or a target utilization"
         errors.append(required(f"{path}.target.averageUtilization", why))
@@ -193,12 +198,14 @@ def _container_source(source: Object, path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     if name := source.get("name"):
         errors += container_resource_name(name, f"{path}.name")
+    else:
+        errors.append(required(f"{path}.name", "must specify a resource name"))
     container = source.get("container")
     if not container:
         errors.append(required(f"{path}.container", "must specify a container"))
     else:
         errors += [invalid(f"{path}.container", container, text) for text in names.is_dns1123_label(container)]
-    return errors + _resource_source(source, path)
+    return errors + _resource_target(source.get("target") or {}, path)
 
 
 _SOURCE_RULES: dict[str, Any] = {

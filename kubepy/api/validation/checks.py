@@ -108,17 +108,19 @@ def unchanged(new: Any, old: Any, path: str) -> list[FieldError]:
     return [] if same(new, old, path.rpartition(".")[2]) else [invalid(path, new, IMMUTABLE)]
 
 
-def typed_reference(reference: Object, path: str) -> list[FieldError]:
-    """Faults of a reference by API group, kind and name within one namespace."""
+def typed_reference(reference: Object, path: str, *, may_miss: bool = False) -> list[FieldError]:
+    """Faults of a reference by API group, kind and name within one namespace; `may_miss`: what is missing is told of
+    elsewhere.
+    """
     errors: list[FieldError] = []
     if reference.get("apiGroup") is not None:
         errors += checked(reference["apiGroup"], f"{path}.apiGroup", names.is_dns1123_subdomain)
     for field in ("kind", "name"):
         value = reference.get(field)
-        if not value:
-            errors.append(required(f"{path}.{field}", f"{field} is required"))
-        else:
+        if value:
             errors += checked(value, f"{path}.{field}", names.is_path_segment_name)
+        elif not may_miss:
+            errors.append(required(f"{path}.{field}", f"{field} is required"))
     return errors
 
 

@@ -1,13 +1,16 @@
 """Rules of NetworkPolicies, Ingresses, IngressClasses, ServiceCIDRs and IPAddresses.
 
-Source: pkg/apis/networking/validation/validation.go.
+What is missing in an IP block, in a class's parameters and in an IPAddress's parent is told of by v1.37's declarative
+rules, after everything else.
+Source: pkg/apis/networking/validation/validation.go; the +k8s:beta tags of staging/src/k8s.io/api/networking/v1.
 """
 
 from collections.abc import Iterable
-from typing import Any
+
+import orjson
 
 from kubepy.api import names
-from kubepy.api.errors import FieldError, forbidden, invalid, not_supported, required, too_long
+from kubepy.api.errors import FieldError, Rendered, forbidden, invalid, not_supported, required, too_long
 from kubepy.api.meta import Object
 from kubepy.api.validation.checks import (
     checked,
@@ -19,8 +22,9 @@ from kubepy.api.validation.checks import (
     typed_reference,
     unchanged,
 )
-from kubepy.api.validation.fields import cidr, label_selector, one_per_family, port_number
-from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
+from kubepy.api.validation.equality import same
+from kubepy.api.validation.fields import cidr, label_selector, missing, port_number
+from kubepy.api.validation.meta import IMMUTABLE, validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
 
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
@@ -70,7 +74,7 @@ def _policy_peer(peer: Object, path: str, kept: frozenset[str]) -> list[FieldErr
 
 def _ip_block(block: Object, path: str, kept: frozenset[str]) -> list[FieldError]:
     if not block.get("cidr"):
-        return [required(f"{path}.cidr")]
+        return []
     network = names.parse_cidr(block["cidr"])
     errors = [] if block["cidr"] in kept else cidr(block["cidr"], f"{path}.cidr")
     if network is None:
@@ -106,20 +110,37 @@ def _validate_policy(spec: Object, kept: frozenset[str] = frozenset()) -> list[F
 
 def create_policy(obj: Object) -> list[FieldError]:
     """Faults of a new NetworkPolicy."""
-    return validate_metadata(obj, True, names.is_dns1123_subdomain) + _validate_policy(spec_of(obj))
+    spec = spec_of(obj)
+    errors = validate_metadata(obj, True, names.is_dns1123_subdomain) + _validate_policy(spec)
+    return errors + _missing_ranges(spec)
 
 
 def update_policy(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed NetworkPolicy."""
-    return validate_metadata_update(new, old) + _validate_policy(spec_of(new), _ranges_of(spec_of(old)))
+    errors = validate_metadata_update(new, old) + _validate_policy(spec_of(new), _ranges_of(spec_of(old)))
+    return errors + _missing_ranges(spec_of(new))
+
+
+def _blocks(spec: Object) -> list[tuple[str, Object]]:
+    """Every IP block of a policy, with its path."""
+    return [
+        (f"spec.{direction}[{index}].{side}[{number}].ipBlock", peer["ipBlock"])
+        for direction, side in (("ingress", "from"), ("egress", "to"))
+        for index, rule in enumerate(spec.get(direction) or ())
+        for number, peer in enumerate(rule.get(side) or ())
+        if peer.get("ipBlock") is not None
+    ]
+
+
+def _missing_ranges(spec: Object) -> list[FieldError]:
+    return [required(f"{path}.cidr") for path, block in _blocks(spec) if not block.get("cidr")]
 
 
 def _ranges_of(spec: Object) -> frozenset[str]:
     """Every CIDR of a policy."""
-    rules = [*(spec.get("ingress") or ()), *(spec.get("egress") or ())]
-    peers = [peer for rule in rules for side in ("from", "to") for peer in rule.get(side) or ()]
-    blocks = [peer["ipBlock"] for peer in peers if peer.get("ipBlock")]
-    return frozenset(text for block in blocks for text in (block.get("cidr") or "", *(block.get("except") or ())))
+    return frozenset(
+        text for _, block in _blocks(spec) for text in (block.get("cidr") or "", *(block.get("except") or ()))
+    )
 
 
 def _host(host: str, path: str) -> list[FieldError]:
@@ -167,59 +188,74 @@ def _http_path(rule: Object, path: str) -> list[FieldError]:
     return errors + _backend(rule.get("backend") or {}, f"{path}.backend")
 
 
-def _ingress_rule(rule: Object, path: str) -> list[FieldError]:
+def _ingress_rule(rule: Object, path: str, *, lets_wildcards_pass: bool) -> list[FieldError]:
     errors: list[FieldError] = []
     if host := rule.get("host"):
         if names.parse_ip(host) is not None:
             errors.append(invalid(f"{path}.host", host, "must be a DNS name, not an IP address"))
         errors += _host(host, f"{path}.host")
-    http = rule.get("http")
-    if http is not None:
-        if not http.get("paths"):
-            errors.append(required(f"{path}.http.paths"))
-        for index, inner in enumerate(http.get("paths") or ()):
-            errors += _http_path(inner, f"{path}.http.paths[{index}]")
+    if lets_wildcards_pass and "*" in (host or ""):
+        return errors
+    return errors + _http(rule.get("http"), f"{path}.http")
+
+
+def _http(http: Object | None, path: str) -> list[FieldError]:
+    if http is None:
+        return []
+    errors = [] if http.get("paths") else [required(f"{path}.paths")]
+    for index, inner in enumerate(http.get("paths") or ()):
+        errors += _http_path(inner, f"{path}.paths[{index}]")
     return errors
 
 
-def _ingress_tls(entries: Iterable[Object]) -> list[FieldError]:
+def _ingress_tls(entries: Iterable[Object], *, lets_secrets_pass: bool) -> list[FieldError]:
     errors: list[FieldError] = []
     for index, entry in enumerate(entries):
         for number, host in enumerate(entry.get("hosts") or ()):
             errors += _host(host, f"spec.tls[{index}].hosts[{number}]")
-        if secret := entry.get("secretName"):
+        if not lets_secrets_pass and (secret := entry.get("secretName")):
             errors += checked(secret, f"spec.tls[{index}].secretName", names.is_dns1123_subdomain)
     return errors
 
 
-def _validate_ingress(spec: Object) -> list[FieldError]:
+def _validate_ingress(obj: Object, before: Object) -> list[FieldError]:
+    """Faults of an Ingress, whose spec was `before`: bad names of secrets and wildcards' rules may go on."""
+    errors = validate_metadata(obj, True, names.is_dns1123_subdomain)
+    spec = spec_of(obj)
     rules, backend = spec.get("rules") or [], spec.get("defaultBackend")
-    errors: list[FieldError] = []
     if not rules and backend is None:
         errors.append(invalid("spec", rules, "either `defaultBackend` or `rules` must be specified"))
     if backend is not None:
         errors += _backend(backend, "spec.defaultBackend")
     for index, rule in enumerate(rules):
-        errors += _ingress_rule(rule, f"spec.rules[{index}]")
-    errors += _ingress_tls(spec.get("tls") or ())
+        errors += _ingress_rule(rule, f"spec.rules[{index}]", lets_wildcards_pass=_has_bad_wildcard(before))
+    errors += _ingress_tls(spec.get("tls") or (), lets_secrets_pass=_has_bad_secret(before))
     if spec.get("ingressClassName") is not None:
         errors += checked(spec["ingressClassName"], "spec.ingressClassName", names.is_dns1123_subdomain)
     return errors
 
 
+def _has_bad_wildcard(spec: Object) -> bool:
+    return any("*" in (rule.get("host") or "") and _http(rule.get("http"), "") for rule in spec.get("rules") or ())
+
+
+def _has_bad_secret(spec: Object) -> bool:
+    return any(names.is_dns1123_subdomain(entry.get("secretName") or "x") for entry in spec.get("tls") or ())
+
+
 def create_ingress(obj: Object) -> list[FieldError]:
-    """Faults of a new Ingress; its class is said in one place only."""
-    errors = validate_metadata(obj, True, names.is_dns1123_subdomain) + _validate_ingress(spec_of(obj))
-    annotations = (obj.get("metadata") or {}).get("annotations") or {}
-    if _CLASS_ANNOTATION in annotations and spec_of(obj).get("ingressClassName") is not None:
-        why = "can not be set when the class field is also set"
-        errors.append(invalid(f"annotations.{_CLASS_ANNOTATION}", annotations[_CLASS_ANNOTATION], why))
+    """Faults of a new Ingress; where its class is said twice, it is the same."""
+    errors = _validate_ingress(obj, {})
+    annotated = ((obj.get("metadata") or {}).get("annotations") or {}).get(_CLASS_ANNOTATION)
+    if annotated is not None and spec_of(obj).get("ingressClassName") not in (None, annotated):
+        why = "must match `ingressClassName` when both are specified"
+        errors.append(invalid(f"annotations.{_CLASS_ANNOTATION}", annotated, why))
     return errors
 
 
 def update_ingress(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed Ingress."""
-    return validate_metadata_update(new, old) + _validate_ingress(spec_of(new))
+    return validate_metadata_update(new, old) + _validate_ingress(new, spec_of(old))
 
 
 def ingress_status(new: Object, old: Object) -> list[FieldError]:
@@ -238,7 +274,7 @@ def ingress_status(new: Object, old: Object) -> list[FieldError]:
 
 
 def _class_parameters(parameters: Object, path: str) -> list[FieldError]:
-    errors = typed_reference(parameters, path)
+    errors = typed_reference(parameters, path, may_miss=True)
     scope, namespace = parameters.get("scope"), parameters.get("namespace")
     if scope is None:
         return [*errors, required(f"{path}.scope")]
@@ -265,7 +301,9 @@ def _validate_class(spec: Object) -> list[FieldError]:
 
 def create_class(obj: Object) -> list[FieldError]:
     """Faults of a new IngressClass."""
-    return validate_metadata(obj, False, names.is_dns1123_subdomain) + _validate_class(spec_of(obj))
+    errors = validate_metadata(obj, False, names.is_dns1123_subdomain) + _validate_class(spec_of(obj))
+    parameters = spec_of(obj).get("parameters")
+    return errors + ([] if parameters is None else missing(parameters, "spec.parameters", "kind", "name"))
 
 
 def update_class(new: Object, old: Object) -> list[FieldError]:
@@ -276,14 +314,19 @@ def update_class(new: Object, old: Object) -> list[FieldError]:
 
 
 def _validate_ranges(ranges: list[str]) -> list[FieldError]:
+    path = "spec.cidrs"
     if not ranges:
-        return [required("spec.cidrs", "at least one CIDR required")]
+        return [required(path, "at least one CIDR required")]
     if len(ranges) > 2:
-        return [invalid("spec", ranges, "may only hold up to 2 values")]
+        return [invalid(path, {"CIDRs": ranges}, "may only hold up to 2 values")]
+    networks = [names.parse_cidr(text) for text in ranges]
+    if len(ranges) == 2 and {4, 6} != {network.version for network in networks if network is not None}:
+        why = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+        return [invalid(path, {"CIDRs": ranges}, why)]
     errors: list[FieldError] = []
     for index, text in enumerate(ranges):
-        errors += checked(text, f"spec.cidrs[{index}]", names.is_canonical_cidr)
-    return errors or one_per_family(ranges, "spec", ranges)
+        errors += checked(text, f"{path}[{index}]", names.is_canonical_cidr)
+    return errors
 
 
 def create_service_cidr(obj: Object) -> list[FieldError]:
@@ -296,9 +339,12 @@ def update_service_cidr(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed ServiceCIDR: a second family may join, nothing else changes."""
     now, before = spec_of(new).get("cidrs") or [], spec_of(old).get("cidrs") or []
     errors = validate_metadata_update(new, old)
-    if len(before) == 1 and len(now) == 2 and now[0] == before[0]:
-        return errors + _validate_ranges(now)
-    return errors + unchanged(now, before, "spec.cidrs")
+    if len(now) != len(before) and (len(before), len(now)) != (1, 2):
+        return [*errors, invalid("spec.cidrs", now, IMMUTABLE)]
+    for index, (text, kept) in enumerate(zip(now, before, strict=False)):
+        if text != kept:
+            errors.append(invalid(f"spec.cidrs[{index}]", text, IMMUTABLE))
+    return errors + (_validate_ranges(now) if len(now) != len(before) else [])
 
 
 def service_cidr_status(new: Object, old: Object) -> list[FieldError]:
@@ -306,21 +352,13 @@ def service_cidr_status(new: Object, old: Object) -> list[FieldError]:
     return validate_metadata_update(new, old)
 
 
-def _is_canonical_ip(name: str) -> list[str]:
-    address = names.parse_ip(name)
-    if address is None:
-        return names.is_ip(name)
-    return [] if str(address) == name else ["must be a canonical format IP address"]
-
-
-def _parent(reference: Any, path: str) -> list[FieldError]:
-    if not reference:
-        return [required(path)]
+def _parent(reference: Object, path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     if group := reference.get("group"):
         errors += checked(group, f"{path}.group", names.is_dns1123_subdomain)
     for field in ("resource", "name"):
-        errors += named(reference.get(field), f"{path}.{field}", names.is_path_segment_name)
+        if reference.get(field):
+            errors += checked(reference[field], f"{path}.{field}", names.is_path_segment_name)
     if namespace := reference.get("namespace"):
         errors += checked(namespace, f"{path}.namespace", names.is_path_segment_name)
     return errors
@@ -328,14 +366,23 @@ def _parent(reference: Any, path: str) -> list[FieldError]:
 
 def create_ip_address(obj: Object) -> list[FieldError]:
     """Faults of a new IPAddress: its name is the address."""
-    errors = validate_metadata(obj, False, _is_canonical_ip)
-    return errors + _parent(spec_of(obj).get("parentRef"), "spec.parentRef")
+    errors = validate_metadata(obj, False, names.is_canonical_ip)
+    parent, path = spec_of(obj).get("parentRef"), "spec.parentRef"
+    if parent is None:
+        return [*errors, required(path)]
+    return errors + _parent(parent, path) + missing(parent, path, "resource", "name")
 
 
 def update_ip_address(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed IPAddress: its parent stays."""
     now, before = spec_of(new).get("parentRef"), spec_of(old).get("parentRef")
-    return validate_metadata_update(new, old) + unchanged(now, before, "spec.parentRef")
+    errors = validate_metadata_update(new, old)
+    if same(now, before, "parentRef"):
+        return errors
+    fields = [field for field in ("group", "resource", "namespace", "name") if (now or {}).get(field)]
+    shown = Rendered(orjson.dumps({field: now[field] for field in fields} if now else None).decode())
+    errors.append(invalid("spec.parentRef", shown, IMMUTABLE))
+    return errors if now else [*errors, required("spec.parentRef")]
 
 
 RULES: dict[tuple[str, str], Rules] = {

@@ -422,7 +422,7 @@ CHANGES: list[tuple[str, Object, tuple[str, str]]] = [
     ("CSIDriver", {"spec.attachRequired": False}, ("spec.attachedRequired", INVALID)),
     ("CSINode", {"spec.drivers[0].nodeID": "2"}, ("spec.drivers", INVALID)),
     ("IngressClass", {"spec.controller": "b.c/d"}, ("spec.controller", INVALID)),
-    ("ServiceCIDR", {"spec.cidrs": ["10.1.0.0/16"]}, ("spec.cidrs", INVALID)),
+    ("ServiceCIDR", {"spec.cidrs": ["10.1.0.0/16"]}, ("spec.cidrs[0]", INVALID)),
     ("IPAddress", {"spec.parentRef.name": "t"}, ("spec.parentRef", INVALID)),
     ("EndpointSlice", {"addressType": "FQDN"}, ("addressType", INVALID)),
     ("ResourceClaim", {"spec.devices": {}}, ("spec", INVALID)),
