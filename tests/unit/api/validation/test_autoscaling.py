@@ -14,7 +14,7 @@ def autoscaler(**spec: Any) -> Any:
     return {"metadata": {"name": "a", "namespace": "n"}, "spec": {"scaleTargetRef": target, "maxReplicas": 2, **spec}}
 
 
-RULES_OF_NONE = {"policies": []}
+RULES_OF_NONE: Any = {"policies": []}
 
 
 @pytest.mark.parametrize(
