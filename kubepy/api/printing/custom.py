@@ -92,3 +92,13 @@ def custom_printer(columns: Iterable[Mapping[str, Any]] | None) -> Printer:
         return [name_of(obj), *(render_cell(path(obj), kind, now) for path, kind in paths)]
 
     return Printer((NAME, *shown), cells)
+
+
+SCALE = custom_printer(
+    (
+        {"name": "Desired", "type": "integer", "jsonPath": ".spec.replicas"},
+        {"name": "Available", "type": "integer", "jsonPath": ".status.replicas"},
+        _AGE,
+    )
+)
+"""The printer of a custom object's Scale, which is shown by paths as the object is."""

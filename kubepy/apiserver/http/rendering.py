@@ -14,7 +14,9 @@ from multidict import CIMultiDict
 
 from kubepy.api.errors import ApiError, BadRequest, NotAcceptable
 from kubepy.api.meta import Object
+from kubepy.api.printing.columns import Printer
 from kubepy.api.printing.registry import table
+from kubepy.api.resources import Resource, by_kind
 from kubepy.apiserver.http.negotiation import PLAIN, Form, not_acceptable
 from kubepy.apiserver.http.options import first
 from kubepy.apiserver.http.protobuf_writing import encode_protobuf
@@ -96,6 +98,8 @@ def respond_result(served: Served, ctx: Context, result: Result) -> Response:
         assert result.obj is not None
         obj = result.obj
         if result.foreign:
+            if result.resource is not None:
+                obj = _shaped(result.resource, result.printer, ctx, obj)
             return respond(obj, form, result.status, ctx.warnings)
         obj = conversion.from_storage(served, obj)
     return respond(shaped(served, ctx, obj), form, result.status, ctx.warnings)
@@ -103,25 +107,22 @@ def respond_result(served: Served, ctx: Context, result: Result) -> Response:
 
 def shaped(served: Served, ctx: Context, obj: Object, *, headers: bool = True) -> Object:
     """One object in the shape of the form. Raises NotAcceptable."""
+    return _shaped(served.resource, served.printer, ctx, obj, headers=headers)
+
+
+def _shaped(row: Resource, printer: Printer | None, ctx: Context, obj: Object, *, headers: bool = True) -> Object:
     form = ctx.form
     if not form.shape:
         return obj
     if form.shape == "Table":
         meta = obj["metadata"]
         list_meta = {"resourceVersion": meta["resourceVersion"]} if "resourceVersion" in meta else {}
-        made = table(
-            served.resource,
-            [obj],
-            now=ctx.now,
-            include=include_of(ctx),
-            list_meta=list_meta,
-            printer=served.printer,
-            headers=headers,
-        )
+        include = include_of(ctx)
+        made = table(row, [obj], now=ctx.now, include=include, list_meta=list_meta, printer=printer, headers=headers)
         return _at(made, form)
     if form.shape == "PartialObjectMetadata":
         return _partial(obj, form)
-    raise NotAcceptable(f"you requested {form.shape}, but the requested object is not a list ({_go_type(served)})")
+    raise NotAcceptable(f"you requested {form.shape}, but the requested object is not a list ({_go_type(row)})")
 
 
 def include_of(ctx: Context) -> str:
@@ -133,9 +134,9 @@ def include_of(ctx: Context) -> str:
     return include
 
 
-def _go_type(served: Served) -> str:
-    row = served.resource
-    return "*unstructured.Unstructured" if served.custom else f"*{row.group.partition('.')[0] or 'core'}.{row.kind}"
+def _go_type(row: Resource) -> str:
+    is_built_in = by_kind(row.api_version, row.kind) is not None
+    return f"*{row.group.partition('.')[0] or 'core'}.{row.kind}" if is_built_in else "*unstructured.Unstructured"
 
 
 def _at(made: Object, form: Form) -> Object:
@@ -199,7 +200,9 @@ def _list_in_shape(served: Served, ctx: Context, objects: list[Object], meta: di
             "items": [_partial(obj, form) for obj in objects],
         }
     if form.shape:
-        raise NotAcceptable(f"you requested {form.shape}, but the requested object is a list ({_go_type(served)}List)")
+        raise NotAcceptable(
+            f"you requested {form.shape}, but the requested object is a list ({_go_type(served.resource)}List)"
+        )
     return list_of(served, objects, meta)
 
 

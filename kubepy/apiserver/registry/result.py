@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from kubepy.api.meta import Object
+from kubepy.api.printing.columns import Printer
 from kubepy.api.resources import Resource
 
 
@@ -10,7 +11,8 @@ from kubepy.api.resources import Resource
 class Result:
     """One object: `data` are stored bytes (at the storage version), `obj` one that is not stored (a dry run, a Status).
 
-    `resource` says what an `obj` of another kind than the request's is (Scale, Status): None then means no Table.
+    `foreign` is an `obj` of another kind than the request's (Scale, Status); `resource`, and `printer` where it is not
+    that kind's own, say what it is as a Table: None means that it has no other form (Status).
     """
 
     status: int = 200
@@ -18,3 +20,4 @@ class Result:
     obj: Object | None = None
     foreign: bool = False
     resource: Resource | None = None
+    printer: Printer | None = None

@@ -10,6 +10,8 @@ from kubepy.api import errors, schemas
 from kubepy.api.apply import check_configuration
 from kubepy.api.errors import MODIFIED, BadRequest, conflict, invalid
 from kubepy.api.meta import Object
+from kubepy.api.printing.custom import SCALE as SHOWN_BY_PATHS
+from kubepy.api.resources import Resource
 from kubepy.api.selectors import from_label_selector, from_map
 from kubepy.apiserver.http.options import WriteOptions, parse_write_options
 from kubepy.apiserver.registry import conversion, owning
@@ -25,6 +27,7 @@ from kubepy.apiserver.registry.served import Served
 from kubepy.apiserver.registry.updating import change, check_name
 
 _VERSION, _KIND = "autoscaling/v1", "Scale"
+_ROW = Resource("autoscaling", "v1", _KIND, "scales", "scale", namespaced=True)
 
 
 def scale_of(obj: Object, custom: Custom | None = None) -> Object:
@@ -56,11 +59,16 @@ def _render(meta: Object, wanted: int, has: int, selector: str) -> Object:
     }
 
 
+def _result(served: Served, obj: Object) -> Result:
+    printer = SHOWN_BY_PATHS if served.custom is not None else None
+    return Result(200, obj=scale_of(obj, served.custom), foreign=True, resource=_ROW, printer=printer)
+
+
 async def get_scale(engine: Engine, served: Served, ctx: Context) -> Result:
     """GET. Raises NotFound."""
     found = await get(served, ctx)
     obj = await conversion.read_one(served, decode_stored(found.data))
-    return Result(200, obj=scale_of(obj, served.custom), foreign=True)
+    return _result(served, obj)
 
 
 async def update_scale(engine: Engine, served: Served, ctx: Context) -> Result:
@@ -138,7 +146,7 @@ async def _changed(engine: Engine, served: Served, ctx: Context, transform: Call
     result = await change(engine, served, ctx, transform)
     obj = decode_stored(result.data) if result.data is not None else result.obj
     assert obj is not None
-    return Result(200, obj=scale_of(await conversion.read_one(served, obj), served.custom), foreign=True)
+    return _result(served, await conversion.read_one(served, obj))
 
 
 def _check_replicas(ctx: Context, scale: Object) -> int:
