@@ -36,8 +36,10 @@ from kubepy.apiserver.http.overload import Overload
 from kubepy.apiserver.http.rendering import respond_error
 from kubepy.apiserver.http.routing import Review, Router
 from kubepy.apiserver.lookup import Lookup
-from kubepy.apiserver.loops import bootstrap
+from kubepy.apiserver.loops import bootstrap, hooks
 from kubepy.apiserver.loops.custom_resources import CustomResources
+from kubepy.apiserver.loops.hooks import Hooks
+from kubepy.apiserver.loops.identity import Identity
 from kubepy.apiserver.loops.kubernetes_service import KubernetesService, advertised_address
 from kubepy.apiserver.loops.policy_status import PolicyStatus
 from kubepy.apiserver.loops.services import DefaultServiceCidr, Repairs
@@ -125,7 +127,7 @@ class ApiServer:
         self.client = Client.direct(self.handler, bootstrap.SYSTEM)
         self._clock = clock
         self.pools = self._make_pools()
-        self._hooks_done = asyncio.Event()
+        self.hooks = Hooks(fair=self.overload.flow is not None)
         self._is_retiring = False
         self._scope = tasks.Scope()
         self._servers: list[http_server.Server] = []
@@ -183,11 +185,11 @@ class ApiServer:
         Health(
             [
                 Check("ping", _fine),
-                Check("log", _fine, ("healthz", "livez")),
+                Check("log", _fine),
                 Check("etcd", partial(self._ask_store, self.config.etcd_healthcheck_timeout_s)),
                 Check("etcd-readiness", partial(self._ask_store, self.config.etcd_readycheck_timeout_s), ("readyz",)),
                 Check("informer-sync", self._ask_caches, ("readyz",)),
-                Check("poststarthook/bootstrap", self._ask_hooks),
+                *self.hooks.checks(),
                 Check("shutdown", self._ask_shutdown, ("readyz",)),
             ],
             livez_grace_s=self.config.livez_grace_period_s,
@@ -196,19 +198,23 @@ class ApiServer:
     async def start(self) -> None:
         """Returns when the caches can be read; what is bootstrapped may still be under way (see /readyz)."""
         await self.engine.start()
+        self.hooks.done(hooks.INFORMERS)
         custom = CustomResources(self)
         await custom.start()
+        self.hooks.done(hooks.DEFINITIONS)
         aggregator = Aggregator(self)
         await aggregator.start()
+        self.hooks.done(hooks.EXTENSIONS)
         self._scope.start(custom.run(), name="custom resources")
         self._scope.start(aggregator.run(), name="aggregator")
         for run in self.security.background:
             self._scope.start(run(), name="security")
         self._scope.start(self.overload.run(self.client if self.leads else None), name="overload")
+        self.hooks.done(hooks.SEATS)
         if self.leads:
             self._start_leading()
         else:
-            self._hooks_done.set()
+            self.hooks.all_done()
 
     def _start_leading(self) -> None:
         """What one process of a server does for all its workers."""
@@ -233,7 +239,8 @@ class ApiServer:
         self._scope.start(trust.run(self.client, self.config, self._clock), name="trust for extension servers")
         self._scope.start(self._service_cidr.run(), name="default ServiceCIDR")
         self._scope.start(self._repairs.run(), name="repairs of Services")
-        self._hooks_done.set()
+        self._scope.start(Identity(self.client, self._clock).run(), name="identity")
+        self.hooks.done(hooks.SERVICES)
         _log.info("ready")
 
     async def _bootstrap(self) -> KubernetesService:
@@ -254,7 +261,7 @@ class ApiServer:
 
     async def wait_ready(self) -> None:
         """Returns when everything that the server makes at its start is there."""
-        await self._hooks_done.wait()
+        await self.hooks.wait()
 
     async def listen(
         self,
@@ -312,9 +319,6 @@ class ApiServer:
 
     async def _ask_shutdown(self) -> str:
         return "process is shutting down" if self._is_retiring else ""
-
-    async def _ask_hooks(self) -> str:
-        return "" if self._hooks_done.is_set() else "not finished"
 
 
 def _port_range(found: object) -> tuple[int, int]:

@@ -13,6 +13,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from kubepy.apiserver.loops.identity import server_id
+
 SUCCESS, FAILURE = "success", "failure"
 
 
@@ -21,7 +23,7 @@ class Reloads(Collector):
 
     def __init__(self, what: str, registry: CollectorRegistry | None = None) -> None:
         self._what = what
-        self._server = digest(socket.gethostname())
+        self._server = digest(server_id(socket.gethostname()))
         self._counts: Counter[str] = Counter()
         self._last_s: dict[str, float] = {}
         self._hash = ""

@@ -14,6 +14,7 @@ from kubepy.api.errors import AlreadyExists
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, PRIVILEGED_GROUP, UserInfo
+from kubepy.apiserver.loops import hooks
 from kubepy.apiserver.loops.api_services import local_services
 from kubepy.client.client import Client
 
@@ -32,17 +33,22 @@ _PRIORITIES = (
 
 async def run(server: "ApiServer") -> None:
     """Makes everything that is missing."""
-    client = server.client
+    client, done = server.client, server.hooks.done
     await make_missing(client, resources.named("namespaces"), map(_namespace, _NAMESPACES))
+    done(hooks.NAMESPACES)
     await make_missing(
         client, resources.named("priorityclasses", "scheduling.k8s.io"), (_priority(*row) for row in _PRIORITIES)
     )
+    done(hooks.PRIORITIES)
     await make_missing(
         client, resources.named("apiservices", "apiregistration.k8s.io"), local_services(resources.BUILT_IN)
     )
+    done(hooks.REGISTRATION)
     await server.overload.maintain(client)
+    done(hooks.LEVELS)
     if server.security.reconcile is not None:
         await server.security.reconcile(client)
+    done(hooks.POLICY)
 
 
 async def make_missing(client: Client, resource: Resource, wanted: Iterable[Object]) -> None:
