@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 
 from kubepy.api import openapi_proto, openapi_v2, openapi_v3
+from kubepy.api.openapi_custom import list_of
 from kubepy.api.openapi_merge import merge_v2
 from kubepy.api.openapi_operations import ApiKind
 from kubepy.api.resources import Resource
@@ -58,6 +59,12 @@ class OpenApi:
         self._resources = tuple(resources)
         self._names = {kind: custom_name(*kind) for kind in custom or {}}
         self._custom = {self._names[kind]: _with_kind(kind, schema) for kind, schema in (custom or {}).items()}
+        for row in self._resources:
+            name = self._names.get((row.api_version, row.kind))
+            if name is not None:
+                listed = (row.api_version, row.list_kind)
+                self._names[listed] = custom_name(*listed)
+                self._custom[self._names[listed]] = list_of(row, name)
         self._answers: dict[str, Answer] = {}
 
     def _kept(self, key: str, content_type: str, make: Callable[[], bytes]) -> Answer:

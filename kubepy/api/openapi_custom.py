@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Final
 
 from kubepy.api import definitions
+from kubepy.api.resources import Resource
 
 Document = dict[str, Any]
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
@@ -25,6 +26,27 @@ def published(schema: Document, prefix: str, *, is_v2: bool) -> Document:
     found = _schema({**schema, "type": "object"}, prefix, is_v2=is_v2)
     found["properties"] = {**found.get("properties", {}), **_object_fields(prefix, is_v2=is_v2)}
     return {**found, **mark}
+
+
+def list_of(row: Resource, name: str) -> Document:
+    """The definition of lists of a custom kind, whose own definition is called `name`; in the form of built-in ones."""
+    like = definitions.raw_definition("io.k8s.api.core.v1.PodList")
+    fields = {field: {**told, "type": "string"} for field, told in like["properties"].items() if "enum" in told}
+    more = like["properties"]["items"]["description"].partition(". ")[2]
+    items = {"type": "array", "items": {"$ref": f"#/$defs/{name}"}, "description": f"List of {row.plural}. {more}"}
+    return {
+        "type": "object",
+        "description": f"{row.list_kind} is a list of {row.kind}",
+        "required": ["items"],
+        "properties": {**fields, "items": items, "metadata": like["properties"]["metadata"]},
+        _GVK: [{"group": row.group, "version": row.version, "kind": row.list_kind}],
+    }
+
+
+def is_list(schema: Document) -> bool:
+    """Whether a definition is one that `list_of` makes: no schema of an author's has references."""
+    items = (schema.get("properties") or {}).get("items") or {}
+    return "$ref" in (items.get("items") or {})
 
 
 def _schema(schema: Document, prefix: str, *, is_v2: bool) -> Document:

@@ -8,13 +8,14 @@ Source: apiserver pkg/endpoints/installer.go; kube-openapi's operation identifie
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kubepy.api.discovery import response_kind
 from kubepy.api.resources import Resource, Subresource, by_kind
 
 JSON_TYPES: Final = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_TEXT_TYPES: Final = JSON_TYPES[:2]
 LIST_TYPES: Final = (
     *JSON_TYPES, "application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch",
 )  # fmt: skip
@@ -131,15 +132,19 @@ class _Installer:
         self.collection = f"{self.base}/namespaces/{{namespace}}/{row.plural}" if row.namespaced else self._plural()
         self.inside = (_NAMESPACE,) if row.namespaced else ()
         # Strategic merge follows what the types of built-in kinds say; kubectl looks here for who takes it.
-        is_built_in = by_kind(row.api_version, row.kind) is not None
+        self.is_built_in = by_kind(row.api_version, row.kind) is not None
         self.patch_types = (
-            PATCH_TYPES if is_built_in else tuple(each for each in PATCH_TYPES if "strategic" not in each)
+            PATCH_TYPES if self.is_built_in else tuple(each for each in PATCH_TYPES if "strategic" not in each)
         )
 
     def _plural(self) -> str:
         return f"{self.base}/{self.row.plural}"
 
     def paths(self) -> Iterator[Path]:
+        """The paths; custom resources are sent and answered in text."""
+        yield from self._paths() if self.is_built_in else map(_in_text, self._paths())
+
+    def _paths(self) -> Iterator[Path]:
         if collection := tuple(self._collection()):
             yield self._path(self.collection, self.inside, collection)
         if self.row.namespaced and "list" in self.row.verbs:
@@ -229,6 +234,14 @@ class _Installer:
                 )  # fmt: skip
             else:
                 yield self._operation(verb, f"{names[verb]}{self.prefix}{tail}", gvk, kind)
+
+
+def _in_text(path: Path) -> Path:
+    def written(operation: Operation) -> Operation:
+        body_types = operation.body_types if operation.method == "patch" else _TEXT_TYPES
+        return replace(operation, answer_types=_TEXT_TYPES, body_types=body_types)
+
+    return replace(path, operations=tuple(map(written, path.operations)))
 
 
 def paths_of(resources: Iterable[Resource]) -> Iterator[Path]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from kubepy.api import definitions
-from kubepy.api.openapi_custom import published
+from kubepy.api.openapi_custom import is_list, published
 
 Document = dict[str, Any]
 
@@ -80,9 +80,16 @@ def reachable(roots: Iterable[str]) -> list[str]:
 
 
 def defined(roots: Collection[str], custom: Mapping[str, Document], prefix: str) -> dict[str, Document]:
-    """The definitions that a document with these roots needs, by name; `custom` are those that are not built in."""
+    """The definitions that a document with these roots needs, by name; `custom` are those that are not built in.
+
+    Those of lists are written as the built-in ones are.
+    """
     is_v2 = prefix == V2_PREFIX
-    mine = {name: published(schema, prefix, is_v2=is_v2) for name, schema in custom.items() if name in roots}
-    needed = {name for name in roots if name not in custom}.union(*map(references, mine.values()))
+    mine = {
+        name: openapi_schema(schema, prefix) if is_list(schema) else published(schema, prefix, is_v2=is_v2)
+        for name, schema in custom.items()
+        if name in roots
+    }
+    needed = (set(roots).union(*map(references, mine.values()))) - custom.keys()
     found = {name: definition(name, prefix) for name in reachable(needed)}
     return dict(sorted((found | mine).items()))

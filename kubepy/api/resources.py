@@ -24,7 +24,8 @@ class Resource:
     """A kind as the API serves it at one version.
 
     `stored_as` is the folder below /registry that its objects are kept in; `storage_version` the version
-    that they are kept at where that is not this one (two rows may share one folder: events, autoscalers).
+    that they are kept at where that is not this one (two rows may share one folder: events, autoscalers). `listed_as`
+    is the kind of a list where that is called otherwise than lists usually are.
     """
 
     group: str
@@ -40,6 +41,7 @@ class Resource:
     stored_as: str = ""
     storage_group: str | None = None
     storage_version: str | None = None
+    listed_as: str = ""
 
     @property
     def api_version(self) -> str:
@@ -48,7 +50,7 @@ class Resource:
 
     @property
     def list_kind(self) -> str:
-        return f"{self.kind}List"
+        return self.listed_as or f"{self.kind}List"
 
     @property
     def qualified(self) -> str:

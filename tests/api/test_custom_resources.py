@@ -492,3 +492,12 @@ def test_deletion_of_a_definition_tells_how_far_it_is(tmp_path: Path) -> None:
         assert list(dict.fromkeys(reasons)) == ["InstanceDeletionInProgress", "InstanceDeletionCompleted"]
 
     on_api(tmp_path, test)
+
+
+def test_lists_are_of_the_kind_that_the_definition_names(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        made = definition("widgets", "Widget", {"type": "object"}, names={"listKind": "ManyWidgets"})
+        assert (await api.call("POST", DEFINITIONS, made))[0] == 201
+        assert (await api.call("GET", WIDGETS))[1]["kind"] == "ManyWidgets"
+
+    on_api(tmp_path, test)

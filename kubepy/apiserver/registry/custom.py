@@ -277,6 +277,7 @@ def _custom(definition: Object, version: Object, stored: str, kept: Kept) -> Cus
         stored_as=f"{spec['group']}/{found['plural']}",
         storage_group=None if version["name"] == stored else spec["group"],
         storage_version=None if version["name"] == stored else stored,
+        listed_as=accepted.get("listKind") or found.get("listKind") or "",
     )
     schema = _schema(spec, version)
     return Custom(

@@ -1,6 +1,7 @@
 """OpenAPI: documents that close over their references, in both versions and in protobuf."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -100,6 +101,20 @@ def test_custom_kinds_are_described(api: openapi.OpenApi, v2: dict[str, Any]) ->
     answer = api.v3("apis/golden.test/v1")
     assert answer
     assert "test.golden.v1.Widget" in orjson.loads(answer.body())["components"]["schemas"]
+
+
+def test_lists_of_custom_kinds_are_described_under_their_own_name() -> None:
+    row = replace(WIDGET, listed_as="Widgets")
+    made = openapi.OpenApi([row], {("golden.test/v1", "Widget"): WIDGET_SCHEMA})
+    answer = made.v3("apis/golden.test/v1")
+    assert answer
+    document = orjson.loads(answer.body())
+    found = document["components"]["schemas"]["test.golden.v1.Widgets"]
+    assert found["properties"]["items"]["items"] == {"$ref": "#/components/schemas/test.golden.v1.Widget"}
+    assert found["x-kubernetes-group-version-kind"] == [{"group": "golden.test", "version": "v1", "kind": "Widgets"}]
+    listed = document["paths"]["/apis/golden.test/v1/widgets"]["get"]["responses"]["200"]["content"]
+    assert listed["application/json"]["schema"] == {"$ref": "#/components/schemas/test.golden.v1.Widgets"}
+    assert list(listed) == ["application/json", "application/yaml"]
 
 
 def test_quantities_have_the_shape_of_each_version(api: openapi.OpenApi, v2: dict[str, Any]) -> None:
