@@ -14,16 +14,18 @@ from kubepy.api.validation.checks import (
     one_of_required,
     selects,
     spec_of,
+    status_of,
     unchanged,
 )
 from kubepy.api.validation.equality import same
 from kubepy.api.validation.fields import label_selector
 from kubepy.api.validation.job_policies import validate_failure_policy, validate_success_policy
-from kubepy.api.validation.job_status import job_status
+from kubepy.api.validation.job_status import is_true, job_status
 from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
 from kubepy.api.validation.pod import validate_pod_template
 from kubepy.api.validation.rules import Rules
 from kubepy.api.validation.schedules import validate_schedule, validate_time_zone
+from kubepy.api.validation.shown import SUCCESS_POLICY, show
 
 _MODES = ("NonIndexed", "Indexed")
 _MANAGED_BY_LIMIT = 63
@@ -32,8 +34,6 @@ _MANY_COMPLETIONS = 100_000
 _MOST_FAILED_INDEXES = 100_000
 _MOST_WHEN_MANY = 10_000
 _CRON_NAME_LIMIT = 52
-_UID_LABELS = ("controller-uid", "batch.kubernetes.io/controller-uid")
-_NAME_LABELS = ("job-name", "batch.kubernetes.io/job-name")
 
 
 def _generated_selector(obj: Object) -> list[FieldError]:
@@ -44,14 +44,16 @@ def _generated_selector(obj: Object) -> list[FieldError]:
     errors = [] if uid_of(obj) else [required("metadata.uid")]
     path = "spec.template.metadata.labels"
     found = template_labels(spec.get("template") or {})
-    expected: dict[str, str] = {}
-    for labels, value in ((_UID_LABELS, uid_of(obj)), (_NAME_LABELS, name_of(obj))):
-        expected |= dict.fromkeys(labels, value)
+    expected = {
+        f"{prefix}{label}": value
+        for prefix in ("", "batch.kubernetes.io/")
+        for label, value in (("controller-uid", uid_of(obj)), ("job-name", name_of(obj)))
+    }
     for label, value in expected.items():
         if label not in found:
             errors.append(required(f"{path}[{label}]", f"must be '{value}'"))
         elif found[label] != value:
-            errors.append(invalid(f"{path}[{label}]", found[label], f"must be '{value}'"))
+            errors.append(invalid(f"{path}[{label}]", dict(found), f"must be '{value}'"))
     if selects(spec["selector"], expected) is False:
         errors.append(invalid("spec.selector", spec["selector"], "`selector` not auto-generated"))
     return errors
@@ -97,10 +99,10 @@ def _many_completions(path: str, parallelism: int, failed: int | None) -> list[F
     if failed is None:
         text = f"must be specified when completions is above {_MANY_COMPLETIONS}"
         errors.append(required(f"{path}.maxFailedIndexes", text))
-    elif failed > _MOST_WHEN_MANY:
-        errors.append(invalid(f"{path}.maxFailedIndexes", failed, why))
     if parallelism > _MOST_WHEN_MANY:
         errors.append(invalid(f"{path}.parallelism", parallelism, why))
+    if failed is not None and failed > _MOST_WHEN_MANY:
+        errors.append(invalid(f"{path}.maxFailedIndexes", failed, why))
     return errors
 
 
@@ -124,7 +126,7 @@ def _policies(spec: Object, path: str) -> list[FieldError]:
     if spec.get("successPolicy") is not None:
         if spec.get("completionMode") != "Indexed":
             why = "requires indexed completion mode"
-            errors.append(invalid(f"{path}.successPolicy", spec["successPolicy"], why))
+            errors.append(invalid(f"{path}.successPolicy", show(spec["successPolicy"], SUCCESS_POLICY), why))
         else:
             errors += validate_success_policy(spec, f"{path}.successPolicy")
     replaced = spec.get("podReplacementPolicy")
@@ -199,19 +201,28 @@ def _completions_update(spec: Object, before: Object) -> list[FieldError]:
     return [invalid("spec.completions", now, "can only be modified in tandem with spec.parallelism")]
 
 
+def _is_resting(job: Object) -> bool:
+    """Whether a Job is suspended and no pod of it runs: it has not begun, or its pods are all on their way out."""
+    if not spec_of(job).get("suspend"):
+        return False
+    status = status_of(job)
+    return status.get("startTime") is None or (is_true(job, "Suspended") and not status.get("active"))
+
+
 def _without_directives(template: Object) -> Object:
-    """A template without what may change while the Job is suspended and has not begun."""
+    """A template without what may change while the Job is resting: where its pods go, and what they may use."""
     metadata = {k: v for k, v in (template.get("metadata") or {}).items() if k not in ("labels", "annotations")}
     free = ("nodeSelector", "tolerations", "schedulingGates")
     pod = {k: v for k, v in (template.get("spec") or {}).items() if k not in free}
     affinity = {k: v for k, v in (pod.pop("affinity", None) or {}).items() if k != "nodeAffinity"}
+    for field in ("containers", "initContainers"):
+        pod[field] = [{k: v for k, v in each.items() if k != "resources"} for each in pod.get(field) or ()]
     return {"metadata": metadata, "spec": pod | ({"affinity": affinity} if affinity else {})}
 
 
 def _template_update(new: Object, old: Object) -> list[FieldError]:
     now, before = spec_of(new).get("template") or {}, spec_of(old).get("template") or {}
-    has_begun = not spec_of(old).get("suspend") or (old.get("status") or {}).get("startTime") is not None
-    if not has_begun:
+    if _is_resting(old):
         now, before = _without_directives(now), _without_directives(before)
     if same(now, before):
         return []
@@ -242,9 +253,7 @@ def update_job(new: Object, old: Object) -> list[FieldError]:
 def _validate_cron_spec(spec: Object, before: Object | None) -> list[FieldError]:
     schedule, zone = spec.get("schedule"), spec.get("timeZone")
     errors: list[FieldError] = []
-    if not schedule:
-        errors.append(required("spec.schedule"))
-    else:
+    if schedule:
         was_inside = before is not None and "TZ" in (before.get("schedule") or "")
         errors += validate_schedule(schedule, "spec.schedule", zone=zone, zone_was_inside=was_inside)
     errors += nonnegative(spec, "spec", "startingDeadlineSeconds")
@@ -262,18 +271,24 @@ def _validate_cron_spec(spec: Object, before: Object | None) -> list[FieldError]
     return errors + nonnegative(spec, "spec", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
 
 
+def _missing_schedule(obj: Object) -> list[FieldError]:
+    """What v1.37's declarative rules say, after everything else."""
+    return [] if spec_of(obj).get("schedule") else [required("spec.schedule")]
+
+
 def create_cron_job(obj: Object) -> list[FieldError]:
     """Faults of a new CronJob; its Jobs' names are eleven characters longer than its own."""
     errors = validate_metadata(obj, True, names.is_dns1123_subdomain) + _validate_cron_spec(spec_of(obj), None)
     if len(name_of(obj)) > _CRON_NAME_LIMIT:
         why = f"must be no more than {_CRON_NAME_LIMIT} characters"
         errors.append(invalid("metadata.name", name_of(obj), why))
-    return errors
+    return errors + _missing_schedule(obj)
 
 
 def update_cron_job(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed CronJob."""
-    return validate_metadata_update(new, old) + _validate_cron_spec(spec_of(new), spec_of(old))
+    errors = validate_metadata_update(new, old) + _validate_cron_spec(spec_of(new), spec_of(old))
+    return errors + _missing_schedule(new)
 
 
 RULES: dict[tuple[str, str], Rules] = {

@@ -1,14 +1,15 @@
 """Rules of EndpointSlices.
 
-Source: pkg/apis/discovery/validation/validation.go.
+The type of addresses, and how many an endpoint has, are told of by v1.37's declarative rules, after everything else.
+Source: pkg/apis/discovery/validation/validation.go; the +k8s:beta tags of staging/src/k8s.io/api/discovery/v1/types.go.
 """
 
 from kubepy.api import names
 from kubepy.api.errors import FieldError, duplicate, not_supported, required, too_many
 from kubepy.api.meta import Object
-from kubepy.api.validation.checks import checked, one_of_required, unchanged
+from kubepy.api.validation.checks import checked, one_of, unchanged
 from kubepy.api.validation.fields import ordinary_address
-from kubepy.api.validation.meta import validate_labels, validate_metadata, validate_metadata_update
+from kubepy.api.validation.meta import validate_labels, validate_metadata
 from kubepy.api.validation.rules import Rules
 
 _ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
@@ -34,10 +35,6 @@ def _address(address: str, kind: str, path: str) -> list[FieldError]:
 def _endpoint(endpoint: Object, kind: str, path: str) -> list[FieldError]:
     addresses = endpoint.get("addresses") or []
     errors: list[FieldError] = []
-    if not addresses:
-        errors.append(required(f"{path}.addresses", "must contain at least 1 address"))
-    elif len(addresses) > _MOST_ADDRESSES:
-        errors.append(too_many(f"{path}.addresses", len(addresses), _MOST_ADDRESSES))
     for index, address in enumerate(addresses):
         errors += _address(address, kind, f"{path}.addresses[{index}]")
     if endpoint.get("nodeName") is not None:
@@ -79,7 +76,10 @@ def _ports(ports: list[Object]) -> list[FieldError]:
         if name in seen:
             errors.append(duplicate(f"{at}.name", name))
         seen.add(name)
-        errors += one_of_required(port.get("protocol"), f"{at}.protocol", _PROTOCOLS)
+        if port.get("protocol") is None:
+            errors.append(required(f"{at}.protocol"))
+        else:
+            errors += one_of(port["protocol"], f"{at}.protocol", _PROTOCOLS)
         if port.get("appProtocol") is not None:
             errors += checked(port["appProtocol"], f"{at}.appProtocol", names.is_qualified_name)
     return errors
@@ -87,11 +87,7 @@ def _ports(ports: list[Object]) -> list[FieldError]:
 
 def _validate_slice(obj: Object) -> list[FieldError]:
     kind, endpoints = obj.get("addressType") or "", obj.get("endpoints") or []
-    errors: list[FieldError] = []
-    if not kind:
-        errors.append(required("addressType"))
-    elif kind not in _ADDRESS_TYPES:
-        errors.append(not_supported("addressType", kind, _ADDRESS_TYPES))
+    errors = validate_metadata(obj, True, names.is_dns1123_subdomain)
     if len(endpoints) > _MOST_ENDPOINTS:
         errors.append(too_many("endpoints", len(endpoints), _MOST_ENDPOINTS))
     else:
@@ -100,15 +96,33 @@ def _validate_slice(obj: Object) -> list[FieldError]:
     return errors + _ports(obj.get("ports") or [])
 
 
+def _address_type(kind: str) -> list[FieldError]:
+    if not kind:
+        return [required("addressType")]
+    return [] if kind in _ADDRESS_TYPES else [not_supported("addressType", kind, _ADDRESS_TYPES)]
+
+
+def _address_counts(obj: Object) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for index, endpoint in enumerate(obj.get("endpoints") or ()):
+        path, count = f"endpoints[{index}].addresses", len(endpoint.get("addresses") or ())
+        if not count:
+            errors.append(required(path))
+        elif count > _MOST_ADDRESSES:
+            errors.append(too_many(path, count, _MOST_ADDRESSES))
+    return errors
+
+
 def create_slice(obj: Object) -> list[FieldError]:
     """Faults of a new EndpointSlice."""
-    return validate_metadata(obj, True, names.is_dns1123_subdomain) + _validate_slice(obj)
+    return _validate_slice(obj) + _address_type(obj.get("addressType") or "") + _address_counts(obj)
 
 
 def update_slice(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed EndpointSlice: its address type stays."""
-    errors = validate_metadata_update(new, old) + _validate_slice(new)
-    return errors + unchanged(new.get("addressType"), old.get("addressType"), "addressType")
+    kind, before = new.get("addressType") or "", old.get("addressType") or ""
+    errors = _validate_slice(new) + unchanged(kind, before, "addressType")
+    return errors + (_address_type(kind) if kind != before else []) + _address_counts(new)
 
 
 RULES: dict[tuple[str, str], Rules] = {

@@ -16,15 +16,17 @@ from kubepy.api.validation.checks import (
     validate_conditions,
 )
 from kubepy.api.validation.fields import label_selector
-from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
+from kubepy.api.validation.meta import validate_metadata
 from kubepy.api.validation.rules import Rules
+from kubepy.api.validation.shown import DISRUPTION_BUDGET, show
 
 
 def _validate_spec(spec: Object) -> list[FieldError]:
     errors: list[FieldError] = []
     least, most = spec.get("minAvailable"), spec.get("maxUnavailable")
     if least is not None and most is not None:
-        errors.append(invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set"))
+        shown = show(spec, DISRUPTION_BUDGET)
+        errors.append(invalid("spec", shown, "minAvailable and maxUnavailable cannot be both set"))
     for field, value in (("minAvailable", least), ("maxUnavailable", most)):
         if value is not None:
             errors += int_or_percent(value, f"spec.{field}") + at_most_100_percent(value, f"spec.{field}")
@@ -36,21 +38,21 @@ def _validate_spec(spec: Object) -> list[FieldError]:
 
 
 def create_budget(obj: Object) -> list[FieldError]:
-    """Faults of a new PodDisruptionBudget."""
-    return _validate_spec(spec_of(obj)) + validate_metadata(obj, True, names.is_path_segment_name)
+    """Faults of a new PodDisruptionBudget: its metadata is looked at where its spec has none."""
+    return _validate_spec(spec_of(obj)) or validate_metadata(obj, True, names.is_path_segment_name)
 
 
-def update_budget(new: Object, old: Object) -> list[FieldError]:
+def update_budget(new: Object, _old: Object) -> list[FieldError]:
     """Faults of a changed PodDisruptionBudget."""
-    return _validate_spec(spec_of(new)) + validate_metadata_update(new, old)
+    return _validate_spec(spec_of(new))
 
 
-def budget_status(new: Object, old: Object) -> list[FieldError]:
+def budget_status(new: Object, _old: Object) -> list[FieldError]:
     """Faults of a PodDisruptionBudget's status."""
     status = status_of(new)
     errors = validate_conditions(status.get("conditions"), "status.conditions")
     counts = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
-    return errors + nonnegative(status, "status", *counts) + validate_metadata_update(new, old)
+    return errors + nonnegative(status, "status", *counts)
 
 
 RULES: dict[tuple[str, str], Rules] = {

@@ -89,6 +89,14 @@ NODE_ADDRESS = _plain("type", "address")
 NODE_CONFIG_SOURCE: Shape = {"ConfigMap": ("configMap", None)}
 IP: Shape = {"IP": ("ip", "")}
 ROLE_REF: Shape = {"APIGroup": ("apiGroup", ""), "Kind": ("kind", ""), "Name": ("name", "")}
+_SUCCESS_RULE: Shape = {"SucceededIndexes": ("succeededIndexes", None), "SucceededCount": ("succeededCount", None)}
+SUCCESS_POLICY: Shape = {"Rules": ("rules", _each(_SUCCESS_RULE))}
+DISRUPTION_BUDGET: Shape = {
+    "MinAvailable": ("minAvailable", None),
+    "Selector": ("selector", None),
+    "MaxUnavailable": ("maxUnavailable", None),
+    "UnhealthyPodEvictionPolicy": ("unhealthyPodEvictionPolicy", None),
+}
 CSI_NODE_DRIVER: Shape = {
     "Name": ("name", ""),
     "NodeID": ("nodeID", ""),

@@ -69,7 +69,7 @@ STRATEGIES: Mapping[tuple[str, str], type[Strategy]] = {
     (_RBAC, "ClusterRoleBinding"): core.CreatesOnUpdateStrategy,
     (_RBAC, "Role"): core.CreatesOnUpdateStrategy,
     (_RBAC, "RoleBinding"): core.CreatesOnUpdateStrategy,
-    ("node.k8s.io", "RuntimeClass"): core.LeaseStrategy,
+    ("node.k8s.io", "RuntimeClass"): core.RuntimeClassStrategy,
     (_DRA, "DeviceClass"): devices.DeviceClassStrategy,
     (_DRA, "DeviceTaintRule"): core.PlainStatusStrategy,
     (_DRA, "ResourceClaim"): devices.ResourceClaimStrategy,

@@ -216,11 +216,26 @@ class ConditionalReturnsDeletedStrategy(ReturnsDeletedStrategy):
     allows_unconditional_update = False
 
 
-class LeaseStrategy(Strategy):
-    """Leases and runtime classes: PUT may create one, and must say which version it changes otherwise."""
+class RuntimeClassStrategy(Strategy):
+    """Runtime classes: PUT may create one, and must say which version it changes otherwise."""
 
     allows_create_on_update = True
     allows_unconditional_update = False
+
+
+class LeaseStrategy(RuntimeClassStrategy):
+    """Leases. What coordinated elections (a feature that is off by default) would read is dropped."""
+
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_for_create(obj, ctx)
+        for field in ("strategy", "preferredHolder"):
+            (obj.get("spec") or {}).pop(field, None)
+
+    def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
+        super().prepare_for_update(new, old, ctx)
+        for field in ("strategy", "preferredHolder"):
+            if (old.get("spec") or {}).get(field) is None:
+                (new.get("spec") or {}).pop(field, None)
 
 
 class LoadBalancedStrategy(Strategy):

@@ -92,3 +92,36 @@ def test_a_status_may_not_decide_of_a_request_but_may_tell_more() -> None:
         assert "message" not in kept.body["status"]["conditions"][0]
 
     on_server(test)
+
+
+POD = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}
+JOB = {"template": {"spec": POD}, "scheduling": {"schedulingPolicy": {"basic": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("path", "spec", "dropped"),
+    [
+        ("batch/v1/namespaces/default/jobs", JOB, ("scheduling",)),
+        (
+            "batch/v1/namespaces/default/cronjobs",
+            {"schedule": "* * * * *", "jobTemplate": {"spec": JOB}},
+            ("jobTemplate", "spec", "scheduling"),
+        ),
+        (
+            "coordination.k8s.io/v1/namespaces/default/leases",
+            {"strategy": "OldestEmulationVersion", "preferredHolder": "x"},
+            ("preferredHolder",),
+        ),
+    ],
+)
+def test_what_a_feature_that_is_off_would_read_is_dropped(path: str, spec: Any, dropped: tuple[str, ...]) -> None:
+    async def test(ask: Asker) -> None:
+        told = await ask("POST", f"/apis/{path}", {"metadata": {"name": "a"}, "spec": spec})
+        assert told.status == 201
+        *steps, last = dropped
+        kept = told.body["spec"]
+        for step in steps:
+            kept = kept[step]
+        assert last not in kept
+
+    on_server(test)
