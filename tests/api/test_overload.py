@@ -102,8 +102,8 @@ def test_flow_control_shows_what_it_does(tmp_path: Path) -> None:
     async def test() -> None:
         async with api_process(tmp_path) as api, api.session(ADMIN) as admin, api.session(FLOODER) as user:
             async with user.get(MAPS) as answer:
-                uid = answer.headers["X-Kubernetes-PF-FlowSchema-UID"]
-                assert answer.headers["X-Kubernetes-PF-PriorityLevel-UID"]
+                uid = answer.headers["X-Kubernetes-Pf-Flowschema-Uid"]
+                assert answer.headers["X-Kubernetes-Pf-Prioritylevel-Uid"]
             schemas = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas"
             async with admin.get(f"{schemas}/global-default") as answer:
                 assert (await answer.json())["metadata"]["uid"] == uid

@@ -18,12 +18,13 @@ from kubepy.apiserver.endpoints import version
 from kubepy.apiserver.endpoints.metrics import Metrics
 from kubepy.apiserver.http.negotiation import JSON, PROTOBUF, negotiate
 from kubepy.apiserver.http.protobuf_writing import encode_protobuf
-from kubepy.apiserver.http.rendering import encode_object, respond
+from kubepy.apiserver.http.rendering import encode_object
 from kubepy.apiserver.http.routing import Endpoint, Router
 from kubepy.apiserver.registry.context import Context
 from kubepy.lib.http import Answer, Response
 
 _TEXT = "text/plain; charset=utf-8"
+_UNSNIFFED = {"X-Content-Type-Options": "nosniff"}
 _AGGREGATED = frozenset(("g=apidiscovery.k8s.io", "v=v2", "as=APIGroupDiscoveryList"))
 
 
@@ -126,15 +127,14 @@ class Documents:
                 made = make()
                 assert isinstance(made, dict)
                 return Response(200, encode_object(made, form), form.content_type)
-            body, tag = self._bytes(path, make)
-            return _tagged(ctx, body, tag, "application/json")
+            return Response(200, self._bytes(path, make)[0])
 
         return answer
 
     def _bytes(self, key: str, make: Callable[[], object]) -> tuple[bytes, str]:
         kept = self._kept.get(key)
         if kept is None:
-            body = orjson.dumps(make())
+            body = orjson.dumps(make(), option=orjson.OPT_APPEND_NEWLINE)
             kept = self._kept[key] = (body, hashlib.sha512(body).hexdigest().upper())
         return kept
 
@@ -166,7 +166,8 @@ class Documents:
         return answer
 
     async def _index(self, ctx: Context) -> Answer:
-        return respond({"paths": sorted(self._router.paths)}, ctx.form)
+        index = {"paths": sorted(self._router.paths)}
+        return Response(200, orjson.dumps(index, option=orjson.OPT_INDENT_2))
 
 
 def aggregated_media(accept: str) -> str | None:
@@ -210,7 +211,7 @@ def install(router: Router, metrics: Metrics) -> None:
 
     async def no_page(ctx: Context) -> Answer:
         if ctx.request.method not in ("GET", "HEAD") or ctx.info.path.startswith(("/api/", "/apis/")):
-            return Response(404, b"404 page not found\n", _TEXT)
+            return Response(404, b"404 page not found\n", _TEXT, _UNSNIFFED)
         index = {"paths": sorted(router.paths)}
         return Response(404, orjson.dumps(index, option=orjson.OPT_INDENT_2))
 

@@ -24,8 +24,8 @@ Object = Mapping[str, Any]
 Made = TypeVar("Made")
 _log = log.get(__name__)
 _KNOWN_FLOWS: Final = 4096
-LEVEL_HEADER: Final = "X-Kubernetes-PF-PriorityLevel-UID"
-SCHEMA_HEADER: Final = "X-Kubernetes-PF-FlowSchema-UID"
+LEVEL_HEADER: Final = "X-Kubernetes-Pf-Prioritylevel-Uid"
+SCHEMA_HEADER: Final = "X-Kubernetes-Pf-Flowschema-Uid"
 
 
 class Level:

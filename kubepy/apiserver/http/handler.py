@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from multidict import CIMultiDict
 
-from kubepy.api.errors import ApiError, BadRequest, InternalError, RequestEntityTooLarge, Timeout
+from kubepy.api.errors import ApiError, BadRequest, InternalError, NotAcceptable, RequestEntityTooLarge, Timeout
 from kubepy.api.warnings.registry import DEPRECATED_KINDS
 from kubepy.apiserver.authn.chain import WARNINGS
 from kubepy.apiserver.authn.user import UserInfo
@@ -114,7 +114,7 @@ class Chain:
     async def _answered(
         self, request: Request, info: RequestInfo, params: dict[str, list[str]], passage: "_Passage"
     ) -> Answer:
-        form = PLAIN
+        form: Form | None = None
         warnings: list[str] = []
         try:
             user = await self.authenticator.authenticate(request)
@@ -131,13 +131,13 @@ class Chain:
             ctx = Context(request, info, params, user, form, self._clock.now(), warnings)
             return await self._route(ctx)
         except ApiError as fault:
-            return respond_error(fault, Form(yaml=form.yaml, protobuf=form.protobuf, pretty=form.pretty), warnings)
+            return respond_error(fault, _fault_form(request, params, form), warnings)
         except Overloaded as fault:
             return fault.response()
         except (TooLarge, BodyTooLarge) as fault:
-            return respond_error(RequestEntityTooLarge(str(fault)))
+            return respond_error(RequestEntityTooLarge(str(fault)), _fault_form(request, params, form))
         except BrokenBody as fault:
-            return respond_error(BadRequest(str(fault)))
+            return respond_error(BadRequest(str(fault)), _fault_form(request, params, form))
         except Unavailable as fault:
             _log.warning("storage does not answer", path=request.path, error=fault)
             return respond_error(Timeout(_STORE_TIMEOUT))
@@ -199,6 +199,19 @@ class _Passage:
             ticket.release()
 
 
+def _fault_form(request: Request, params: dict[str, list[str]], form: Form | None) -> Form:
+    """What a fault is told in: the form of the answer, but no Table; indented JSON for who accepts nothing of ours.
+
+    A fault that came before the form was known (who are you?), or of what is no resource, is told as one asks too.
+    """
+    if form is None or form is PLAIN:
+        try:
+            form = negotiate(request.headers, params, tables=False)
+        except NotAcceptable:
+            return Form(pretty=True)
+    return Form(yaml=form.yaml, protobuf=form.protobuf, pretty=form.pretty)
+
+
 def _body_bytes(request: Request) -> int:
     """Of a body that is still to come: what its sender says, or as much as there may be."""
     said = request.headers.get("Content-Length", "")
@@ -212,6 +225,7 @@ def _complete(request: Request, answer: Answer, passage: _Passage) -> None:
     headers = answer.headers
     kept: CIMultiDict[str] | dict[str, str] = headers if isinstance(headers, CIMultiDict) else dict(headers)
     kept["Audit-Id"] = audit_id(request)
+    kept.setdefault("Cache-Control", "no-cache, private")
     ticket = passage.ticket
     if ticket is not None:
         kept.update(ticket.headers)

@@ -33,20 +33,31 @@ from kubepy.storage.cache import CachedObject
 
 _YAML_THREAD_FROM = 20
 """Objects from which a list is written as YAML beside the loop."""
+_NO_FOLDING = 1 << 30
 _NO_CACHE = {"Cache-Control": "no-cache, private"}
 
 
 def encode_object(obj: Object, form: Form) -> bytes:
-    """An object as JSON, YAML or protobuf. Raises NotAcceptable for a kind that has no protobuf form."""
+    """An object as JSON, YAML or protobuf. Raises NotAcceptable for a kind that has no protobuf form.
+
+    As Go's encoder does, JSON ends its line unless it is indented.
+    """
     if form.protobuf:
         data = encode_protobuf(obj)
         if data is None:
             raise not_acceptable()
         return data
     if form.yaml:
-        text: str = yaml.dump(obj, Dumper=yaml.CSafeDumper, default_flow_style=False, sort_keys=False)
-        return text.encode()
-    return orjson.dumps(obj, option=orjson.OPT_INDENT_2) + b"\n" if form.pretty else orjson.dumps(obj)
+        return _yaml(obj)
+    return orjson.dumps(obj, option=orjson.OPT_INDENT_2 if form.pretty else orjson.OPT_APPEND_NEWLINE)
+
+
+def _yaml(obj: Object) -> bytes:
+    """As Go's writer does: in the order of the keys, lines as long as they are, letters as they are."""
+    text: str = yaml.dump(
+        obj, Dumper=yaml.CSafeDumper, default_flow_style=False, sort_keys=True, allow_unicode=True, width=_NO_FOLDING
+    )
+    return text.encode()
 
 
 def respond(obj: Object, form: Form, status: int = 200, warnings: Sequence[str] = ()) -> Response:
@@ -83,7 +94,7 @@ def with_warnings(headers: Mapping[str, str], warnings: Sequence[str]) -> Mappin
 async def respond_cached(served: Served, ctx: Context, found: CachedObject) -> Response:
     """One stored object."""
     if ctx.form.is_plain and not served.converts:
-        return Response(200, found.data, headers=_NO_CACHE)
+        return Response(200, found.data + b"\n", headers=_NO_CACHE)
     return respond_result(served, ctx, await conversion.answered(served, Result(200, data=found.data)))
 
 
@@ -92,7 +103,7 @@ def respond_result(served: Served, ctx: Context, result: Result) -> Response:
     form = ctx.form
     if result.data is not None:
         if form.is_plain and not served.converts:
-            return Response(result.status, result.data, headers=_headers(ctx.warnings))
+            return Response(result.status, result.data + b"\n", headers=_headers(ctx.warnings))
         obj = conversion.from_storage(served, decode_stored(result.data))
     else:
         assert result.obj is not None
@@ -218,5 +229,5 @@ def _join(served: Served, page: Page) -> list[bytes]:
     parts = [b","] * (2 * len(page.objects))
     parts[1::2] = [entry.data for entry in page.objects]
     parts[:1] = [head[:-1] + b',"items":[']
-    parts.append(b"]}")
+    parts.append(b"]}\n")
     return parts

@@ -259,4 +259,5 @@ async def _nothing_to_settle() -> bool:
 
 async def page_not_found(ctx: Context) -> Answer:
     """404 as upstream answers paths that nothing serves."""
-    return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
+    headers = {"X-Content-Type-Options": "nosniff"}
+    return Response(404, b"404 page not found\n", "text/plain; charset=utf-8", headers)

@@ -136,7 +136,7 @@ def test_a_full_queue_turns_away_and_says_so_as_upstream_does() -> None:
         assert refused
         assert answer.status == 429
         assert answer.body == b"Too many requests, please try again later.\n"
-        assert "X-Kubernetes-PF-FlowSchema-UID" in answer.headers
+        assert "X-Kubernetes-Pf-Flowschema-Uid" in answer.headers
 
     on_loop(test)
 

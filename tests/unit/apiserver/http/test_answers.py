@@ -1,0 +1,82 @@
+"""What every answer looks like beside what it says: headers, the end of its line, the form of a fault."""
+
+import pytest
+from multidict import CIMultiDict
+
+from kubepy.apiserver.server import ApiServer
+from kubepy.lib.http import Request, Response
+from tests.unit.apiserver.asking import Asker, on_server
+
+NAMESPACE = "/api/v1/namespaces/default"
+HTML = "text/html"
+
+
+async def raw(server: ApiServer, path: str, **headers: str) -> tuple[Response, bytes]:
+    target, _, query = path.partition("?")
+    answer = await server.handler(Request("GET", target, query, CIMultiDict(headers), b""))
+    assert isinstance(answer, Response)
+    return answer, answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
+
+
+@pytest.mark.parametrize("path", ["/version", "/api", "/apis", "/apis/apps/v1", "/metrics", "/nope", NAMESPACE])
+def test_nothing_is_to_be_kept_by_caches_unless_it_says_so(path: str) -> None:
+    async def story(ask: Asker) -> None:
+        assert (await ask("GET", path)).headers["Cache-Control"] == "no-cache, private"
+
+    on_server(story)
+
+
+def test_only_aggregated_discovery_has_a_tag() -> None:
+    async def story(ask: Asker) -> None:
+        aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+        assert (await ask("GET", "/apis", accept=aggregated)).headers["ETag"]
+        assert "ETag" not in (await ask("GET", "/apis")).headers
+
+    on_server(story)
+
+
+@pytest.mark.parametrize("path", [NAMESPACE, "/api/v1/namespaces", "/apis", "/apis/apps/v1", "/api/v1/pods/none"])
+def test_json_ends_its_line_unless_it_is_indented(path: str) -> None:
+    async def story(ask: Asker) -> None:
+        _, compact = await raw(ask.server, path)
+        assert compact.endswith(b"}\n")
+        assert compact.count(b"\n") == 1
+        _, pretty = await raw(ask.server, f"{path}?pretty=true")
+        assert pretty.startswith(b'{\n  "')
+        assert pretty.endswith(b"\n}")
+
+    on_server(story)
+
+
+def test_the_index_is_indented_for_everybody() -> None:
+    async def story(ask: Asker) -> None:
+        _, body = await raw(ask.server, "/")
+        assert body.startswith(b'{\n  "paths": [\n    "/",')
+
+    on_server(story)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/nodes/none", "/api/v1/nodes/none/proxy"])
+def test_a_fault_is_told_in_the_form_that_was_asked_for(path: str) -> None:
+    async def story(ask: Asker) -> None:
+        for headers, start in (
+            ({}, b'{"kind":"Status"'),
+            ({"User-Agent": "curl/8.0"}, b'{\n  "kind": "Status"'),
+            ({"Accept": "application/yaml"}, b"apiVersion: v1\n"),
+            ({"Accept": HTML}, b'{\n  "kind": "Status"'),
+        ):
+            _, body = await raw(ask.server, path, **headers)
+            assert body.startswith(start), headers
+
+    on_server(story)
+
+
+def test_yaml_is_in_the_order_of_its_keys_and_keeps_lines_whole() -> None:
+    async def story(ask: Asker) -> None:
+        said = "ü " + "so long a line that it would be folded at the usual width of eighty letters and more"
+        made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "y"}, "data": {"b": said, "a": "1"}}
+        await ask("POST", f"{NAMESPACE}/configmaps", made)
+        _, body = await raw(ask.server, f"{NAMESPACE}/configmaps/y", Accept="application/yaml")
+        assert body.decode().splitlines()[:4] == ["apiVersion: v1", "data:", "  a: '1'", f"  b: {said}"]
+
+    on_server(story)
