@@ -26,6 +26,7 @@ from kubepy.apiserver.config.reloads import Reloads
 from kubepy.apiserver.endpoints import paths as endpoints
 from kubepy.apiserver.endpoints.worker_metrics import WorkerMetrics, listening_sockets
 from kubepy.apiserver.http.browsers import cross_origin, strict_transport
+from kubepy.apiserver.registry.taken_over import TakenOverStore
 from kubepy.apiserver.securing import secure
 from kubepy.apiserver.server import ApiServer
 from kubepy.apiserver.serving import Serving
@@ -69,7 +70,11 @@ async def run(config: ApiServerConfig) -> None:
 
 async def serve(config: ApiServerConfig, place: Place) -> None:
     """One process of the daemon; returns only when cancelled."""
-    store = open_store(config)
+    store = open_backend(config)
+    sealed = EncryptedStore(store, _keys(config)) if config.encryption_provider_config else None
+    store = sealed or store
+    if config.storage_backend != "embedded":
+        store = TakenOverStore(store)  # upstream's API server may have filled it
     server = ApiServer(config, store, secure=secure, leads=place.leads)
     encryption = [config.encryption_provider_config]
     encryption_signature = file_watch.signature(encryption)
@@ -100,10 +105,10 @@ async def serve(config: ApiServerConfig, place: Place) -> None:
                 handler=unsecured(handler),
                 sockets=[place.insecure] if place.insecure else None,
             )
-        if config.encryption_provider_config_automatic_reload and isinstance(store, EncryptedStore):
+        if config.encryption_provider_config_automatic_reload and sealed is not None:
             reloads = Reloads("encryption", server.metrics.registry)
             reloads.holds(Path(config.encryption_provider_config).read_text())  # noqa: ASYNC240  # once, at the start
-            read = partial(read_keys, config, store, reloads)
+            read = partial(read_keys, config, sealed, reloads)
             follow = file_watch.follow(encryption, read, since=encryption_signature)
             scope.start(follow, name="encryption configuration")
         _log.info("serving", address=config.bind_address, port=config.secure_port or config.insecure_port)
@@ -123,14 +128,6 @@ async def serve(config: ApiServerConfig, place: Place) -> None:
         await scope.close()
         if audit is not None:
             await audit.backends.close()
-
-
-def open_store(config: ApiServerConfig) -> Store:
-    """The store that the flags name, encrypted as they say; nothing is connected yet."""
-    store = open_backend(config)
-    if not config.encryption_provider_config:
-        return store
-    return EncryptedStore(store, _keys(config))
 
 
 async def read_keys(config: ApiServerConfig, store: EncryptedStore, reloads: Reloads) -> None:

@@ -8,12 +8,11 @@ Source: apiserver pkg/storage/value (prefix transformers).
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Protocol
 
 from kubepy.lib import log
-from kubepy.storage.base import Change, Entry, Progress, RevisionConflict, Store, Watch
-from kubepy.storage.timing import Durations
+from kubepy.storage.base import Store
+from kubepy.storage.translated import TranslatedStore
 
 REGISTRY, CUSTOM = "/registry/", "/registry/*.*/"
 """What all keys begin with; and in the place of a prefix, those of custom resources: their folder is a domain."""
@@ -36,11 +35,11 @@ class Transformer(Protocol):
         """The value that was stored after the prefix. Raises Unreadable."""
 
 
-class EncryptedStore:
+class EncryptedStore(TranslatedStore):
     """`store` with transformers by key prefix; keys of no prefix are stored as they are."""
 
     def __init__(self, store: Store, transformers: Mapping[str, Sequence[Transformer]]) -> None:
-        self._store = store
+        super().__init__(store)
         self._transformers = dict(transformers)
 
     def set_transformers(self, transformers: Mapping[str, Sequence[Transformer]]) -> None:
@@ -48,65 +47,12 @@ class EncryptedStore:
         self._transformers = dict(transformers)
 
     async def is_stale(self, key: str) -> bool:
-        """Whether the value is not kept as it would be written now. Raises NotFound."""
+        """See TranslatedStore: it is when another key than the first has sealed it."""
         transformers = self._of(key)
         if not transformers:
             return False
         stored = (await self._store.get(key)).value
         return self._opened(transformers[:1], key, stored) is None
-
-    @property
-    def durations(self) -> Durations:
-        """See EtcdStore; empty for a store that does not measure."""
-        found: Durations = getattr(self._store, "durations", {})
-        return found
-
-    async def get(self, key: str) -> Entry:
-        """See Store."""
-        return self._open(await self._store.get(key))
-
-    async def list(self, prefix: str, *, revision: int = 0) -> tuple[Sequence[Entry], int]:
-        """See Store."""
-        entries, found = await self._store.list(prefix, revision=revision)
-        return [self._open(entry) for entry in entries], found
-
-    async def create(self, key: str, value: bytes, *, ttl_s: int = 0) -> int:
-        """See Store."""
-        return await self._store.create(key, self.seal(key, value), ttl_s=ttl_s)
-
-    async def update(self, key: str, value: bytes, *, revision: int, ttl_s: int = 0) -> int:
-        """See Store."""
-        try:
-            return await self._store.update(key, self.seal(key, value), revision=revision, ttl_s=ttl_s)
-        except RevisionConflict as conflict:
-            raise RevisionConflict(self._open(conflict.current)) from conflict
-
-    async def delete(self, key: str, *, revision: int) -> int:
-        """See Store."""
-        try:
-            return await self._store.delete(key, revision=revision)
-        except RevisionConflict as conflict:
-            raise RevisionConflict(self._open(conflict.current)) from conflict
-
-    def watch(self, prefix: str, *, revision: int) -> Watch:
-        """See Store."""
-        return _EncryptedWatch(self._store.watch(prefix, revision=revision), self)
-
-    async def revision(self) -> int:
-        """See Store."""
-        return await self._store.revision()
-
-    async def compact(self, revision: int) -> None:
-        """See Store."""
-        await self._store.compact(revision)
-
-    async def ping(self) -> None:
-        """See Store."""
-        await self._store.ping()
-
-    async def close(self) -> None:
-        """See Store."""
-        await self._store.close()
 
     def seal(self, key: str, value: bytes) -> bytes:
         """The value as it is stored."""
@@ -139,40 +85,3 @@ class EncryptedStore:
                 return transformers
         custom = self._transformers.get(CUSTOM)
         return custom if custom and "." in key.removeprefix(REGISTRY).partition("/")[0] else ()
-
-    def _open(self, entry: Entry) -> Entry:
-        return replace(entry, value=self.unseal(entry.key, entry.value))
-
-    def open_change(self, change: Change) -> Change:
-        """A change with its values decrypted."""
-        value, previous = change.value, change.previous
-        return replace(
-            change,
-            value=None if value is None else self.unseal(change.key, value),
-            previous=None if previous is None else self.unseal(change.key, previous),
-        )
-
-
-class _EncryptedWatch:
-    """A watch whose changes are decrypted."""
-
-    def __init__(self, watch: Watch, store: EncryptedStore) -> None:
-        self._watch = watch
-        self._store = store
-
-    def __aiter__(self) -> "_EncryptedWatch":
-        return self
-
-    async def __anext__(self) -> Sequence[Change] | Progress:
-        batch = await self._watch.__anext__()
-        return batch if isinstance(batch, Progress) else [self._store.open_change(change) for change in batch]
-
-    @property
-    def position(self) -> int:
-        return self._watch.position
-
-    def request_progress(self, revision: int) -> None:
-        self._watch.request_progress(revision)
-
-    async def aclose(self) -> None:
-        await self._watch.aclose()

@@ -22,7 +22,7 @@ from kubepy.apiserver.webhooks.client import Webhooks
 from kubepy.lib.clock import SYSTEM, Clock
 from kubepy.storage.base import KeyMissing, Store
 from kubepy.storage.cache import CachedObject, ResourceCache
-from kubepy.storage.encrypted import EncryptedStore
+from kubepy.storage.translated import TranslatedStore
 
 REGISTRY = "/registry/"
 
@@ -112,8 +112,8 @@ class Engine:
             await known.cache.stop()
 
     async def is_stale(self, key: str) -> bool:
-        """Whether a value is kept otherwise than it would be written now: under a key that is not the newest."""
-        if not isinstance(self.store, EncryptedStore):
+        """Whether a value is kept otherwise than it would be written now: under an old key, in upstream's protobuf."""
+        if not isinstance(self.store, TranslatedStore):
             return False
         try:
             return await self.store.is_stale(key)
