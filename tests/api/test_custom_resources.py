@@ -501,3 +501,30 @@ def test_lists_are_of_the_kind_that_the_definition_names(tmp_path: Path) -> None
         assert (await api.call("GET", WIDGETS))[1]["kind"] == "ManyWidgets"
 
     on_api(tmp_path, test)
+
+
+def test_scales_of_custom_objects_need_replicas_that_are_judged_with_the_object(tmp_path: Path) -> None:
+    paths = {"specReplicasPath": ".spec.n", "statusReplicasPath": ".status.n"}
+
+    async def test(api: Api) -> None:
+        schema = spec_schema({"n": {"type": "integer"}, "a": {"type": "string"}})
+        made = definition("widgets", "Widget", schema, version={"subresources": {"scale": paths}})
+        assert (await api.call("POST", DEFINITIONS, made))[0] == 201
+        assert (await api.call("POST", WIDGETS, widget("w", a="x")))[0] == 201
+        scale = f"{WIDGETS}/w/scale"
+        code, status = await api.call("GET", scale)
+        assert (code, status["message"]) == (
+            500,
+            'Internal error occurred: the spec replicas field ".spec.n" does not exist',
+        )
+        code, status = await api.call("PATCH", scale, {"metadata": {}}, kind=MERGE)
+        assert (code, status["message"]) == (400, 'the spec replicas field ".spec.n" cannot be empty')
+        code, status = await api.call("PATCH", scale, {"spec": {"replicas": -1}}, kind=MERGE)
+        assert (code, status["message"]) == (
+            422,
+            'Widget.example.com "w" is invalid: .spec.n: Invalid value: -1: should be a non-negative integer',
+        )
+        code, answer = await api.call("PATCH", scale, {"spec": {"replicas": 2}}, kind=MERGE)
+        assert (code, answer["spec"]) == (200, {"replicas": 2})
+
+    on_api(tmp_path, test)

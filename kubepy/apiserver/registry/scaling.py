@@ -5,10 +5,11 @@ Source: pkg/registry/apps/*/storage/storage.go (ScaleREST).
 
 import copy
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from kubepy.api import errors, schemas
 from kubepy.api.apply import check_configuration
-from kubepy.api.errors import MODIFIED, BadRequest, conflict, invalid
+from kubepy.api.errors import MODIFIED, BadRequest, InternalError, conflict, invalid
 from kubepy.api.meta import Object
 from kubepy.api.printing.custom import SCALE as SHOWN_BY_PATHS
 from kubepy.api.resources import Resource
@@ -42,10 +43,24 @@ def scale_of(obj: Object, custom: Custom | None = None) -> Object:
 
 
 def _custom_scale(obj: Object, paths: Mapping[str, str]) -> Object:
-    wanted = find(paths["specReplicasPath"], obj)
+    wanted = _wanted(obj, paths)
     has = find(paths["statusReplicasPath"], obj)
     selector = find(paths["labelSelectorPath"], obj) if paths.get("labelSelectorPath") else []
-    return _render(obj["metadata"], wanted[0] if wanted else 0, has[0] if has else 0, selector[0] if selector else "")
+    return _render(obj["metadata"], wanted or 0, has[0] if has else 0, selector[0] if selector else "")
+
+
+def _wanted(obj: Object, paths: Mapping[str, str]) -> Any:
+    """What a custom object says of its replicas; None where it says nothing."""
+    return next(iter(find(paths["specReplicasPath"], obj)), None)
+
+
+def _answered(obj: Object, custom: Custom | None) -> Object:
+    """The Scale of an object, for who asks for it. Raises InternalError where a custom object does not tell."""
+    if custom is not None and custom.scale is not None and _wanted(obj, custom.scale) is None:
+        path = custom.scale["specReplicasPath"]
+        why = f'the spec replicas field "{path}" does not exist'
+        raise InternalError(f"Internal error occurred: {why}", details={"causes": [{"message": why}]})
+    return scale_of(obj, custom)
 
 
 def _render(meta: Object, wanted: int, has: int, selector: str) -> Object:
@@ -61,7 +76,7 @@ def _render(meta: Object, wanted: int, has: int, selector: str) -> Object:
 
 def _result(served: Served, obj: Object) -> Result:
     printer = SHOWN_BY_PATHS if served.custom is not None else None
-    return Result(200, obj=scale_of(obj, served.custom), foreign=True, resource=_ROW, printer=printer)
+    return Result(200, obj=_answered(obj, served.custom), foreign=True, resource=_ROW, printer=printer)
 
 
 async def get_scale(engine: Engine, served: Served, ctx: Context) -> Result:
@@ -120,7 +135,7 @@ async def _apply(engine: Engine, served: Served, ctx: Context, options: WriteOpt
         current = conversion.from_storage(served, stored)
         _check_claims(served, ctx, config.get("metadata") or {}, current)
         new = owning.apply_configuration(served, ctx, options, current, meaning)
-        _check_replicas(ctx, scale_of(new, served.custom))
+        _check_replicas(served, ctx, scale_of(new, served.custom), new)
         return conversion.to_storage(served, new)
 
     return await _changed(engine, served, ctx, transform)
@@ -132,7 +147,7 @@ async def _scale(
     def transform(stored: Object) -> Object:
         current = conversion.from_storage(served, stored)
         scale = wanted(scale_of(current, served.custom))
-        replicas = _check_replicas(ctx, scale)
+        replicas = _check_replicas(served, ctx, scale, current)
         _check_claims(served, ctx, scale.get("metadata") or {}, current)
         new = copy.deepcopy(current)
         _set_replicas(served, new, replicas)
@@ -149,9 +164,15 @@ async def _changed(engine: Engine, served: Served, ctx: Context, transform: Call
     return _result(served, await conversion.read_one(served, obj))
 
 
-def _check_replicas(ctx: Context, scale: Object) -> int:
-    replicas = int((scale.get("spec") or {}).get("replicas") or 0)
-    if replicas < 0:
+def _check_replicas(served: Served, ctx: Context, scale: Object, current: Object) -> int:
+    """How many replicas a Scale asks for; a custom object's are judged with the object. Raises ApiError."""
+    told = (scale.get("spec") or {}).get("replicas")
+    replicas = int(told or 0)
+    if served.custom is not None and served.custom.scale is not None:
+        if told is None and ctx.info.verb == "patch" and _wanted(current, served.custom.scale) is None:
+            path = served.custom.scale["specReplicasPath"]
+            raise BadRequest(f'the spec replicas field "{path}" cannot be empty')
+    elif replicas < 0:
         fault = invalid("spec.replicas", replicas, "must be greater than or equal to 0")
         raise errors.invalid_object("autoscaling", _KIND, ctx.info.name, [fault])
     return replicas
