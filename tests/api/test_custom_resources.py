@@ -341,9 +341,15 @@ def test_nothing_is_created_of_a_kind_that_is_going(tmp_path: Path) -> None:
         async with asyncio.timeout(10):
             while not (await api.call("GET", f"{WIDGETS}/kept"))[1]["metadata"].get("deletionTimestamp"):
                 await asyncio.sleep(0.01)
-        code, status = await api.call("POST", WIDGETS, widget("late"))
-        assert code == 405
-        assert status["message"] == "create not allowed while custom resource definition is terminating"
+        late = {field: value for field, value in widget("late").items() if field != "spec"}
+        applied = {"method": "PATCH", "path": f"{WIDGETS}/late?fieldManager=m", "kind": "application/apply-patch+yaml"}
+        for asked in ({"method": "POST", "path": WIDGETS}, applied):
+            code, status = await api.call(body=late, **asked)
+            assert (code, status["message"]) == (
+                403,
+                'widgets.example.com "late" is forbidden: '
+                "create not allowed while custom resource definition is terminating",
+            )
         patch = {"metadata": {"finalizers": None}}
         assert (await api.call("PATCH", f"{WIDGETS}/kept", patch, kind=MERGE))[0] == 200
         async with asyncio.timeout(10):
@@ -465,6 +471,23 @@ def test_objects_say_what_they_are_and_subresources_must_be_there(tmp_path: Path
         )
         code, status = await api.call("GET", f"{WIDGETS}/w/status")
         assert (code, status["message"]) == (404, 'widgets.example.com "w" not found')
+
+    on_api(tmp_path, test)
+
+
+def test_held_definition_goes_on_terminating(tmp_path: Path) -> None:
+    async def test(api: Api) -> None:
+        made = definition("widgets", "Widget", {"type": "object"})
+        made["metadata"]["finalizers"] = ["example.com/held"]
+        assert (await api.call("POST", DEFINITIONS, made))[0] == 201
+        path = f"{DEFINITIONS}/widgets.example.com"
+        assert (await api.call("DELETE", path))[0] == 200
+        async with asyncio.timeout(10):
+            while (found := (await api.call("GET", path))[1])["metadata"]["finalizers"] != ["example.com/held"]:
+                await asyncio.sleep(0.01)
+        conditions = {each["type"]: each["status"] for each in found["status"]["conditions"]}
+        assert conditions["Terminating"] == "True"
+        assert (await api.call("POST", WIDGETS, widget("late")))[0] == 403
 
     on_api(tmp_path, test)
 

@@ -242,10 +242,12 @@ class CustomResources:
                 self._waiting.add(meta["name"])
                 return
         self._waiting.discard(meta["name"])
-        outcome = ("InstanceDeletionCompleted", "removed all instances")
+        outcome = ("False", "InstanceDeletionCompleted", "removed all instances")
         if not is_established(definition):
-            outcome = ("NeverEstablished", "resource was never established")
-        newest = await self._tell_of_deletion(definition, "False", *outcome)
+            outcome = ("False", "NeverEstablished", "resource was never established")
+        if meta["finalizers"] != [CLEANUP]:  # it goes on terminating while others hold it: nothing can be made of it
+            outcome = ("True", "InstanceDeletionInProgress", _IN_PROGRESS)
+        newest = await self._tell_of_deletion(definition, *outcome)
         if newest is not None:
             remove_finalizer(newest, CLEANUP)
             with suppress(NotFound, Conflict):  # whose change was first is heard of, and leads here again

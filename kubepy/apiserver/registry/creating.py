@@ -7,7 +7,7 @@ Source: apiserver pkg/endpoints/handlers/create.go, pkg/registry/rest/create.go,
 import secrets
 
 from kubepy.api import errors
-from kubepy.api.errors import ApiError, BadRequest, InternalError, MethodNotAllowed
+from kubepy.api.errors import ApiError, BadRequest, InternalError, forbidden_object
 from kubepy.api.meta import Object, new_uid
 from kubepy.apiserver.http.options import WriteOptions, parse_write_options
 from kubepy.apiserver.registry import conversion, owning, validating
@@ -31,9 +31,6 @@ _SYSTEM_FIELDS = (
 async def create(engine: Engine, served: Served, ctx: Context) -> Result:
     """Creates the object in the request's body. Raises ApiError."""
     resource = served.resource
-    if engine.closing and served.prefix in engine.closing:
-        why = "create not allowed while custom resource definition is terminating"
-        raise MethodNotAllowed(why, details={"group": resource.group, "kind": resource.plural})
     options = parse_write_options(ctx.params, "CreateOptions")
     ctx.dry_run = options.dry_run
     obj = parse_body(ctx, resource.kind)
@@ -55,6 +52,9 @@ async def create_object(
     meta = obj["metadata"]
     _refuse_resource_version(meta)
     _wipe_system_fields(meta)
+    if engine.closing and served.prefix in engine.closing:
+        why = "create not allowed while custom resource definition is terminating"
+        raise forbidden_object(resource.group, resource.plural, meta.get("name") or "", why)
     await engine.admit(served, ctx, "CREATE", obj, None)
     prefix = _fill_system_fields(obj["metadata"], ctx)
     strategy = served.strategy
