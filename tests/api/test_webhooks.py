@@ -168,11 +168,17 @@ def test_what_a_patch_leaves_is_pruned_defaulted_and_judged_like_any_object(tmp_
         patch[:] = [{"op": "remove", "path": "/spec/nothing"}]
         status, answer = await hooks.api.call("POST", path, pod)
         assert status == 500
-        assert answer["message"].startswith("Internal error occurred: remove operation does not apply")
+        assert answer["message"].startswith("Internal error occurred: error in remove for path: '/spec/nothing': ")
         patch[:] = [{"op": "add", "path": "/spec/containers", "value": "text"}]
         status, answer = await hooks.api.call("POST", path, pod)
         assert status == 500
-        assert answer["message"].startswith("Internal error occurred: ")
+        assert answer["message"].startswith(
+            "Internal error occurred: json: cannot unmarshal string into Go struct field "
+        )
+        patch[:] = [{"op": "replace", "path": "/metadata/labels/fight", "value": "true"}]
+        pod["metadata"] = {"name": "q", "labels": {"x": "true"}}
+        status, made = await hooks.api.call("POST", path, pod)
+        assert (status, made["metadata"]["labels"]) == (201, {"x": "true", "fight": "true"})
 
     on_hooks(tmp_path, test)
 

@@ -55,5 +55,9 @@ class Kinds(Protocol):
     async def view(self, obj: Object, resource: Resource, subresource: str) -> Object:
         """What admission was given as that resource has it. Never the object itself where it is stored at another."""
 
-    async def settle(self, changed: Object, obj: Object, resource: Resource, subresource: str) -> None:
-        """Makes `obj` what a changed view of it says, pruned and defaulted. Raises ApiError where it is no object."""
+    async def settle(
+        self, changed: Object, obj: Object, resource: Resource, subresource: str, *, strict: bool = False
+    ) -> None:
+        """Makes `obj` what a changed view of it says, pruned and defaulted. Raises ApiError where it is no object; with
+        `strict`, where a field of it is unknown.
+        """

@@ -7,7 +7,7 @@ resource's own kind (a Binding, an Eviction, options of a CONNECT) is seen as it
 import copy
 from collections.abc import Sequence
 
-from kubepy.api import schemas
+from kubepy.api import patches, schemas
 from kubepy.api.definitions import Schema
 from kubepy.api.errors import BadRequest
 from kubepy.api.meta import Object
@@ -57,35 +57,41 @@ class EngineKinds:
             return scale_of(obj, served.custom)
         return conversion.from_storage(served, await conversion.read_one(served, obj))
 
-    async def settle(self, changed: Object, obj: Object, resource: Resource, subresource: str) -> None:
+    async def settle(
+        self, changed: Object, obj: Object, resource: Resource, subresource: str, *, strict: bool = False
+    ) -> None:
         served = self._engine.find(resource.group, resource.version, resource.plural)
         if served is None or obj.get("kind") != resource.kind:
-            _decode(changed, obj["apiVersion"], obj["kind"])
+            _decode(changed, obj["apiVersion"], obj["kind"], strict=strict)
         elif subresource == _SCALE:
             _put_replicas(served, changed, obj)
             return
         else:
-            changed = self._whole(served, copy.deepcopy(changed))
+            changed = self._whole(served, copy.deepcopy(changed), strict=strict)
             if served.converter is not None:
                 changed = (await served.converter.convert([changed], obj["apiVersion"]))[0]
         obj.clear()
         obj.update(changed)
 
     @staticmethod
-    def _whole(served: Served, changed: Object) -> Object:
+    def _whole(served: Served, changed: Object, *, strict: bool) -> Object:
         row = served.resource
         if served.custom is None:
-            _decode(changed, row.api_version, row.kind)
+            _decode(changed, row.api_version, row.kind, strict=strict)
         else:
             served.custom.decode(changed)
         conversion.complete(served, changed)
         return conversion.to_storage(served, changed)
 
 
-def _decode(changed: Object, api_version: str, kind: str) -> None:
+def _decode(changed: Object, api_version: str, kind: str, *, strict: bool = False) -> None:
+    """Raises BadRequest with the decoder's own words."""
     if changed.get("apiVersion") != api_version or changed.get("kind") != kind:
         raise BadRequest("the patch changes what the object is")
-    schemas.decode_kind(api_version, kind, changed)
+    try:
+        schemas.decode_kind(api_version, kind, changed, strict=strict)
+    except BadRequest as fault:
+        raise BadRequest(patches.decoders_words(fault.message)) from fault
 
 
 def _put_replicas(served: Served, scale: Object, obj: Object) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubepy.api import patches
+from kubepy.api import json_patches, patches
 from kubepy.api.errors import BadRequest, Invalid, RequestEntityTooLarge
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.text("ab", max_size=2))
@@ -68,6 +68,10 @@ def test_what_a_merge_patch_makes_shares_nothing_with_the_patch() -> None:
         ({"a": 1}, [{"op": "test", "path": "/b", "value": None}], {"a": 1}),
         ({"a": 1}, [{"op": "replace", "path": "", "value": {"b": 1}}], {"b": 1}),
         ({"": 1}, [{"op": "replace", "path": "/", "value": 2}], {"": 2}),
+        ({}, [{"op": "replace", "path": "/a", "value": 2}], {"a": 2}),
+        ({"a": {}}, [{"op": "copy", "from": "/a/b", "path": "/c"}], {"a": {}, "c": None}),
+        ({}, [{"op": "add", "path": "/b"}], {"b": None}),
+        ({"a": [1, 2]}, [{"op": "remove", "path": "/a/01"}], {"a": [1]}),
     ],
 )
 def test_json_patch_operations(document: Any, operations: list[dict[str, Any]], result: Any) -> None:
@@ -82,15 +86,15 @@ def test_json_patch_operations(document: Any, operations: list[dict[str, Any]], 
         {"op": "bogus", "path": "/a"},
         {"path": "/a"},
         {"op": "add", "path": "/x/y", "value": 1},
-        {"op": "add", "path": "/b"},
         {"op": "add", "path": "/l/5", "value": 1},
-        {"op": "add", "path": "/l/01", "value": 1},
         {"op": "add", "path": "/l/x", "value": 1},
         {"op": "add", "path": "b", "value": 1},
         {"op": "add", "path": "/a/b", "value": 1},
         {"op": "remove", "path": "/none"},
         {"op": "remove", "path": ""},
-        {"op": "replace", "path": "/none", "value": 1},
+        {"op": "add", "path": "", "value": {}},
+        {"op": "replace", "path": "", "value": 1},
+        {"op": "replace", "path": "/l/-", "value": 1},
         {"op": "move", "from": "/none", "path": "/b"},
         {"op": "move", "from": "/l", "path": "/l/0"},
         {"op": "copy", "path": "/b"},
@@ -128,7 +132,7 @@ def test_the_difference_of_two_documents_merges_one_into_the_other(old: Any, new
 
 def json_diff(old: Any, new: Any, at: str = "") -> list[dict[str, Any]]:
     """The JSON patch from one document to another; what differs in kind is replaced as a whole."""
-    if patches.is_same(old, new):
+    if json_patches.is_same(old, new):
         return []
     if isinstance(old, dict) and isinstance(new, dict):
         paths = {key: f"{at}/{key.replace('~', '~0').replace('/', '~1')}" for key in old.keys() | new.keys()}
@@ -145,7 +149,7 @@ def json_diff(old: Any, new: Any, at: str = "") -> list[dict[str, Any]]:
 
 @given(objects, objects)
 def test_the_difference_of_two_documents_patches_one_into_the_other(old: Any, new: Any) -> None:
-    assert patches.is_same(patches.json_patch(old, json_diff(old, new)), new)
+    assert json_patches.is_same(patches.json_patch(old, json_diff(old, new)), new)
 
 
 @given(objects, objects)
@@ -154,10 +158,10 @@ def test_operations_are_carried_out_one_after_the_other_or_not_at_all(old: Any, 
     one_by_one = old
     for operation in operations:
         one_by_one = patches.json_patch(one_by_one, [operation])
-    assert patches.is_same(one_by_one, new)
+    assert json_patches.is_same(one_by_one, new)
     with pytest.raises(Invalid):
         patches.json_patch(old, [*operations, {"op": "test", "path": "/none", "value": 1}])
-    assert patches.is_same(old, before)
+    assert json_patches.is_same(old, before)
 
 
 def test_bodies_that_are_no_patches() -> None:
@@ -186,8 +190,35 @@ def test_a_patched_document_that_is_no_object_of_its_kind_blames_the_patch() -> 
     ]
 
 
-def test_the_operation_that_does_not_fit_is_found() -> None:
-    add, remove = {"op": "add", "path": "/a", "value": 1}, {"op": "remove", "path": "/b"}
-    assert patches.misfit({}, [add, {"op": "remove", "path": "/a"}, remove]) == remove
-    with pytest.raises(ValueError, match="every operation fits"):
-        patches.misfit({}, [add])
+GONE = ": missing value"
+
+
+@pytest.mark.parametrize(
+    ("operation", "why"),
+    [
+        ({"op": "bogus", "path": "/a"}, "Unexpected kind: bogus"),
+        ({"op": "add", "path": "/x/y"}, f'add operation does not apply: doc is missing path: "/x/y"{GONE}'),
+        (
+            {"op": "add", "path": "/l/5"},
+            "error in add for path: '/l/5': Unable to access invalid index: 5: invalid index referenced",
+        ),
+        ({"op": "remove", "path": "/x"}, f"error in remove for path: '/x': Unable to remove nonexistent key: x{GONE}"),
+        ({"op": "replace", "path": "/x/y"}, f"replace operation does not apply: doc is missing path: /x/y{GONE}"),
+        ({"op": "replace", "path": "/l/-"}, f"replace operation does not apply: doc is missing key: /l/-{GONE}"),
+        (
+            {"op": "move", "from": "/x", "path": "/y"},
+            f"error in move for path: 'x': Unable to remove nonexistent key: x{GONE}",
+        ),
+        (
+            {"op": "copy", "from": "/a", "path": "/x/y"},
+            f"copy operation does not apply: doc is missing destination path: /x/y{GONE}",
+        ),
+        ({"op": "test", "path": "/a", "value": 2}, "testing value /a failed: test failed"),
+        ({"op": "test", "path": "/x/y", "value": 2}, f"test operation does not apply: is missing path: /x/y{GONE}"),
+    ],
+)
+def test_why_an_operation_does_not_fit_is_told_in_the_librarys_words(operation: dict[str, Any], why: str) -> None:
+    with pytest.raises(json_patches.Unfit) as raised:
+        patches.json_patch({"a": 1, "l": [1]}, [operation])
+    assert raised.value.why == why
+    assert raised.value.is_test == (operation["op"] == "test" and operation["path"] == "/a")

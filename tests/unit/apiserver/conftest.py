@@ -74,7 +74,9 @@ class OneVersion:
     async def view(self, obj: Object, resource: Resource, subresource: str) -> Object:
         return obj
 
-    async def settle(self, changed: Object, obj: Object, resource: Resource, subresource: str) -> None:
+    async def settle(
+        self, changed: Object, obj: Object, resource: Resource, subresource: str, *, strict: bool = False
+    ) -> None:
         obj.clear()
         obj.update(changed)
 

@@ -111,7 +111,7 @@ class MutatingAdmissionPolicy(Intercepting):
         if changed == view:
             return False
         try:
-            await self._kinds.settle(changed, obj, place.resource, attributes.subresource)
+            await self._kinds.settle(changed, obj, place.resource, attributes.subresource, strict=True)
         except ApiError as fault:
             raise BadMutation(fault.message) from fault
         subject.forget()

@@ -9,7 +9,7 @@ from typing import Any
 
 from kubepy.api import patches, typed_values
 from kubepy.api.definitions import Schema
-from kubepy.api.errors import Invalid
+from kubepy.api.json_patches import Unfit
 from kubepy.api.meta import Object
 from kubepy.apiserver.cel.library.times import duration_text, timestamp_text
 from kubepy.apiserver.cel.making import name_fault
@@ -91,12 +91,10 @@ def applied_operations(value: Any, view: Object) -> Object:
         raise BadMutation("type mismatch: JSONPatchType.expression should evaluate to array of JSONPatch")
     try:
         patched = patches.json_patch(view, value)
-    except Invalid as fault:
-        operation = patches.misfit(view, value)
-        if operation.get("op") == "test":
+    except Unfit as fault:
+        if fault.is_test:
             return view
-        why = f'{operation.get("op")} operation does not apply: doc is missing path: "{operation.get("path")}"'
-        raise BadMutation(f"JSONPath: {why}: missing value") from fault
+        raise BadMutation(f"JSONPath: {fault.why}") from fault
     if not isinstance(patched, dict):
         raise BadMutation("JSONPath: the patch does not leave an object")
     return patched

@@ -11,6 +11,7 @@ import orjson
 
 from kubepy.api import managed_fields, patches, resources
 from kubepy.api.errors import ApiError
+from kubepy.api.json_patches import Unfit
 from kubepy.api.meta import Object
 from kubepy.apiserver.admission import reviewing
 from kubepy.apiserver.admission.attributes import Attributes
@@ -117,23 +118,11 @@ def _keep_owners(attributes: Attributes, before: Object) -> None:
 
 
 def patched_by(operations: Sequence[Object], view: Object) -> Object:
-    """The object after a webhook's JSON patch. Raises InternalError, which names the operation that does not fit."""
-    todo = list(operations)
+    """The object after a webhook's JSON patch. Raises InternalError, which says why the patch does not fit."""
     try:
-        patched = patches.json_patch(view, todo)
-    except ApiError as fault:
-        raise reviewing.internal(_misfit(patches.misfit(view, todo))) from fault
+        patched = patches.json_patch(view, list(operations))
+    except Unfit as fault:
+        raise reviewing.internal(fault.why) from fault
     if not isinstance(patched, dict):
         raise reviewing.internal("the patch does not leave an object")
     return patched
-
-
-def _misfit(operation: Object) -> str:
-    kind, path = operation.get("op"), operation.get("path")
-    if kind == "test":
-        return f"testing value {path} failed: test failed"
-    if kind == "replace":
-        return f"replace operation does not apply: doc is missing key: {path}: missing value"
-    if kind in ("add", "remove", "move", "copy"):
-        return f'{kind} operation does not apply: doc is missing path: "{path}": missing value'
-    return f"Unexpected kind: {kind}"
