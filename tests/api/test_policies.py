@@ -224,7 +224,10 @@ def test_mutations_that_cannot_be_applied_refuse(tmp_path: Path) -> None:
                 "{op: 'add', path: '/data', value: 1}",
                 "json: cannot unmarshal number into Go struct field ConfigMap.data",
             ),
-            ("{op: 'add', path: '/data', value: Object.data{a: Object.no{}}}", 'type mismatch: unexpected type name "Object.no"'),
+            (
+                "{op: 'add', path: '/data', value: Object.data{a: Object.no{}}}",
+                'type mismatch: unexpected type name "Object.no"',
+            ),
         ):
             patch = {"patchType": "JSONPatch", "jsonPatch": {"expression": f"[JSONPatch{made}]"}}
             change = {"spec": {"mutations": [patch]}}

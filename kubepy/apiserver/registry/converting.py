@@ -18,6 +18,12 @@ _KNOWN = ("v1", "v1beta1")
 _SAME = ("name", "namespace", "uid")
 
 
+class ConversionFailed(InternalError):
+    """An object that cannot be had at the version that is wanted: a fault that upstream gives no reason."""
+
+    reason = ""
+
+
 class Converter:
     """Of one definition. `config` is its spec.conversion.webhook."""
 
@@ -27,7 +33,7 @@ class Converter:
         self._versions: Sequence[str] = config.get("conversionReviewVersions") or ()
 
     async def convert(self, objects: list[Object], api_version: str) -> list[Object]:
-        """The objects at a version; those that are at it already are not sent. Raises InternalError."""
+        """The objects at a version; those that are at it already are not sent. Raises ConversionFailed."""
         sent = [obj for obj in objects if obj.get("apiVersion") != api_version]
         if not sent:
             return objects
@@ -35,7 +41,7 @@ class Converter:
         try:
             found = iter(await self._ask(sent, api_version, what))
         except (CallError, BadTarget) as fault:
-            raise InternalError(f"conversion webhook for {what} failed: {fault}") from fault
+            raise ConversionFailed(f"conversion webhook for {what} failed: {fault}") from fault
         return [obj if obj.get("apiVersion") == api_version else next(found) for obj in objects]
 
     async def _ask(self, sent: list[Object], api_version: str, what: str) -> list[Object]:
@@ -52,7 +58,7 @@ class Converter:
         answer = await self._webhooks.call(self._target(), review)
         made = _converted(answer, uid, version)
         if len(made) != len(sent):
-            raise InternalError(f"conversion webhook for {what} returned {len(made)} objects, expected {len(sent)}")
+            raise ConversionFailed(f"conversion webhook for {what} returned {len(made)} objects, expected {len(sent)}")
         return [
             _checked(obj, given, api_version, at, what) for at, (obj, given) in enumerate(zip(made, sent, strict=True))
         ]
@@ -83,20 +89,22 @@ def _converted(answer: Object, uid: str, version: str) -> list[Object]:
 
 
 def _checked(made: Any, given: Object, api_version: str, at: int, what: str) -> Object:
-    """A converted object with the metadata that it must have. Raises InternalError."""
+    """A converted object with the metadata that it must have. Raises ConversionFailed."""
     head = f"conversion webhook for {what} returned invalid converted object at index {at}: "
     if not isinstance(made, dict):
-        raise InternalError(f"{head}it is no object")
+        raise ConversionFailed(f"{head}it is no object")
     if made.get("apiVersion") != api_version:
         found = made.get("apiVersion")
-        raise InternalError(f"{head}invalid groupVersion (expected {api_version}, received {found})")
+        raise ConversionFailed(f"{head}invalid groupVersion (expected {api_version}, received {found})")
     if made.get("kind") != given.get("kind"):
-        raise InternalError(f"{head}invalid kind (expected {given.get('kind')}, received {made.get('kind')})")
+        raise ConversionFailed(f"{head}invalid kind (expected {given.get('kind')}, received {made.get('kind')})")
     meta, before = made.get("metadata") or {}, given["metadata"]
     for name in _SAME:
         if (meta.get(name) or "") != (before.get(name) or ""):
             shown = name.upper() if name == "uid" else name
-            raise InternalError(f"{head}must have the same {shown}: {before.get(name) or ''} != {meta.get(name) or ''}")
+            raise ConversionFailed(
+                f"{head}must have the same {shown}: {before.get(name) or ''} != {meta.get(name) or ''}"
+            )
     kept = {name: value for name, value in before.items() if name not in ("labels", "annotations")}
     changed = {name: meta[name] for name in ("labels", "annotations") if meta.get(name)}
     return {**made, "metadata": {**kept, **changed}}
