@@ -58,6 +58,7 @@ def secure(server: ApiServer) -> Security:
         kinds=EngineKinds(server.engine),
         metrics=AdmissionMetrics(registry),
         pod_security_metrics=PodSecurityMetrics(registry),
+        granular_claim_status=is_enabled(config, "DRAResourceClaimGranularStatusAuthorization"),
         not_ready_s=config.default_not_ready_toleration_seconds,
         unreachable_s=config.default_unreachable_toleration_seconds,
         configuration=read_admission(config),
@@ -78,9 +79,12 @@ def secure(server: ApiServer) -> Security:
 
 def impersonation_modes(config: ApiServerConfig) -> tuple[Mode, ...]:
     """All modes, or that of old alone where the feature is turned off."""
-    if config.feature_gates.get("ConstrainedImpersonation", "true").lower() == "false":
-        return MODES[-1:]
-    return MODES
+    return MODES if is_enabled(config, "ConstrainedImpersonation") else MODES[-1:]
+
+
+def is_enabled(config: ApiServerConfig, feature: str) -> bool:
+    """Whether a feature that is on by default has not been turned off."""
+    return config.feature_gates.get(feature, "true").lower() != "false"
 
 
 class _OwnClient:

@@ -55,6 +55,8 @@ class Attributes:
     scratch: dict[str, Any] | None = None
     """The request's scratch space, which audit reads."""
     reinvocation: Reinvocation | None = None
+    verb: str = ""
+    """The request's own: update and patch are the same operation."""
 
     @property
     def new(self) -> Object:

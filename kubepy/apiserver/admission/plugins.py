@@ -14,6 +14,7 @@ from kubepy.apiserver.admission.certificates import (
     ClusterTrustBundleAttest,
     PodCertificateSigning,
 )
+from kubepy.apiserver.admission.claim_status import ClaimStatusAuthorization
 from kubepy.apiserver.admission.configuration import Configuration
 from kubepy.apiserver.admission.default_classes import DefaultIngressClass, DefaultStorageClass
 from kubepy.apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
@@ -77,6 +78,7 @@ class Tools:
     pod_security_metrics: PodSecurityMetrics = field(default_factory=PodSecurityMetrics)
     not_ready_s: int = 300
     unreachable_s: int = 300
+    granular_claim_status: bool = True
     configuration: Configuration = field(default_factory=Configuration)
 
     @property
@@ -170,6 +172,8 @@ def build_plugins(enabled: Sequence[str], disabled: Sequence[str], tools: Tools)
     made = [MAKERS[name](tools) for name in chosen]
     made.append(PolicyAuthorization(tools.lookup, tools.kinds, tools.authorization))
     made.append(PodCertificateSigning(tools.authorization))
+    if tools.granular_claim_status:
+        made.append(ClaimStatusAuthorization(tools.authorization))
     if tools.authorization.rbac is not None:
         made.append(RbacEscalation(tools.authorization))
     return made

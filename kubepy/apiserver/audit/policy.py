@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from kubepy.api import names
 from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.http.request_info import RequestInfo
 
@@ -84,12 +85,12 @@ def _means_entry(entry: Mapping[str, Any], info: RequestInfo) -> bool:
         return False
     if (names := entry.get("resourceNames")) and info.name not in names:
         return False
-    found = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
+    # With all of its subresources, as in `pods/*`, the resource itself is meant.
+    meant = {"*", f"{info.resource}/*", f"{info.resource}/{info.subresource}" if info.subresource else info.resource}
+    if info.subresource:
+        meant.add(f"*/{info.subresource}")
     wanted = entry.get("resources") or ()
-    any_subresource, any_parent = f"{info.resource}/*", f"*/{info.subresource}"
-    return not wanted or any(
-        one in ("*", found) or (info.subresource and one in (any_subresource, any_parent)) for one in wanted
-    )
+    return not wanted or not meant.isdisjoint(wanted)
 
 
 def _means_url(pattern: str, path: str) -> bool:
@@ -128,6 +129,32 @@ def _rule_faults(rule: Mapping[str, Any], path: str) -> list[str]:
         faults.append(
             f"{path}.nonResourceURLs: Invalid value: rules cannot apply to both regular resources and non-resource URLs"
         )
+    for index, url in enumerate(rule.get("nonResourceURLs") or ()):
+        faults += _url_faults(url, f"{path}.nonResourceURLs[{index}]")
+    for index, entry in enumerate(rule.get("resources") or ()):
+        faults += _entry_faults(entry, f"{path}.resources[{index}]")
+    return faults
+
+
+def _url_faults(url: str, path: str) -> list[str]:
+    if url == "*":
+        return []
+    faults = []
+    if not url.startswith("/"):
+        faults.append(f"{path}: Invalid value: \"{url}\": non-resource URL rules must begin with a '/' character")
+    if "*" in url[:-1]:
+        why = "non-resource URL wildcards '*' must be the final character of the rule"
+        faults.append(f'{path}: Invalid value: "{url}": {why}')
+    return faults
+
+
+def _entry_faults(entry: Mapping[str, Any], path: str) -> list[str]:
+    group, faults = entry.get("group") or "", []
+    if group and (whys := names.is_dns1123_subdomain(group)):
+        faults.append(f'{path}.group: Invalid value: "{group}": {", ".join(whys)}')
+    if entry.get("resourceNames") and not entry.get("resources"):
+        why = "using resourceNames requires at least one resource"
+        faults.append(f"{path}.resourceNames: Invalid value: [{' '.join(entry['resourceNames'])}]: {why}")
     return faults
 
 

@@ -121,6 +121,7 @@ create | subjectaccessreviews | {AUTHZ}
 {READ} | deviceclasses | {DRA}
 {READ} update patch | resourceclaims | {DRA}
 update patch | resourceclaims/status | {DRA}
+update patch | resourceclaims/binding | {DRA}
 update patch | pods/finalizers
 {READ} | resourceslices | {DRA}
 {READ} | devicetaintrules | {DRA}

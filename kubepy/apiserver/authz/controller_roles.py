@@ -111,6 +111,7 @@ update | pods/finalizers
 update | pods/finalizers
 {READ} create delete | resourceclaims | {DRA}
 update patch | resourceclaims resourceclaims/status | {DRA}
+update patch | resourceclaims/binding | {DRA}
 update patch | pods/status
 {EVENTS}
 """,

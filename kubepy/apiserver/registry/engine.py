@@ -211,6 +211,7 @@ def attributes_of(
         warnings=ctx.warnings,
         params=ctx.params,
         delete_options=ctx.delete_options,
+        verb=ctx.info.verb,
         scratch=ctx.request.context,
     )
 

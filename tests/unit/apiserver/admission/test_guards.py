@@ -801,6 +801,6 @@ def tools(objects: Any, **more: Any) -> Tools:
 def test_plugins_come_in_upstreams_order_and_as_chosen(objects: Any) -> None:
     names = [plugin.name for plugin in build_plugins(["NodeRestriction"], ["Priority"], tools(objects))]
     chosen = [name for name in MAKERS if name == "NodeRestriction" or name not in OFF_BY_DEFAULT | {"Priority"}]
-    assert names == [*chosen, "PolicyAuthorization", "PodCertificateSigning"]
+    assert names == [*chosen, "PolicyAuthorization", "PodCertificateSigning", "ClaimStatusAuthorization"]
     told = Configuration(image_policy=ImagePolicy(target=Target(url="https://images.example")))
     assert all(maker(tools(objects, configuration=told)).name == name for name, maker in MAKERS.items())

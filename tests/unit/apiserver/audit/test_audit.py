@@ -84,12 +84,22 @@ def test_rules_for_users_mean_no_others() -> None:
         (rules("- {level: Everything}"), "rules[0].level: Unsupported value: 'Everything'"),
         (rules("- {level: None, omitStages: [Never]}"), "rules[0].omitStages: Unsupported value: 'Never'"),
         (rules("- {level: None, nonResourceURLs: [/a], namespaces: [b]}"), "cannot apply to both"),
+        (rules("- {level: None, nonResourceURLs: [healthz]}"), "must begin with a '/' character"),
+        (rules("- {level: None, nonResourceURLs: ['/a/*/b']}"), "must be the final character of the rule"),
+        (rules("- {level: None, resources: [{group: apps/v1}]}"), 'resources[0].group: Invalid value: "apps/v1"'),
+        (rules("- {level: None, resources: [{resourceNames: [a]}]}"), "requires at least one resource"),
     ],
 )
 def test_a_policy_that_cannot_be_used_is_refused(text: str, fault: str) -> None:
     with pytest.raises(PolicyError) as caught:
         parse_policy(text)
     assert any(fault in one for one in caught.value.faults), caught.value.faults
+
+
+def test_a_resource_with_all_of_its_subresources_is_meant_itself() -> None:
+    policy = parse_policy(rules('- {level: Request, resources: [{resources: ["pods/*"]}]}'))
+    levels = [policy.judge(ALICE, info("get", one)).level for one in ("pods", "pods/log", "nodes", "nodes/log")]
+    assert levels == ["Request", "Request", "None", "None"]
 
 
 class Sink:
