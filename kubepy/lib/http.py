@@ -14,6 +14,12 @@ from multidict import CIMultiDict, CIMultiDictProxy
 Headers = CIMultiDict[str] | CIMultiDictProxy[str]
 
 
+class PeerCertificate(bytes):
+    """A peer's certificate in DER; `issuers` are those that TLS has verified it by, up to the authority (DER, too)."""
+
+    issuers: tuple[bytes, ...] = ()
+
+
 @dataclass(slots=True)
 class Request:
     """One request, its body read whole.

@@ -6,6 +6,7 @@ protocol's name. Answers are written straight to the transport: no response obje
 Left to `http_tunnel.py`: the connection under an upgrade; to `http_limits.py`: what peers may send.
 """
 
+import _ssl
 import asyncio
 import logging
 import re
@@ -24,7 +25,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import ERROR, RequestHandler
 
-from kubepy.lib.http import Answer, Handler, Request, Response, Stream, Upgrade
+from kubepy.lib.http import Answer, Handler, PeerCertificate, Request, Response, Stream, Upgrade
 from kubepy.lib.http_limits import DEFAULT_LIMITS, BodyTooLarge, BrokenBody, Connections, Limits
 from kubepy.lib.http_tunnel import Gone, Tunnel
 from kubepy.lib.tls import bare_server_context
@@ -389,14 +390,24 @@ def _request_of(exchange: _Exchange) -> Request:
     return Request(message.method, path, query, message.headers, b"", peer[0], peer[1], gone=exchange.is_gone)
 
 
-def _peer_of(protocol: RequestHandler) -> tuple[str, bytes | None]:
+def _peer_of(protocol: RequestHandler) -> tuple[str, PeerCertificate | None]:
     """The peer's address and certificate; asked once a connection."""
     if protocol.transport is None:
         return "", None
     name = protocol.transport.get_extra_info("peername")
     tls = protocol.transport.get_extra_info("ssl_object")
     remote = str(name[0]) if isinstance(name, tuple) else ""
-    return remote, tls.getpeercert(binary_form=True) if tls is not None else None
+    return remote, _certificate_of(tls) if tls is not None else None
+
+
+def _certificate_of(tls: ssl.SSLObject) -> PeerCertificate | None:
+    der = tls.getpeercert(binary_form=True)
+    if der is None:
+        return None
+    found = PeerCertificate(der)
+    chain = tls._sslobj.get_verified_chain() or ()  # type: ignore[attr-defined]  # public only from Python 3.13 on
+    found.issuers = tuple(one.public_bytes(_ssl.ENCODING_DER) for one in chain[1:])
+    return found
 
 
 async def _read_body(exchange: _Exchange, request: Request, limit: int) -> bytes:

@@ -17,6 +17,7 @@ from kubepy.apiserver.authn.base import Refused
 from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, CREDENTIAL_ID, UserInfo
 from kubepy.lib import pki
 from kubepy.lib.distribution import Distribution
+from kubepy.lib.http import PeerCertificate
 
 _REMEMBERED = 4096
 Known = tuple[UserInfo | None, float, float] | str
@@ -37,10 +38,12 @@ class ClientCertificates:
         Raises Refused out of its time, and when another authority signed it or it is not for clients.
         """
         known = self._known.get(der)
-        if known is None:
+        issuers = der.issuers if isinstance(der, PeerCertificate) else ()
+        # A connection that is taken up again brings no issuers: what it was refused for may be no reason for another.
+        if known is None or (isinstance(known, str) and issuers):
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            known = self._known[der] = read_certificate(der, self._authorities)
+            known = self._known[bytes(der)] = read_certificate(der, self._authorities, issuers)
         if isinstance(known, str):
             raise Refused(known)
         user, not_before_s, not_after_s = known
@@ -51,12 +54,16 @@ class ClientCertificates:
         return user
 
 
-def read_certificate(der: bytes, authorities: Sequence[x509.Certificate]) -> Known:
-    """(user, valid from, valid until in Unix seconds), or why none of `authorities` has signed it for clients."""
+def read_certificate(der: bytes, authorities: Sequence[x509.Certificate], issuers: Sequence[bytes] = ()) -> Known:
+    """(user, valid from, valid until in Unix seconds), or why none of `authorities` has signed it for clients.
+
+    `issuers` are certificates by which TLS has found it to be good: one of them may be, or be signed by, an authority.
+    """
     certificate = x509.load_der_x509_certificate(der)
     not_before = certificate.not_valid_before_utc.timestamp()
     not_after = certificate.not_valid_after_utc.timestamp()
-    if not any(is_signed_by(certificate, ca) for ca in authorities):
+    chain = [certificate, *map(x509.load_der_x509_certificate, issuers)]
+    if not any(one == ca or is_signed_by(one, ca) for one in chain for ca in authorities):
         return "x509: certificate signed by unknown authority"
     if not is_for_clients(certificate):
         return "x509: certificate specifies an incompatible key usage"
@@ -78,7 +85,7 @@ def is_for_clients(certificate: x509.Certificate) -> bool:
 
 
 def is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    """Whether `authority` signed `certificate` itself (clients send no chain that would be kept)."""
+    """Whether `authority` signed `certificate` itself."""
     try:
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature):
