@@ -19,6 +19,7 @@ from kubepy.apiserver.authn.client_certificate import ClientCertificates
 from kubepy.apiserver.authn.metrics import ERROR, FAILURE, HIT, MISS, SUCCESS, AuthenticationMetrics
 from kubepy.apiserver.authn.request_header import RequestHeader
 from kubepy.apiserver.authn.user import UserInfo
+from kubepy.apiserver.http.websocket_streams import is_websocket
 from kubepy.lib import log
 from kubepy.lib.expiring import Expiring
 from kubepy.lib.http import Request
@@ -29,6 +30,8 @@ WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
 """What a WebSocket protocol begins with that is no protocol but a token."""
 WARNINGS = "authn.warnings"
 """Where in a request's context the layers around it find what the one who asks is to be told of its credential."""
+_PROTOCOLS = "Sec-WebSocket-Protocol"
+_EXTRA_SPACE = "the provided Authorization header contains extra space before the bearer token, and is ignored"
 _ANONYMOUS = UserInfo(users.ANONYMOUS, groups=(users.ALL_UNAUTHENTICATED,))
 _log = log.get(__name__)
 
@@ -183,25 +186,39 @@ def _is_text(token: str) -> bool:
 
 
 def bearer_token(request: Request) -> str | None:
-    """The token of the Authorization header or of the WebSocket protocol made for it; None when there is none."""
+    """The token of the Authorization header or of the WebSocket protocol made for it; None when there is none.
+
+    Raises Refused for a protocol that holds no token. Source: pkg/authentication/request/{bearertoken,websocket}.
+    """
     header = request.headers.get("Authorization", "")
     if header:
-        scheme, _, token = header.strip().partition(" ")
-        return token.strip() or None if scheme.lower() == "bearer" else None
-    protocols = request.headers.get("Sec-WebSocket-Protocol", "")
-    return _websocket_token(protocols) if WEBSOCKET_TOKEN in protocols else None
+        scheme, *rest = header.strip().split(" ", 2)
+        if rest and scheme.lower() == "bearer":
+            if rest[0]:
+                return rest[0]
+            request.context[WARNINGS] = (_EXTRA_SPACE,)
+    if WEBSOCKET_TOKEN not in request.headers.get(_PROTOCOLS, "") or not is_websocket(request):
+        return None
+    return _websocket_token(request.headers.getall(_PROTOCOLS))
 
 
-def _websocket_token(protocols: str) -> str | None:
-    for protocol in protocols.split(","):
-        encoded = protocol.strip()
-        if encoded.startswith(WEBSOCKET_TOKEN):
-            return _decode(encoded.removeprefix(WEBSOCKET_TOKEN))
-    return None
+def _websocket_token(headers: Sequence[str]) -> str | None:
+    protocols = [one.strip() for header in headers for one in header.split(",")]
+    encoded = [one.removeprefix(WEBSOCKET_TOKEN) for one in protocols if one.startswith(WEBSOCKET_TOKEN)]
+    if not encoded:
+        return None
+    if len(encoded) > 1:
+        raise Refused("multiple base64.authorization tokens specified")
+    token = _decode(encoded[0])
+    if len(protocols) == 1:
+        raise Refused("missing additional subprotocol")
+    return token or None
 
 
 def _decode(encoded: str) -> str:
     try:
-        return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+        if "=" in encoded:
+            raise ValueError("padded")
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True).decode()
     except ValueError as error:
         raise Refused("invalid base64.authorization token encoding") from error

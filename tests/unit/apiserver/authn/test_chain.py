@@ -72,10 +72,17 @@ def test_a_listed_token_names_its_user() -> None:
     assert user == UserInfo("alice", "17", ("dev", "ops", "system:authenticated"))
 
 
-@pytest.mark.parametrize("header", ["Bearer wrong", "bearer  wrong"])
+@pytest.mark.parametrize("header", ["Bearer wrong", "bearer wrong s3cret"])
 def test_a_token_that_nobody_knows_is_not_anonymous(header: str) -> None:
     with pytest.raises(Unauthorized):
         find(request({"Authorization": header}))
+
+
+@pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "Bearer  s3cret"])
+def test_what_is_no_token_is_not_looked_at(header: str) -> None:
+    shown = request({"Authorization": header})
+    assert find(shown).name == "system:anonymous"
+    assert ("extra space before the bearer token" in str(shown.context)) == ("  " in header)
 
 
 def test_a_token_that_is_no_text_is_refused_and_no_fault_of_the_server(objects: Objects) -> None:
@@ -87,10 +94,32 @@ def test_a_token_that_is_no_text_is_refused_and_no_fault_of_the_server(objects: 
         asyncio.run(Authenticator(tokens=Tokens([own])).authenticate(shown))
 
 
+def token_protocol(token: bytes) -> str:
+    return "base64url.bearer.authorization.k8s.io." + base64.urlsafe_b64encode(token).decode().rstrip("=")
+
+
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket"}
+
+
 def test_a_websocket_brings_its_token_in_the_protocol() -> None:
-    encoded = base64.urlsafe_b64encode(b"s3cret").decode().rstrip("=")
-    protocols = f"v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.{encoded}"
-    assert find(request({"Sec-WebSocket-Protocol": protocols})).name == "alice"
+    shown = {"Sec-WebSocket-Protocol": f"v5.channel.k8s.io, {token_protocol(b's3cret')}"}
+    assert find(request({**UPGRADE, **shown})).name == "alice"
+    assert find(request({**UPGRADE, **shown, "Authorization": "Basic YTpi"})).name == "alice"
+    assert find(request(shown)).name == "system:anonymous"
+
+
+@pytest.mark.parametrize(
+    "protocols",
+    [
+        token_protocol(b"s3cret"),
+        f"v5.channel.k8s.io, {token_protocol(b's3cret')}, {token_protocol(b's3cret')}",
+        f"v5.channel.k8s.io, {token_protocol(b's3cret')}==",
+        f"v5.channel.k8s.io, {token_protocol(bytes((255,)))}",
+    ],
+)
+def test_a_protocol_that_holds_no_good_token_is_refused(protocols: str) -> None:
+    with pytest.raises(Unauthorized):
+        find(request({**UPGRADE, "Sec-WebSocket-Protocol": protocols}))
 
 
 def test_nothing_shown_is_anonymous_unless_that_is_off() -> None:
