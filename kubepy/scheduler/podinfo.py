@@ -92,14 +92,14 @@ def read_pod(pod: Object) -> PodInfo:
         requests=requests_of(pod),
         counted=_counted(spec),
         host_ports=tuple(_host_ports(spec)),
-        required_affinity=[_term(term, namespace, labels) for term in near.get(required) or ()],
-        required_anti_affinity=[_term(term, namespace, labels) for term in far.get(required) or ()],
+        required_affinity=[_term(term, namespace) for term in near.get(required) or ()],
+        required_anti_affinity=[_term(term, namespace) for term in far.get(required) or ()],
         preferred=[
-            (sign * entry["weight"], _term(entry["podAffinityTerm"], namespace, labels))
+            (sign * entry["weight"], _term(entry["podAffinityTerm"], namespace))
             for sign, terms in ((1, near.get(preferred)), (-1, far.get(preferred)))
             for entry in terms or ()
         ],
-        spread=[_constraint(entry, labels) for entry in spec.get("topologySpreadConstraints") or ()],
+        spread=[_constraint(entry) for entry in spec.get("topologySpreadConstraints") or ()],
     )
 
 
@@ -131,37 +131,29 @@ def _host_ports(spec: Object) -> Sequence[tuple[str, str, int]]:
     return found
 
 
-def _term(term: Object, namespace: str, labels: Mapping[str, str]) -> AffinityTerm:
-    selector = _with_label_keys(term, labels)
+def _term(term: Object, namespace: str) -> AffinityTerm:
     by_labels = term.get("namespaceSelector")
     named = frozenset(term.get("namespaces") or ())
     return AffinityTerm(
-        selector=selector,
+        selector=_selector(term),
         namespaces=named or (frozenset() if by_labels is not None else frozenset({namespace})),
         namespace_selector=from_label_selector(by_labels) if by_labels is not None else None,
         topology_key=term["topologyKey"],
     )
 
 
-def _with_label_keys(term: Object, labels: Mapping[str, str]) -> Selector:
-    """The term's selector, narrowed by the pod's own values of `matchLabelKeys` (and their opposite)."""
+def _selector(term: Object) -> Selector:
+    """The term's selector, in which the API server wrote the pod's values of `matchLabelKeys` and their opposite."""
     selector = term.get("labelSelector")
-    if selector is None:
-        return NOTHING
-    expressions = list(selector.get("matchExpressions") or ())
-    for field_name, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn")):
-        for key in term.get(field_name) or ():
-            if key in labels:
-                expressions.append({"key": key, "operator": operator, "values": [labels[key]]})
-    return from_label_selector({**selector, "matchExpressions": expressions})
+    return NOTHING if selector is None else from_label_selector(selector)
 
 
-def _constraint(entry: Object, labels: Mapping[str, str]) -> SpreadConstraint:
+def _constraint(entry: Object) -> SpreadConstraint:
     return SpreadConstraint(
         max_skew=entry["maxSkew"],
         topology_key=entry["topologyKey"],
         required=entry["whenUnsatisfiable"] == "DoNotSchedule",
-        selector=_with_label_keys(entry, labels),
+        selector=_selector(entry),
         min_domains=entry.get("minDomains") or 1,
         honors_affinity=entry.get("nodeAffinityPolicy", "Honor") == "Honor",
         honors_taints=entry.get("nodeTaintsPolicy", "Ignore") == "Honor",

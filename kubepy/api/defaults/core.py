@@ -94,15 +94,20 @@ def default_persistent_volume_claim(obj: Object) -> None:
     resources = spec.setdefault("resources", {})
     for field in ("requests", "limits"):
         default_resource_list(resources.get(field))
-    source, ref = spec.get("dataSource"), spec.get("dataSourceRef")
-    if ref is not None:
-        if source is None and not ref.get("namespace"):
-            spec["dataSource"] = {key: value for key, value in ref.items() if key != "namespace"}
-    elif source is not None and _is_claim_or_snapshot(source):
-        spec["dataSourceRef"] = dict(source)
-    else:
-        spec.pop("dataSource", None)
+    align_data_sources(spec)
     _phase(obj, "Pending")
+
+
+def align_data_sources(spec: Object) -> None:
+    """Both ways to name a data source say the same; what the older may not name by itself is dropped there."""
+    source, ref = spec.get("dataSource"), spec.get("dataSourceRef")
+    if source is not None and not _is_claim_or_snapshot(source):
+        del spec["dataSource"]
+        source = None
+    if ref is None and source is not None:
+        spec["dataSourceRef"] = dict(source)
+    elif ref is not None and source is None and not ref.get("namespace"):
+        spec["dataSource"] = {key: value for key, value in ref.items() if key != "namespace"}
 
 
 def _is_claim_or_snapshot(source: Object) -> bool:

@@ -185,21 +185,12 @@ def _toleration(toleration: Object, path: str) -> list[FieldError]:
     if operator in ("", "Equal"):
         if faults := names.is_label_value(value):
             errors.append(invalid(f"{path}.operator", value, ";".join(faults)))
-    elif operator in ("Lt", "Gt"):
-        errors += _whole_number(value, f"{path}.value")
     elif operator == "Exists":
         if value:
             errors.append(invalid(f"{path}.operator", value, "value must be empty when `operator` is 'Exists'"))
     else:
-        errors.append(not_supported(f"{path}.operator", operator, ("Equal", "Exists", "Gt", "Lt")))
+        errors.append(not_supported(f"{path}.operator", operator, ("Equal", "Exists")))
     return errors + (supported_if_set(effect, f"{path}.effect", TAINT_EFFECTS) if effect else [])
-
-
-def _whole_number(value: str, path: str) -> list[FieldError]:
-    digits = value.removeprefix("-")
-    if digits.isdecimal() and (digits == "0" or not digits.startswith("0")) and abs(int(value)) < 1 << 63:
-        return []
-    return [invalid(path, value, "value must be a valid integer when `operator` is 'Lt' or 'Gt'")]
 
 
 def validate_taints(taints: Iterable[Object], path: str) -> list[FieldError]:
@@ -238,7 +229,7 @@ def validate_topology_spread(constraints: list[Object], path: str) -> list[Field
         errors += _min_domains(constraint.get("minDomains"), action, f"{at}.minDomains")
         for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             errors += supported_if_set(constraint.get(field), f"{at}.{field}", _INCLUSION_POLICIES)
-        errors += _spread_keys(constraint, f"{at}.matchLabelKeys")
+        errors += _match_keys({**constraint, "mismatchLabelKeys": None}, at)
         errors += label_selector(constraint.get("labelSelector"), f"{at}.labelSelector")
     return errors
 
@@ -250,21 +241,4 @@ def _min_domains(count: int | None, action: str, path: str) -> list[FieldError]:
     if action != "DoNotSchedule":
         why = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {action}"
         errors.append(invalid(path, count, why))
-    return errors
-
-
-def _spread_keys(constraint: Object, path: str) -> list[FieldError]:
-    keys, selector = constraint.get("matchLabelKeys") or (), constraint.get("labelSelector")
-    if not keys:
-        return []
-    errors: list[FieldError] = []
-    if selector is None:
-        errors.append(forbidden(path, "must not be specified when labelSelector is not set"))
-        selector = {}
-    selected = {expression.get("key") for expression in selector.get("matchExpressions") or ()}
-    selected |= set(selector.get("matchLabels") or ())
-    for index, key in enumerate(keys):
-        errors += qualified_name(key, f"{path}[{index}]")
-        if key in selected:
-            errors.append(invalid(f"{path}[{index}]", key, "exists in both matchLabelKeys and labelSelector"))
     return errors

@@ -1,10 +1,10 @@
-"""What may change of a Pod: by an update, by ephemeral containers and by a resize.
+"""What may change of a Pod: by an update and by ephemeral containers. A resize is in pod_resize.py.
 
 Invariant: a running pod stays the pod that was scheduled; what is not listed here as changeable is refused.
-Source: pkg/apis/core/validation, ValidatePodUpdate, ValidatePodEphemeralContainersUpdate, ValidatePodResize.
+Source: pkg/apis/core/validation, ValidatePodUpdate, ValidatePodEphemeralContainersUpdate.
 """
 
-from kubepy.api import names, pods
+from kubepy.api import names
 from kubepy.api.errors import FieldError, forbidden, invalid, not_supported, required
 from kubepy.api.meta import Object
 from kubepy.api.validation.affinity import validate_tolerations
@@ -19,6 +19,7 @@ from kubepy.api.validation.pod import (
     validate_pod_now,
     validate_pod_template,
 )
+from kubepy.api.validation.pod_resize import validate_resize
 from kubepy.api.validation.pod_status import validate_pod_status
 from kubepy.api.validation.rules import Rules
 from kubepy.api.validation.shown import NODE_SELECTOR_TERM, show, show_all
@@ -199,84 +200,6 @@ def validate_ephemeral_containers_update(new: Object, old: Object) -> list[Field
         elif not same(found[name], container):
             errors.append(forbidden(path, f'existing ephemeral containers "{name}" may not be changed\n'))
     return errors
-
-
-def validate_resize(new: Object, old: Object) -> list[FieldError]:
-    """Faults in a resize: only CPU and memory of main containers and sidecars, never the quality of service."""
-    spec, before = new.get("spec") or {}, old.get("spec") or {}
-    errors = validate_metadata_update(new, old)
-    errors += validate_pod_now(new)
-    own = (spec.get("resources") or {}, before.get("resources") or {})
-    if any(resources.get("requests") or resources.get("limits") for resources in own):
-        return [forbidden("", "pods with pod-level resources cannot be resized")]
-    if MIRROR_ANNOTATION in ((old.get("metadata") or {}).get("annotations") or {}):
-        return [forbidden("", "static pods cannot be resized")]
-    if (before.get("os") or {}).get("name") == "windows":
-        return [forbidden("", "windows pods cannot be resized")]
-    if pods.qos_class(before) != pods.qos_class(spec):
-        shown = (new.get("status") or {}).get("qosClass") or ""
-        errors.append(invalid("spec", shown, "Pod QOS Class may not change as a result of resizing"))
-    if not _resize_supported(old):
-        errors.append(forbidden("spec", "Pod running on node without support for resize"))
-    kept = dict(spec)
-    for field in ("containers", "initContainers"):
-        now, then = spec.get(field) or [], before.get(field) or []
-        if len(now) != len(then):
-            return [*errors, forbidden("spec", "only cpu and memory resources are mutable")]
-        kept[field], faults = _resized(now, then, field)
-        errors += faults
-    if not errors and not same(kept, before):
-        errors.append(forbidden("spec", "only cpu and memory resources are mutable"))
-    return errors
-
-
-def _resized(now: list[Object], then: list[Object], field: str) -> tuple[list[Object], list[FieldError]]:
-    kept: list[Object] = []
-    errors: list[FieldError] = []
-    for index, (container, before) in enumerate(zip(now, then, strict=True)):
-        restored = container
-        if field == "containers" or pods.is_sidecar(before):
-            errors += _removed(container, before, f"spec.{field}[{index}].resources")
-            restored = _with_old_amounts(container, before)
-            what = "" if field == "containers" else " for sidecar containers"
-            why = f"only cpu and memory resources{what} are mutable"
-        else:
-            why = "resources for non-sidecar init containers are immutable"
-        if not same(restored, before):
-            errors.append(forbidden("spec", why))
-        kept.append(restored)
-    return kept, errors
-
-
-def _removed(new: Object, old: Object, path: str) -> list[FieldError]:
-    errors: list[FieldError] = []
-    for kind in ("requests", "limits"):
-        then = (old.get("resources") or {}).get(kind) or {}
-        now = (new.get("resources") or {}).get(kind) or {}
-        if then.keys() - now.keys():
-            errors.append(forbidden(f"{path}.{kind}", f"resource {kind} cannot be removed"))
-    return errors
-
-
-def _with_old_amounts(container: Object, before: Object) -> Object:
-    resources, old = container.get("resources") or {}, before.get("resources") or {}
-    merged = dict(resources)
-    for kind in ("requests", "limits"):
-        now, then = dict(resources.get(kind) or {}), old.get(kind) or {}
-        for name in ("cpu", "memory"):
-            now.pop(name, None)
-            if name in then:
-                now[name] = then[name]
-        merged[kind] = now if then else None
-    return {**container, "resources": merged, "resizePolicy": before.get("resizePolicy")}
-
-
-def _resize_supported(pod: Object) -> bool:
-    """A kubelet that can resize tells the resources of each running container."""
-    for status in (pod.get("status") or {}).get("containerStatuses") or ():
-        if (status.get("state") or {}).get("running") is not None:
-            return status.get("resources") is not None
-    return True
 
 
 def validate_status_update(new: Object, old: Object) -> list[FieldError]:

@@ -137,6 +137,11 @@ def _apparmor(profile: Object | None, path: str) -> list[FieldError]:
     return one_of(kind, f"{path}.type", _PROFILE_TYPES)
 
 
+def is_apparmor_profile(profile: Object) -> bool:
+    """Whether nothing is wrong with it."""
+    return not _apparmor(profile, "")
+
+
 def validate_security_annotations(annotations: Mapping[str, str], spec: Object, path: str) -> list[FieldError]:
     """Faults in the annotations that named seccomp and AppArmor profiles before there were fields."""
     errors: list[FieldError] = []

@@ -10,9 +10,11 @@ import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from kubepy.api.disabled import drop_from_pod_spec
 from kubepy.api.errors import FieldError
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
+from kubepy.api.validation.privileged import POD_SPECS
 from kubepy.api.warnings.registry import status_warner_for, warner_for
 from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.registry.context import Context
@@ -46,6 +48,7 @@ class Strategy:
         self.resource = resource
         self._warner = warner_for(resource.group, resource.kind)
         self._status_warner = status_warner_for(resource.group, resource.kind)
+        self._pod_spec = POD_SPECS.get((resource.group, resource.plural), ())
         self.has_status = resource.subresource("status") is not None
         self.resets_status = self.has_status
         """Whether the main resource leaves the status alone."""
@@ -61,6 +64,7 @@ class Strategy:
         """Resets what a client may not say of a new object."""
         if self.has_status:
             self.reset_status(obj)
+        self._drop_disabled(obj, None)
         if self.tracks_generation:
             obj["metadata"]["generation"] = 1
 
@@ -72,8 +76,16 @@ class Strategy:
         """Keeps what the main resource may not change; counts the generation."""
         if self.has_status:
             keep(new, old, "status")
+        self._drop_disabled(new, old)
         if self.tracks_generation:
             self.count_generation(new, old)
+
+    def _drop_disabled(self, new: Object, old: Object | None) -> None:
+        spec, before = new, old or {}
+        for field in self._pod_spec:
+            spec, before = spec.get(field) or {}, before.get(field) or {}
+        if self._pod_spec:
+            drop_from_pod_spec(spec, before)
 
     def count_generation(self, new: Object, old: Object) -> None:
         """Bumps metadata.generation if the spec (whatever is neither metadata nor status) differs."""

@@ -6,6 +6,8 @@ Source: pkg/registry/core/{namespace,node,secret,event,persistentvolume,persiste
 import base64
 from typing import ClassVar
 
+from kubepy.api.defaults.core import align_data_sources
+from kubepy.api.disabled import drop_foreign_source, drop_from_status
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.registry.context import Context
@@ -145,12 +147,28 @@ class PersistentVolumeStrategy(Strategy):
 
 
 class PersistentVolumeClaimStrategy(Strategy):
-    """Claims are born Pending."""
+    """Claims are born Pending, and filled from what is in their own namespace."""
 
     returns_deleted = True
 
     def reset_status(self, obj: Object) -> None:
         obj["status"] = {"phase": "Pending"}
+
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_for_create(obj, ctx)
+        spec = obj.get("spec") or {}
+        if drop_foreign_source(spec, None):
+            align_data_sources(spec)
+
+    def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
+        super().prepare_for_update(new, old, ctx)
+        spec = new.get("spec") or {}
+        if drop_foreign_source(spec, old.get("spec")):
+            align_data_sources(spec)
+
+    def prepare_for_status_update(self, new: Object, old: Object, ctx: Context) -> None:
+        super().prepare_for_status_update(new, old, ctx)
+        drop_from_status(new.get("status") or {}, old.get("status") or {}, "healthStatus")
 
 
 class ReturnsDeletedStrategy(Strategy):

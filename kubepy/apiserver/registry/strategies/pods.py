@@ -5,13 +5,16 @@ Source: pkg/registry/core/pod/strategy.go.
 
 from typing import Any, ClassVar
 
+from kubepy.api.disabled import drop_from_pod_spec, drop_from_status
 from kubepy.api.meta import Object
 from kubepy.api.pods import qos_class
 from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.strategies.new_pods import select_by_own_labels, take_apparmor_from_annotations
 from kubepy.apiserver.registry.strategy import Strategy, keep
 
 _FINISHED = frozenset(("Succeeded", "Failed"))
 _RESIZABLE = ("resources", "resizePolicy")
+_GROUPS = ("containers", "initContainers")
 
 
 class PodStrategy(Strategy):
@@ -60,18 +63,24 @@ class PodStrategy(Strategy):
             ]
         obj["status"] = status
 
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_for_create(obj, ctx)
+        select_by_own_labels(obj)
+        ctx.warnings.extend(take_apparmor_from_annotations(obj))
+
     def prepare_for_status_update(self, new: Object, old: Object, ctx: Context) -> None:
         super().prepare_for_status_update(new, old, ctx)
         keep(new["metadata"], old["metadata"], "ownerReferences")
         status = new.get("status")
         if status is None:
             status = new["status"] = {}
+        before = old.get("status") or {}
         if not status.get("qosClass"):
-            status["qosClass"] = (old.get("status") or {}).get("qosClass") or qos_class(new.get("spec") or {})
-        _keep_observed(status, old.get("status") or {})
+            status["qosClass"] = before.get("qosClass") or qos_class(new.get("spec") or {})
+        _keep_observed(status, before)
+        drop_from_status(status, before, "volumeHealth", "nodeAllocatableResourceClaimStatuses")
 
     def prepare_for_subresource(self, subresource: str, new: Object, old: Object, ctx: Context) -> None:
-        keep(new, old, "status")
         if subresource == "ephemeralcontainers":
             added = (new.get("spec") or {}).get("ephemeralContainers")
             new["spec"] = {**old["spec"]}
@@ -79,10 +88,12 @@ class PodStrategy(Strategy):
                 new["spec"]["ephemeralContainers"] = added
             else:
                 new["spec"].pop("ephemeralContainers", None)
-        elif subresource == "resize":
-            _keep_all_but_resources(new, old)
+        elif subresource == "resize" and not _keep_all_but_resources(new, old):
+            return
+        keep(new, old, "status")
         for field in ("labels", "annotations", "finalizers", "ownerReferences"):
             keep(new["metadata"], old["metadata"], field)
+        drop_from_pod_spec(new.get("spec") or {}, old.get("spec"))
         self.count_generation(new, old)
 
     def grace_period_s(self, obj: Object, asked: int | None) -> int | None:
@@ -109,20 +120,25 @@ def _keep_observed(status: Object, before: Object) -> None:
             holder["observedGeneration"] = generation
 
 
-def _keep_all_but_resources(new: Object, old: Object) -> None:
-    """A resize changes the containers' resources and nothing else."""
-    wanted = new.get("spec") or {}
-    spec = {**old["spec"]}
-    for group in ("containers", "initContainers"):
-        by_name = {c.get("name"): c for c in wanted.get(group) or ()}
-        if group in spec:
-            spec[group] = [_resized(container, by_name.get(container["name"])) for container in spec[group]]
-    if "resources" in wanted:
-        spec["resources"] = wanted["resources"]
+def _keep_all_but_resources(new: Object, old: Object) -> bool:
+    """A resize changes resources and nothing else; other containers than before are left for validation to refuse."""
+    wanted, before = new.get("spec") or {}, old["spec"]
+    if any(len(wanted.get(group) or ()) != len(before.get(group) or ()) for group in _GROUPS):
+        return False
+    spec = {**before}
+    for group in _GROUPS:
+        if before.get(group):
+            spec[group] = _resized(wanted[group], before[group])
+    keep(spec, wanted, "resources")
     new["spec"] = spec
+    return True
 
 
-def _resized(old: Object, wanted: Object | None) -> Object:
-    if wanted is None:
-        return old
-    return {**old, **{field: wanted[field] for field in _RESIZABLE if field in wanted}}
+def _resized(wanted: list[Object], before: list[Object]) -> list[Object]:
+    if [container.get("name") for container in wanted] != [container.get("name") for container in before]:
+        return wanted
+    merged = [{**container} for container in before]
+    for container, now in zip(merged, wanted, strict=True):
+        for field in _RESIZABLE:
+            keep(container, now, field)
+    return merged

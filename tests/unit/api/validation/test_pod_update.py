@@ -157,7 +157,12 @@ def test_ephemeral_containers_stay() -> None:
 
 
 def resized(change: Change, **resources: Any) -> list[str]:
-    old = pod(containers=[{"name": "c", "image": "x:1", "resources": resources}])
+    return resized_pod(change, containers=[{"name": "c", "image": "x:1", "resources": resources}])
+
+
+def resized_pod(change: Change, status: Any = None, **spec: Any) -> list[str]:
+    old = pod(**spec)
+    old["status"] = status or {}
     return faults(RULES.subresources["resize"], change, old)
 
 
@@ -166,19 +171,106 @@ def test_cpu_and_memory_may_be_resized() -> None:
     assert resized(change, requests={"cpu": "1"}) == []
 
 
+ONLY = "only cpu and memory resources"
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
         (lambda c: c["resources"].pop("requests"),
-         ['spec: Invalid value: "BestEffort": Pod QOS Class may not change as a result of resizing',
+         ['spec: Invalid value: "": Pod QOS Class may not change as a result of resizing',
           "spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed"]),
-        (lambda c: c.update(image="y"), ["spec: Forbidden: only cpu and memory resources are mutable"]),
+        (lambda c: c.update(image="y"), [f"spec: Forbidden: {ONLY} are mutable"]),
+        (lambda c: c.update(name="d"),
+         ["spec.containers[0].name: Forbidden: containers may not be renamed or reordered on resize"]),
         (lambda c: c["resources"]["requests"].update({"ephemeral-storage": "1Gi"}),
-         ["spec: Forbidden: only cpu and memory resources are mutable"]),
+         [f"spec: Forbidden: {ONLY} are mutable"]),
     ],
 )  # fmt: skip
 def test_a_resize_is_refused(change: Change, expected: list[str]) -> None:
     assert resized(lambda new: change(new["spec"]["containers"][0]), requests={"cpu": "1"}) == expected
+
+
+def burst(name: str, **fields: Any) -> Any:
+    return {"name": name, "image": "x:1", "resources": {"requests": {"cpu": "1"}}, **fields}
+
+
+RESTARTS = {"resizePolicy": [{"resourceName": "cpu", "restartPolicy": "RestartContainer"}]}
+
+
+@pytest.mark.parametrize(
+    ("init", "change", "expected"),
+    [
+        (burst("i"), lambda c: c["resources"]["requests"].update(cpu="2"), []),
+        (burst("i", restartPolicy="Always"), lambda c: c["resources"]["requests"].update(cpu="2"), []),
+        (burst("i", **RESTARTS), lambda c: c["resources"]["requests"].update(cpu="2"),
+         ["spec.initContainers[0]: Forbidden: non-sidecar init containers with a resize policy of RestartContainer "
+          "cannot be resized"]),
+        (burst("i"), lambda c: c.update(image="y"),
+         [f"spec.initContainers[0]: Forbidden: {ONLY} for init or sidecar containers are mutable"]),
+        (burst("i"), lambda c: c["resources"].pop("requests"),
+         ["spec.initContainers[0].resources.requests: Forbidden: resource requests cannot be removed"]),
+    ],
+)  # fmt: skip
+def test_init_containers_are_resized_like_others(init: Any, change: Change, expected: list[str]) -> None:
+    told = resized_pod(
+        lambda new: change(new["spec"]["initContainers"][0]), containers=[burst("c")], initContainers=[init]
+    )
+    assert told == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda spec: spec["resources"]["requests"].update(cpu="2"), []),
+        (lambda spec: spec.pop("resources"), ["spec.resources: Forbidden: pod-level resources cannot be removed"]),
+        (lambda spec: spec["resources"]["requests"].pop("memory"),
+         ["spec.resources.requests: Forbidden: pod-level resource requests cannot be removed"]),
+        (lambda spec: spec["resources"]["requests"].update({"hugepages-2Mi": "2Mi"}),
+         ["spec.resources.limits: Required value: Limit must be set for non overcommitable resources",
+          f"spec: Forbidden: {ONLY} are mutable at pod-level"]),
+    ],
+)  # fmt: skip
+def test_a_pod_itself_is_resized(change: Change, expected: list[str]) -> None:
+    own = {"requests": {"cpu": "1", "memory": "1Gi"}}
+    told = resized_pod(lambda new: change(new["spec"]), containers=[burst("c")], resources=own)
+    assert told == expected
+
+
+def test_a_pod_may_get_resources_of_its_own() -> None:
+    change = lambda new: new["spec"].update(resources={"requests": {"cpu": "2"}})  # noqa: E731
+    assert resized_pod(change, containers=[burst("c")]) == []
+
+
+def test_no_container_comes_or_goes_with_a_resize() -> None:
+    def change(new: Any) -> None:
+        new["spec"]["containers"].append(burst("d"))
+        new["spec"]["initContainers"] = [burst("e")]
+
+    assert resized_pod(change, containers=[burst("c")]) == [
+        "spec.containers: Forbidden: containers may not be added or removed on resize",
+        "spec.initContainers: Forbidden: initContainers may not be added or removed on resize",
+    ]
+
+
+def test_some_pods_are_not_resized() -> None:
+    def change(new: Any) -> None:
+        new["spec"]["containers"][0]["resources"]["requests"].update(cpu="2")
+
+    claimed = {"nodeAllocatableResourceClaimStatuses": [{"resourceClaimName": "r"}]}
+    assert resized_pod(change, claimed, containers=[burst("c")]) == [
+        "spec: Forbidden: pods with node allocatable resource claims cannot be resized"
+    ]
+    running = {"containerStatuses": [{"name": "c", "state": {"running": {}}}]}
+    assert resized_pod(change, running, containers=[burst("c")]) == [
+        "spec: Forbidden: Pod running on node without support for resize"
+    ]
+    assert resized_pod(change, {"qosClass": "Guaranteed"}, containers=[burst("c")]) == [
+        'spec: Invalid value: "Guaranteed": Pod QOS Class may not change as a result of resizing'
+    ]
+    assert resized_pod(change, containers=[burst("c")], os={"name": "windows"}) == [
+        ": Forbidden: windows pods cannot be resized"
+    ]
 
 
 def status(change: Change, old: Any) -> list[str]:
