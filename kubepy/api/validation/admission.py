@@ -11,7 +11,7 @@ from kubepy.api.errors import FieldError, duplicate, invalid, required, too_many
 from kubepy.api.meta import Object
 from kubepy.api.validation.checks import duplicates, one_of, one_of_required
 from kubepy.api.validation.fields import label_selector
-from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
+from kubepy.api.validation.meta import validate_metadata
 from kubepy.api.validation.rules import Rules
 from kubepy.api.validation.webhooks import REVIEW_VERSIONS, validate_client, validate_review_versions
 
@@ -127,32 +127,40 @@ def _webhook(webhook: Object, path: str, side_effects: Sequence[str], mutating: 
     return errors + validate_match_conditions(webhook.get("matchConditions") or [], f"{path}.matchConditions")
 
 
-def _validate_webhooks(obj: Object, side_effects: Sequence[str]) -> list[FieldError]:
+def _validate_webhooks(obj: Object, old: Sequence[Object]) -> list[FieldError]:
+    """Faults of a configuration whose webhooks were `old`: what was odd about those may go on."""
     mutating = obj.get("kind") == "MutatingWebhookConfiguration"
     webhooks = obj.get("webhooks") or []
     errors = validate_metadata(obj, False, names.is_dns1123_subdomain)
-    repeated = duplicates(webhook.get("name") for webhook in webhooks)
+    had_effects = any(webhook.get("sideEffects") not in _NO_SIDE_EFFECTS for webhook in old)
+    side_effects = _SIDE_EFFECTS if had_effects else _NO_SIDE_EFFECTS
+    were_known = all(set(webhook.get("admissionReviewVersions") or ()) & set(REVIEW_VERSIONS) for webhook in old)
+    repeated = [] if _repeated_names(old) else _repeated_names(webhooks)
     for index, webhook in enumerate(webhooks):
         at = f"webhooks[{index}]"
         errors += _webhook(webhook, at, side_effects, mutating)
         versions = webhook.get("admissionReviewVersions") or []
         text = f"must specify one of {', '.join(REVIEW_VERSIONS)}"
-        errors += validate_review_versions(versions, f"{at}.admissionReviewVersions", when_empty=text)
-        if index in repeated and webhook.get("name"):
+        path = f"{at}.admissionReviewVersions"
+        errors += validate_review_versions(versions, path, when_empty=text, must_be_known=were_known)
+        if index in repeated:
             errors.append(duplicate(f"{at}.name", webhook["name"]))
     return errors
 
 
+def _repeated_names(webhooks: Sequence[Object]) -> list[int]:
+    """Positions of webhooks whose name was there before."""
+    return [index for index in duplicates(w.get("name") for w in webhooks) if webhooks[index].get("name")]
+
+
 def create_webhooks(obj: Object) -> list[FieldError]:
     """Faults of a new webhook configuration, mutating or validating."""
-    return _validate_webhooks(obj, _NO_SIDE_EFFECTS)
+    return _validate_webhooks(obj, [])
 
 
 def update_webhooks(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed webhook configuration."""
-    had_effects = any(w.get("sideEffects") not in _NO_SIDE_EFFECTS for w in old.get("webhooks") or ())
-    errors = _validate_webhooks(new, _SIDE_EFFECTS if had_effects else _NO_SIDE_EFFECTS)
-    return errors + validate_metadata_update(new, old)
+    return _validate_webhooks(new, old.get("webhooks") or [])
 
 
 def validate_match_resources(match: Object, path: str) -> list[FieldError]:

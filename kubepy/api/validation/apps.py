@@ -34,6 +34,7 @@ from kubepy.api.validation.meta import (
 )
 from kubepy.api.validation.pod import validate_pod_template
 from kubepy.api.validation.rules import Rules
+from kubepy.api.validation.shown import DEPLOYMENT_STRATEGY, ROLLING_STATEFUL_SET, STATEFUL_SET_STRATEGY, show
 
 NO_MATCH = "`selector` does not match template `labels`"
 _TOO_GREAT = "cannot be greater than status.replicas"
@@ -116,7 +117,7 @@ def _deployment_strategy(strategy: Object, path: str) -> list[FieldError]:
             if rolling is None:
                 return [required(f"{path}.rollingUpdate", "this should be defaulted and never be nil")]
             return _rolling_deployment(rolling, f"{path}.rollingUpdate")
-    return [not_supported(path, strategy, ["Recreate", "RollingUpdate"])]
+    return [not_supported(path, show(strategy, DEPLOYMENT_STRATEGY), ["Recreate", "RollingUpdate"])]
 
 
 def _rolling_deployment(rolling: Object, path: str) -> list[FieldError]:
@@ -253,10 +254,11 @@ def _stateful_strategy(strategy: Object, path: str) -> list[FieldError]:
         case "OnDelete":
             if rolling is None:
                 return []
-            return [invalid(f"{path}.rollingUpdate", rolling, "only allowed for updateStrategy 'RollingUpdate'")]
+            why = "only allowed for updateStrategy 'RollingUpdate'"
+            return [invalid(f"{path}.rollingUpdate", show(rolling, ROLLING_STATEFUL_SET), why)]
         case "RollingUpdate":
             return _rolling_stateful(rolling or {}, f"{path}.rollingUpdate")
-    return [invalid(path, strategy, "must be 'RollingUpdate' or 'OnDelete'")]
+    return [invalid(path, show(strategy, STATEFUL_SET_STRATEGY), "must be 'RollingUpdate' or 'OnDelete'")]
 
 
 def _rolling_stateful(rolling: Object, path: str) -> list[FieldError]:
@@ -321,7 +323,8 @@ def _daemon_strategy(strategy: Object, path: str) -> list[FieldError]:
             if rolling is None:
                 return [required(f"{path}.rollingUpdate")]
             return _rolling_daemon(rolling, f"{path}.rollingUpdate")
-    return [not_supported(path, strategy, ["RollingUpdate", "OnDelete"])]
+    # A Deployment's and a DaemonSet's have the same fields.
+    return [not_supported(path, show(strategy, DEPLOYMENT_STRATEGY), ["RollingUpdate", "OnDelete"])]
 
 
 def _rolling_daemon(rolling: Object, path: str) -> list[FieldError]:

@@ -89,6 +89,13 @@ NODE_ADDRESS = _plain("type", "address")
 NODE_CONFIG_SOURCE: Shape = {"ConfigMap": ("configMap", None)}
 IP: Shape = {"IP": ("ip", "")}
 ROLE_REF: Shape = {"APIGroup": ("apiGroup", ""), "Kind": ("kind", ""), "Name": ("name", "")}
+_ROLLING: Shape = {"MaxUnavailable": ("maxUnavailable", 0), "MaxSurge": ("maxSurge", 0)}
+DEPLOYMENT_STRATEGY: Shape = {"Type": ("type", ""), "RollingUpdate": ("rollingUpdate", _nested(_ROLLING))}
+ROLLING_STATEFUL_SET: Shape = {"Partition": ("partition", 0), "MaxUnavailable": ("maxUnavailable", None)}
+STATEFUL_SET_STRATEGY: Shape = {
+    "Type": ("type", ""),
+    "RollingUpdate": ("rollingUpdate", _nested(ROLLING_STATEFUL_SET)),
+}
 _SUCCESS_RULE: Shape = {"SucceededIndexes": ("succeededIndexes", None), "SucceededCount": ("succeededCount", None)}
 SUCCESS_POLICY: Shape = {"Rules": ("rules", _each(_SUCCESS_RULE))}
 DISRUPTION_BUDGET: Shape = {

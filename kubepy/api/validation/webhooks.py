@@ -23,10 +23,10 @@ def validate_url(url: str, path: str) -> list[FieldError]:
     errors = []
     if parts.scheme != "https":
         errors.append(invalid(path, parts.scheme, f"'https' is the only allowed URL scheme{_FORM}"))
-    if not parts.netloc:
+    if not parts.netloc.rpartition("@")[2]:
         errors.append(invalid(path, "", f"host must be specified{_FORM}"))
     if parts.username is not None:
-        errors.append(invalid(path, parts.username, "user information is not permitted in the URL"))
+        errors.append(invalid(path, parts.netloc.rpartition("@")[0], "user information is not permitted in the URL"))
     if parts.fragment:
         errors.append(invalid(path, parts.fragment, "fragments are not permitted in the URL"))
     if parts.query:
@@ -53,13 +53,12 @@ def _url_path(text: str, path: str) -> list[FieldError]:
         return []
     if text == "//":
         return [invalid(path, text, "segment[0] may not be empty")]
-    if not text.startswith("/"):
-        return [invalid(path, text, "must start with a '/'")]
-    errors: list[FieldError] = []
-    for index, step in enumerate(text.strip("/").split("/")):
+    errors = [] if text.startswith("/") else [invalid(path, text, "must start with a '/'")]
+    for index, step in enumerate(text[1:].removesuffix("/").split("/")):
         if not step:
             errors.append(invalid(path, text, f"segment[{index}] may not be empty"))
-        errors += [invalid(path, text, f"segment[{index}]: {why}") for why in names.is_dns1123_subdomain(step)]
+        else:
+            errors += [invalid(path, text, f"segment[{index}]: {why}") for why in names.is_dns1123_subdomain(step)]
     return errors
 
 
@@ -73,7 +72,9 @@ def validate_client(client: Object, path: str) -> list[FieldError]:
     return validate_service(service or {}, f"{path}.service")
 
 
-def validate_review_versions(versions: Sequence[str], path: str, *, when_empty: str = "") -> list[FieldError]:
+def validate_review_versions(
+    versions: Sequence[str], path: str, *, when_empty: str = "", must_be_known: bool = True
+) -> list[FieldError]:
     """Faults of the list of review versions that a webhook understands; one must be the server's."""
     if not versions:
         return [required(path, when_empty)]
@@ -83,7 +84,7 @@ def validate_review_versions(versions: Sequence[str], path: str, *, when_empty: 
             errors.append(invalid(f"{path}[{index}]", version, "duplicate version"))
         else:
             errors += [invalid(f"{path}[{index}]", version, why) for why in names.is_dns1035_label(version)]
-    if not set(versions) & set(REVIEW_VERSIONS):
+    if must_be_known and not set(versions) & set(REVIEW_VERSIONS):
         why = f"must include at least one of {', '.join(REVIEW_VERSIONS)}"
         errors.append(invalid(path, list(versions), why))
     return errors

@@ -323,3 +323,27 @@ def test_time_zones_are_those_of_the_database(zone: str, good: bool) -> None:
 def test_cron_job_names_leave_room_for_the_jobs() -> None:
     obj = made("CronJob", {"schedule": "@daily", "jobTemplate": {"spec": JOB}}, name="a" * 53)
     assert causes(rules_for("batch", "CronJob").create(obj)) == {("metadata.name", INVALID)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "value", "shown"),
+    [
+        ("Deployment", "spec.strategy", {"type": "X"}, '{"Type":"X","RollingUpdate":null}'),
+        (
+            "DaemonSet",
+            "spec.updateStrategy",
+            {"type": "X", "rollingUpdate": {"maxSurge": "10%"}},
+            '{"Type":"X","RollingUpdate":{"MaxUnavailable":0,"MaxSurge":"10%"}}',
+        ),
+        ("StatefulSet", "spec.updateStrategy", {"type": "X"}, '{"Type":"X","RollingUpdate":null}'),
+        (
+            "StatefulSet",
+            "spec.updateStrategy",
+            {"type": "OnDelete", "rollingUpdate": {"partition": 1}},
+            '{"Partition":1,"MaxUnavailable":null}',
+        ),
+    ],
+)
+def test_a_strategy_is_shown_as_go_names_it(kind: str, path: str, value: Any, shown: str) -> None:
+    [fault] = rules_for("apps", kind).create(set_at(made(kind, WORKLOAD), path, value))
+    assert f"value: {shown}: " in fault.message
