@@ -75,7 +75,7 @@ _AFTER = {
 
 def _go_syntax(raw: bytes, fault: orjson.JSONDecodeError) -> str:
     """What Go says of it: Python's own parser tells best what it expected where."""
-    text, at, why = raw.decode(errors="replace"), fault.pos, fault.msg
+    text, at, why = raw.decode(errors="surrogateescape"), fault.pos, fault.msg
     try:
         json.loads(text, parse_float=_require_float, parse_int=_require_float)
     except _OutOfRange as found:
@@ -114,5 +114,5 @@ def _is_in_object(text: str) -> bool:
 def _go_quote(character: str) -> str:
     if character in ("'", "\\"):
         return f"'\\{character}'"
-    character = chr(character.encode()[0])  # Go looks at bytes
+    character = chr(character.encode(errors="surrogateescape")[0])  # Go looks at bytes
     return f"'{character}'" if character.isprintable() else "'" + json.dumps(character)[1:-1] + "'"

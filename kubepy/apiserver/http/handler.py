@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 from multidict import CIMultiDict
 
 from kubepy.api.errors import ApiError, BadRequest, InternalError, NotAcceptable, RequestEntityTooLarge, Timeout
+from kubepy.api.resources import by_plural
 from kubepy.api.warnings.registry import DEPRECATED_KINDS
 from kubepy.apiserver.authn.chain import WARNINGS
 from kubepy.apiserver.authn.user import UserInfo
@@ -20,7 +21,7 @@ from kubepy.apiserver.endpoints.metrics import Metrics
 from kubepy.apiserver.flowcontrol.limiting import Limiter, Overloaded, Ticket, is_long_running
 from kubepy.apiserver.http.audit_ids import audit_id
 from kubepy.apiserver.http.deadlines import Deadline, Deadlines, timed_out
-from kubepy.apiserver.http.negotiation import PLAIN, Form, negotiate
+from kubepy.apiserver.http.negotiation import PLAIN, Form, negotiate, not_produced
 from kubepy.apiserver.http.rendering import respond_error, with_warnings
 from kubepy.apiserver.http.request_info import RequestInfo, parse_request_info
 from kubepy.apiserver.registry.context import Context
@@ -172,7 +173,12 @@ class Chain:
             return PLAIN
         if self.remotes and (info.group, info.version) in self.remotes:
             return PLAIN  # the form is the other server's business
-        return negotiate(request.headers, params)
+        try:
+            return negotiate(request.headers, params)
+        except NotAcceptable as fault:
+            is_built_in = by_plural(info.group, info.version, info.resource) is not None
+            accept = request.headers.get("Accept", "")
+            raise (is_built_in and not_produced(accept, listed=info.verb in ("list", "watch"))) or fault from None
 
 
 @runtime_checkable

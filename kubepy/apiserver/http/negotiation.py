@@ -15,6 +15,7 @@ JSON, YAML = "application/json", "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 ACCEPTED = f"{JSON}, {YAML}, {PROTOBUF}"
 _STREAMED = f"{JSON};stream=watch, {PROTOBUF};stream=watch"
+_PRODUCED = frozenset((JSON, YAML, PROTOBUF, "*/*"))
 _SHAPES = frozenset(("Table", "PartialObjectMetadata", "PartialObjectMetadataList"))
 _META_VERSIONS = frozenset(("v1", "v1beta1"))
 _PRETTY_AGENTS = ("curl", "Wget", "Mozilla/5.0")
@@ -93,6 +94,17 @@ def negotiate(headers: Mapping[str, str], params: Mapping[str, list[str]], *, ta
     pretty = params.get("pretty")
     wanted = _is_true(pretty[0]) if pretty and pretty[0] else headers.get("User-Agent", "").startswith(_PRETTY_AGENTS)
     return replace(form, pretty=True) if wanted else form
+
+
+def not_produced(accept: str, *, listed: bool) -> NotAcceptable | None:
+    """The refusal of a path of built-in kinds, which is told by media types alone; None if one of `accept` is there.
+
+    `listed` is the path of a collection. Source: go-restful's route selection, which comes before the handlers.
+    """
+    if any(clause.partition(";")[0].strip() in _PRODUCED for clause in accept.split(",")):
+        return None
+    available = f"{ACCEPTED}, {_STREAMED}" if listed else ACCEPTED
+    return NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {available}", details={})
 
 
 def not_acceptable(*, streams: bool = False) -> NotAcceptable:

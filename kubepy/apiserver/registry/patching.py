@@ -158,10 +158,11 @@ def settle(new: Object, served: Served, ctx: Context, options: WriteOptions, sen
 def media_type(ctx: Context, served: Served) -> str:
     """The patch's media type; custom resources have no strategic merge. Raises UnsupportedMediaType."""
     media = ctx.request.headers.get("Content-Type", "").partition(";")[0].strip()
-    accepted = _OF_CUSTOM if served.custom is not None else _ALL
-    if media not in accepted:
+    if served.custom is None and media not in _ALL:  # told by the router of upstream's, which knows no more
+        raise UnsupportedMediaType("415: Unsupported Media Type", details={})
+    if served.custom is not None and media not in _OF_CUSTOM:
         raise UnsupportedMediaType(
-            "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
+            "the body of the request was in an unknown format - accepted media types include: " + ", ".join(_OF_CUSTOM)
         )
     return media
 

@@ -80,3 +80,30 @@ def test_yaml_is_in_the_order_of_its_keys_and_keeps_lines_whole() -> None:
         assert body.decode().splitlines()[:4] == ["apiVersion: v1", "data:", "  a: '1'", f"  b: {said}"]
 
     on_server(story)
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        (NAMESPACE, ""),
+        ("/api/v1/namespaces", ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"),
+    ],
+)
+def test_who_takes_nothing_is_told_what_there_is(path: str, more: str) -> None:
+    async def story(ask: Asker) -> None:
+        told = await ask("GET", path, accept=HTML)
+        there = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+        assert told.message == f"406: Not Acceptable\n\nAvailable representations: {there}{more}"
+        assert told.body["details"] == {}
+        told = await ask("GET", path, accept="application/json;as=Odd;v=v1;g=meta.k8s.io")
+        assert told.message == f"only the following media types are accepted: {there}"
+
+    on_server(story)
+
+
+def test_an_unknown_kind_of_patch_is_refused_in_general() -> None:
+    async def story(ask: Asker) -> None:
+        told = await ask("PATCH", NAMESPACE, {}, kind="application/unknown")
+        assert (told.status, told.message, told.body["details"]) == (415, "415: Unsupported Media Type", {})
+
+    on_server(story)

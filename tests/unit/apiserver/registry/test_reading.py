@@ -214,3 +214,11 @@ def test_pages_join_to_what_was_there_at_first_whatever_is_written_between(
         assert found == want
 
     on_server(test)
+
+
+def test_a_broken_token_is_shown_byte_by_byte() -> None:
+    async def test(ask: Asker) -> None:
+        why = "continue key is not valid: invalid character '\\u0081' looking for beginning of value"
+        assert (await ask("GET", f"{MAPS}?continue=garbage")).message == f"invalid continue token: {why}"
+
+    on_server(test)
