@@ -51,7 +51,7 @@ def _parse_leniently(raw: bytes, fault: orjson.JSONDecodeError) -> Any:
     try:
         return orjson.loads(sound)
     except orjson.JSONDecodeError as again:
-        raise ValueError(_go_syntax(sound.encode(), again)) from again
+        raise ValueError(_go_syntax(raw, again)) from again
 
 
 class _OutOfRange(Exception):
