@@ -18,6 +18,14 @@ Document = dict[str, Any]
 
 AGGREGATED: Final = "APIGroupDiscoveryList"
 
+_STORED_BY_UPSTREAM: Final = {
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): "v1beta1",
+    ("certificates.k8s.io", "ClusterTrustBundle"): "v1beta1",
+    ("certificates.k8s.io", "PodCertificateRequest"): "v1beta1",
+    ("resource.k8s.io", "DeviceTaintRule"): "v1beta2",
+    ("storagemigration.k8s.io", "StorageVersionMigration"): "v1beta1",
+}
+"""Kinds that upstream does not store at their only served version, so that the release before can read them."""
 _PRIORITY: Final = (
     "", "apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io",
     "autoscaling", "batch", "certificates.k8s.io", "networking.k8s.io", "policy", "rbac.authorization.k8s.io",
@@ -77,7 +85,8 @@ def storage_version_hash(group: str, version: str, kind: str) -> str:
 
 def _hash_of(row: Resource) -> str:
     group = row.group if row.storage_group is None else row.storage_group
-    return storage_version_hash(group, row.storage_version or row.version, row.kind)
+    version = _STORED_BY_UPSTREAM.get((group, row.kind)) or row.storage_version or row.version
+    return storage_version_hash(group, version, row.kind)
 
 
 def _entry(row: Resource) -> Document:

@@ -84,3 +84,9 @@ def test_the_versions_of_the_core_group() -> None:
     assert discovery.api_versions("192.0.2.1:6443")["serverAddressByClientCIDRs"] == [
         {"clientCIDR": "0.0.0.0/0", "serverAddress": "192.0.2.1:6443"}
     ]
+
+
+def test_the_hash_of_a_definition_is_that_of_every_real_cluster() -> None:
+    found = discovery.resource_list(BUILT_IN, "apiextensions.k8s.io", "v1")
+    assert found is not None
+    assert found["resources"][0]["storageVersionHash"] == "jfWCUB31mvA="
