@@ -285,7 +285,8 @@ class _Fields:
                 found.append((field, _empty_struct(node)))
             elif (field in schema.required and field not in zero.unset) or field in zero.fill:
                 make = _ZEROES.get(node.kind)
-                if make is not None and node.kind not in ("bytes", "int-or-string", "quantity"):
+                told = field in zero.fill and node.kind == "quantity"
+                if make is not None and (told or node.kind not in ("bytes", "int-or-string", "quantity")):
                     found.append((field, make))
         return found
 

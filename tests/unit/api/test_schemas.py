@@ -217,3 +217,35 @@ def test_what_is_nested_too_deep_to_be_stored_is_refused() -> None:
         nested = {"properties": {"a": nested}}
     row = resources.named("customresourcedefinitions", "apiextensions.k8s.io")
     assert fault_of({"spec": {"versions": [{"schema": {"openAPIV3Schema": nested}}]}}, row) == "exceeded max depth"
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "given", "held"),
+    [
+        ("apps/v1", "StatefulSet", {"spec": {"ordinals": {}}}, {"spec": {"ordinals": {"start": 0}}}),
+        ("resource.k8s.io/v1", "ResourceClaim", {"spec": {}}, {"spec": {"devices": {}}}),
+        ("storage.k8s.io/v1", "CSINode", {"spec": {"drivers": []}}, {"spec": {"drivers": []}, "status": {}}),
+        ("networking.k8s.io/v1", "IPAddress", {"spec": {}}, {"spec": {}}),
+        ("v1", "Node", {"status": {"runtimeHandlers": [{}]}}, {"status": {"runtimeHandlers": [{"name": ""}]}}),
+        (
+            "v1",
+            "Pod",
+            {"spec": {"containers": [{"name": "c", "env": [{"name": "e", "valueFrom": {"resourceFieldRef": {}}}]}]}},
+            {"spec": {"containers": [{"name": "c", "resources": {}, "env": [
+                {"name": "e", "valueFrom": {"resourceFieldRef": {"resource": "", "divisor": "0"}}},
+            ]}]}},
+        ),
+    ],
+)  # fmt: skip
+def test_what_go_writes_although_it_is_optional_is_there(
+    api_version: str, kind: str, given: dict[str, Any], held: dict[str, Any]
+) -> None:
+    schemas.decode_kind(api_version, kind, given)
+    for part, value in held.items():
+        assert value.items() <= given[part].items()
+
+
+def test_a_count_that_go_omits_is_absent() -> None:
+    autoscaler: dict[str, Any] = {"status": {"currentReplicas": 0}}
+    schemas.decode_kind("autoscaling/v2", "HorizontalPodAutoscaler", autoscaler)
+    assert autoscaler["status"] == {"desiredReplicas": 0}
