@@ -14,7 +14,7 @@ from typing import Any
 from kubepy.api import field_sets, typed_values
 from kubepy.api.definitions import Schema
 from kubepy.api.errors import BadRequest, Conflict
-from kubepy.api.field_sets import FieldSet
+from kubepy.api.field_sets import FieldSet, Filter
 from kubepy.api.managed_fields import (
     APPLY,
     UPDATE,
@@ -56,13 +56,13 @@ def apply(
     api_version: str,
     time: str,
     subresource: str = "",
-    reset: tuple[str, ...] = (),
+    counts: Filter | None = None,
 ) -> Applied:
     """The outcome of applying `patch` as `manager`. `live` is None for an object that this makes; `time` is RFC 3339.
 
-    `reset` names the top-level fields that this endpoint does not write (`status`; for the status subresource `spec`):
-    nobody comes to own them here. Raises BadRequest, PatchFailed (a configuration that does not fit the schema) and
-    Conflict (fields that others own with other values, unless `force`).
+    `counts` leaves out the fields that this endpoint does not write (`status`; for the status subresource `spec`):
+    nobody comes to own them here, or is in conflict over them. Raises BadRequest, PatchFailed (a configuration that
+    does not fit the schema) and Conflict (fields that others own with other values, unless `force`).
     """
     check_configuration(patch, api_version, schema)
     current = comparable(live) if live is not None else empty_object(schema)
@@ -72,18 +72,21 @@ def apply(
     others = [entry for entry in entries if entry is not last]
 
     config = _without_nulls(patch)
-    applied = field_sets.without(typed_values.set_of(schema, config) or None, reset)
+    applied = typed_values.set_of(schema, config) or None
+    if counts is not None:
+        applied = counts(applied)
     merged = typed_values.merge(schema, current, config)
     if last is not None and (before := fields_of(last)):
         owned = reduce(field_sets.union, map(fields_of, others), applied)
         merged = typed_values.prune(schema, merged, before, owned or {})
 
     changed, removed = typed_values.compare(schema, current, merged)
-    conflicts = [(entry, field_sets.intersection(fields_of(entry), changed)) for entry in others]
+    ours, gone = (changed, removed) if counts is None else (counts(changed), counts(removed))
+    conflicts = [(entry, field_sets.intersection(fields_of(entry), ours)) for entry in others]
     found = [(entry, fields) for entry, fields in conflicts if fields is not None]
     if found and not force:
         raise ApplyConflict(found)
-    kept = lose(others, field_sets.union(changed, removed)) if changed or removed else others
+    kept = lose(others, field_sets.union(ours, gone)) if ours or gone else others
     if owns := stripped(applied):
         at = time if changed or removed or last is None else last.get("time", time)
         kept = [*kept, {**mine, "time": at, "fieldsV1": owns}]

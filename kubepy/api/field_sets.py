@@ -8,12 +8,17 @@ they were made from, and work goes by the smaller operand, so a write costs what
 Source: structured-merge-diff fieldpath/set.go, serialize-pe.go.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
+from typing import Any, Final
 
 import orjson
 
 FieldSet = dict[str, Any]
+Filter = Callable[[FieldSet | None], FieldSet | None]
+"""What of a set counts."""
+ANY: Final = "*"
+"""In a path: whatever is there."""
 
 
 def is_member(node: FieldSet) -> bool:
@@ -89,11 +94,46 @@ def intersection(left: FieldSet | None, right: FieldSet | None) -> FieldSet | No
     return _node(both, is_member(left) and is_member(right))
 
 
-def without(node: FieldSet | None, fields: tuple[str, ...]) -> FieldSet | None:
-    """The set without anything in or below these top-level fields."""
-    if node is None:
-        return None
-    return {key: child for key, child in node.items() if key.removeprefix("f:") not in fields} or None
+def excluding(paths: Iterable[tuple[str, ...]]) -> Filter:
+    """What leaves out these fields, each a path of names, and everything below them."""
+    excluded = tuple(paths)
+
+    def filtered(node: FieldSet | None) -> FieldSet | None:
+        return reduce(_without, excluded, node)
+
+    return filtered
+
+
+def _without(node: FieldSet | None, path: tuple[str, ...]) -> FieldSet | None:
+    key = f"f:{path[0]}"
+    if node is None or key not in node:
+        return node
+    rest = {other: child for other, child in node.items() if other not in (key, ".")}
+    below = _without(node[key], path[1:]) if len(path) > 1 else None
+    if below is not None:
+        rest[key] = below
+    return _node(rest, is_member(node))
+
+
+def including(paths: Iterable[tuple[str, ...]]) -> Filter:
+    """What leaves only these fields, what is below them and what leads to them; ANY stands for any one element."""
+    included = tuple(paths)
+
+    def filtered(node: FieldSet | None) -> FieldSet | None:
+        return _within(node, included)
+
+    return filtered
+
+
+def _within(node: FieldSet | None, paths: tuple[tuple[str, ...], ...]) -> FieldSet | None:
+    if node is None or () in paths:
+        return node
+    kept: FieldSet = {}
+    for key, child in node.items():
+        below = tuple(path[1:] for path in paths if path[0] in (ANY, key.removeprefix("f:")))
+        if key != "." and below and (inner := _within(child, below)) is not None:
+            kept[key] = inner
+    return _node(kept, is_member(node))
 
 
 def paths(node: FieldSet | None, prefix: str = "") -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from kubepy.api import field_sets, typed_values
 from kubepy.api.decoding import decoder_of
 from kubepy.api.definitions import Schema
-from kubepy.api.field_sets import FieldSet
+from kubepy.api.field_sets import FieldSet, Filter
 from kubepy.api.meta import Object
 
 APPLY: Final = "Apply"
@@ -155,11 +155,13 @@ def track_update(
     schema: Schema,
     time: str,
     subresource: str = "",
+    counts: Filter | None = None,
 ) -> list[Object]:
     """The managedFields of `new`, which a create (`old` is None), update or patch other than apply makes of `old`.
 
     Both are decoded objects. Entries that come with `new` count where there are any and all can be read, else those
     of `old`; an object whose owners were forgotten stays without until it is applied again. `time` is RFC 3339.
+    `counts` leaves out what the endpoint does not write: that is nobody's because of this write.
     """
     given, known = [] if subresource else entries_of(new), entries_of(old)
     if given and _is_reset(given):
@@ -170,6 +172,8 @@ def track_update(
         return []
     before = comparable(old) if old is not None else empty_object(schema)
     changed, removed = typed_values.compare(schema, before, comparable(new))
+    if counts is not None:
+        changed, removed = counts(changed), counts(removed)
     taken = stripped(changed)
     if taken is None and removed is None:
         return entries
@@ -179,6 +183,8 @@ def track_update(
     if taken is None:
         return arranged(kept)
     kept = [entry for entry in kept if identity(entry) != identity(mine)]
+    if counts is not None:
+        previous = counts(previous)
     owned = field_sets.union(field_sets.difference(previous, removed), taken)
     assert owned is not None
     return _capped(arranged([*kept, {**mine, "fieldsV1": owned}]))

@@ -124,7 +124,7 @@ class ApiServer:
         self.overload = Overload(config, self.engine, clock)
         self._chain.limiter, self._chain.deadlines = self.overload.limiter, self.overload.deadlines
         self.handler: Handler = self._chain.handle
-        self.client = Client.direct(self.handler, bootstrap.SYSTEM)
+        self.client = Client.direct(self.handler, bootstrap.SYSTEM, agent="kube-apiserver")
         self._clock = clock
         self.pools = self._make_pools()
         self.hooks = Hooks(fair=self.overload.flow is not None)

@@ -58,9 +58,9 @@ class Client:
         return cls(HttpTransport(in_cluster_config, agent=agent))
 
     @classmethod
-    def direct(cls, handler: Handler, user: object) -> "Client":
+    def direct(cls, handler: Handler, user: object, *, agent: str = "kubepy") -> "Client":
         """A client that calls the API server's handler in the same process, as `user`."""
-        return cls(DirectTransport(handler, user))
+        return cls(DirectTransport(handler, user, agent=agent))
 
     async def close(self) -> None:
         """Lets go of connections."""

@@ -64,13 +64,14 @@ class Transport(Protocol):
 class DirectTransport:
     """Calls a handler of the same process, as `user` (what the handler expects in `context["user"]`)."""
 
-    def __init__(self, handler: Handler, user: object) -> None:
+    def __init__(self, handler: Handler, user: object, *, agent: str = "kubepy") -> None:
         self._handler = handler
         self._user = user
+        self._agent = {"User-Agent": agent}
 
     def _build(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Request:
         path, _, query = target.partition("?")
-        return Request(method, path, query, CIMultiDict(headers), body, context={"user": self._user})
+        return Request(method, path, query, CIMultiDict(self._agent, **headers), body, context={"user": self._user})
 
     async def request(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
         answer = await self._handler(self._build(method, target, headers, body))

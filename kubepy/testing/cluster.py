@@ -36,6 +36,7 @@ from kubepy.storage.base import StoreError
 from kubepy.storage.embedded import EmbeddedStore
 
 _LOOPBACK = "127.0.0.1"
+_MANAGER = "kube-controller-manager"
 _SYSTEM = "kube-system"
 _STOP_GRACE_S = 1.0
 _RENEW_BEFORE = timedelta(days=30)
@@ -102,11 +103,13 @@ async def dev_cluster(
         url = await _listen(server, files, host, port)
         with _usable(files.folder):
             write_kubeconfig(files, url)
-        client = Client.direct(server.handler, bootstrap.SYSTEM)
+        client = Client.direct(server.handler, bootstrap.SYSTEM, agent=_MANAGER)
         await server.wait_ready()
         hollow = [HollowNode(name=f"node-{number}") for number in range(nodes)] if isinstance(nodes, int) else nodes
-        fleet = Fleet(client, hollow)
-        scheduling = Client.direct(server.handler, UserInfo("system:kube-scheduler", groups=(ALL_AUTHENTICATED,)))
+        fleet = Fleet(Client.direct(server.handler, bootstrap.SYSTEM, agent="kubelet"), hollow)
+        scheduling = Client.direct(
+            server.handler, UserInfo("system:kube-scheduler", groups=(ALL_AUTHENTICATED,)), agent="kube-scheduler"
+        )
         settings = manager_settings(files) | dict(manager_flags or {})
         parts = {
             "controller-manager": scope.start(
@@ -134,7 +137,8 @@ def loop_clients(server: ApiServer) -> ClientOf:
 
     def client_of(account: str) -> Client:
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{_SYSTEM}", ALL_AUTHENTICATED)
-        return Client.direct(server.handler, UserInfo(f"system:serviceaccount:{_SYSTEM}:{account}", groups=groups))
+        user = UserInfo(f"system:serviceaccount:{_SYSTEM}:{account}", groups=groups)
+        return Client.direct(server.handler, user, agent=_MANAGER)
 
     return client_of
 

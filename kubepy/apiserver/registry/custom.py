@@ -21,7 +21,6 @@ from kubepy.api.validation.rules import Rules
 from kubepy.api.versions import newest_first
 from kubepy.apiserver.cel.pacing import slice_here
 from kubepy.apiserver.registry import structural
-from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.correlation import ABSENT
 from kubepy.apiserver.registry.embedded_objects import embeds, faults_of_embedded, mistyped_embedded
 from kubepy.apiserver.registry.json_path import find
@@ -29,7 +28,7 @@ from kubepy.apiserver.registry.kept import Kept
 from kubepy.apiserver.registry.list_types import faults_of_lists
 from kubepy.apiserver.registry.scale_paths import faults_of_scale
 from kubepy.apiserver.registry.schema_values import faults_of_value
-from kubepy.apiserver.registry.strategy import Strategy, keep
+from kubepy.apiserver.registry.strategy import Strategy
 
 if TYPE_CHECKING:
     from kubepy.apiserver.registry.rule_tree import Node
@@ -186,6 +185,7 @@ class CustomStrategy(Strategy):
 
     tracks_generation = True
     allows_unconditional_update = False
+    status_keeps_metadata = True
 
     def __init__(self, resource: Resource, custom: Custom) -> None:
         super().__init__(resource)
@@ -200,11 +200,6 @@ class CustomStrategy(Strategy):
     def is_spec_changed(self, new: Object, old: Object) -> bool:
         skipped = {"apiVersion", "kind", "metadata"} | ({"status"} if self.has_status else set())
         return any(new.get(name) != old.get(name) for name in (new.keys() | old.keys()) - skipped)
-
-    def prepare_for_status_update(self, new: Object, old: Object, ctx: Context) -> None:
-        super().prepare_for_status_update(new, old, ctx)
-        for name in ("labels", "annotations", "finalizers", "ownerReferences"):
-            keep(new["metadata"], old["metadata"], name)
 
 
 def customs_of(definition: Object) -> list[Custom]:

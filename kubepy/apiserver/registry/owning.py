@@ -14,11 +14,8 @@ from kubepy.api.meta import Object
 from kubepy.apiserver.http.options import WriteOptions
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.served import Served
-from kubepy.apiserver.registry.strategy import keep
+from kubepy.apiserver.registry.strategy import Strategy, keep
 from kubepy.lib.clock import rfc3339
-
-_SPEC_OF_STATUS = ("spec",)
-_STATUS = ("status",)
 
 
 def track(served: Served, ctx: Context, options: WriteOptions, new: Object, old: Object | None) -> None:
@@ -28,12 +25,13 @@ def track(served: Served, ctx: Context, options: WriteOptions, new: Object, old:
         return
     entries = managed_fields.track_update(
         old,
-        _as_written(served, ctx, new, old),
+        _as_written(served.strategy, ctx.info.subresource, new, old),
         manager=manager_of(ctx, options),
         api_version=served.resource.api_version,
         schema=schema,
         time=rfc3339(ctx.now),
         subresource=ctx.info.subresource,
+        counts=served.strategy.counted(ctx.info.subresource),
     )
     if entries:
         new["metadata"]["managedFields"] = entries
@@ -55,7 +53,7 @@ def apply_configuration(
         api_version=served.resource.api_version,
         time=rfc3339(ctx.now),
         subresource=ctx.info.subresource,
-        reset=_SPEC_OF_STATUS if ctx.info.subresource == "status" else _STATUS if served.strategy.has_status else (),
+        counts=served.strategy.counted(ctx.info.subresource),
     )
     force = bool(options.force)
     if options.manager != KUBECTL or live is None:
@@ -77,12 +75,10 @@ def manager_of(ctx: Context, options: WriteOptions) -> str:
     return options.manager or managed_fields.manager_of_user_agent(ctx.request.headers.get("User-Agent", ""))
 
 
-def _as_written(served: Served, ctx: Context, new: Object, old: Object | None) -> Object:
-    if ctx.info.subresource == "status":
-        meta = new.get("metadata") or {}
-        return {**(old or {}), "metadata": meta, "status": new.get("status") or {}}
-    if served.strategy.resets_status:
-        written = dict(new)
-        keep(written, old or {}, "status")
-        return written
-    return new
+def _as_written(strategy: Strategy, subresource: str, new: Object, old: Object | None) -> Object:
+    """The new object, with what the endpoint leaves alone as it was: that need not be compared."""
+    written = dict(new)
+    for path in strategy.resets(subresource):
+        if len(path) == 1 and path[0] != "metadata":
+            keep(written, old or {}, path[0])
+    return written

@@ -56,7 +56,7 @@ STRATEGIES: Mapping[tuple[str, str], type[Strategy]] = {
     ("batch", "CronJob"): jobs.CronJobStrategy,
     ("batch", "Job"): jobs.JobStrategy,
     ("certificates.k8s.io", "CertificateSigningRequest"): certificates.CertificateSigningRequestStrategy,
-    ("certificates.k8s.io", "PodCertificateRequest"): core.PlainStatusStrategy,
+    ("certificates.k8s.io", "PodCertificateRequest"): certificates.PodCertificateRequestStrategy,
     ("coordination.k8s.io", "Lease"): core.LeaseStrategy,
     ("discovery.k8s.io", "EndpointSlice"): core.GenerationStrategy,
     (_FLOW, "FlowSchema"): core.FlowControlStrategy,
@@ -64,6 +64,7 @@ STRATEGIES: Mapping[tuple[str, str], type[Strategy]] = {
     (_NET, "Ingress"): core.LoadBalancedStrategy,
     (_NET, "IngressClass"): core.GenerationStrategy,
     (_NET, "NetworkPolicy"): core.GenerationStrategy,
+    (_NET, "ServiceCIDR"): core.PlainStatusStrategy,
     ("policy", "PodDisruptionBudget"): workloads.PodDisruptionBudgetStrategy,
     (_RBAC, "ClusterRole"): core.CreatesOnUpdateStrategy,
     (_RBAC, "ClusterRoleBinding"): core.CreatesOnUpdateStrategy,
@@ -82,6 +83,7 @@ STRATEGIES: Mapping[tuple[str, str], type[Strategy]] = {
     (_STORAGE, "StorageClass"): core.ReturnsDeletedStrategy,
     (_STORAGE, "VolumeAttachment"): core.VolumeAttachmentStrategy,
     (_STORAGE, "VolumeAttributesClass"): core.ReturnsDeletedStrategy,
+    ("storagemigration.k8s.io", "StorageVersionMigration"): core.PlainStatusStrategy,
 }
 
 

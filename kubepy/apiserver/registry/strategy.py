@@ -7,11 +7,12 @@ pkg/registry/*/*/strategy.go of Kubernetes.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from kubepy.api.disabled import drop_from_pod_spec
 from kubepy.api.errors import FieldError
+from kubepy.api.field_sets import Filter, excluding
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.api.validation.privileged import POD_SPECS
@@ -32,6 +33,8 @@ class Strategy:
     allows_unconditional_update: ClassVar[bool] = True
     status_keeps_metadata: ClassVar[bool] = False
     """Whether a write of the status leaves labels, annotations, owners and finalizers alone."""
+    status_resets: ClassVar[Sequence[tuple[str, ...]]] = (("spec",),)
+    """What a write of the status leaves alone, besides: nobody owns it because of such a write."""
     returns_deleted: ClassVar[bool] = False
     """Whether a delete answers the object that is gone, not a Status."""
     default_propagation: ClassVar[str] = "Background"
@@ -50,11 +53,27 @@ class Strategy:
         self._status_warner = status_warner_for(resource.group, resource.kind)
         self._pod_spec = POD_SPECS.get((resource.group, resource.plural), ())
         self.has_status = resource.subresource("status") is not None
-        self.resets_status = self.has_status
-        """Whether the main resource leaves the status alone."""
+        self._counted: dict[str, Filter | None] = {}
 
     def attach(self, lookup: Lookup, cache: ResourceCache) -> None:
         """Hands over what a strategy may look at: called once, before anything else."""
+
+    def resets(self, subresource: str) -> Sequence[tuple[str, ...]]:
+        """The fields that this endpoint leaves as they are; "" is the main resource (upstream: GetResetFields)."""
+        if subresource == "status":
+            return (*self.status_resets, ("metadata",)) if self.status_keeps_metadata else self.status_resets
+        return (("status",),) if self.has_status and not subresource else ()
+
+    def counting(self, subresource: str) -> Filter | None:
+        """Which fields a write through this endpoint can come to own; None for all."""
+        paths = self.resets(subresource)
+        return excluding(paths) if paths else None
+
+    def counted(self, subresource: str) -> Filter | None:
+        """As `counting`, made once."""
+        if subresource not in self._counted:
+            self._counted[subresource] = self.counting(subresource)
+        return self._counted[subresource]
 
     def fields(self, obj: Object) -> dict[str, str]:
         """What field selectors are matched against, beside name and namespace."""

@@ -98,6 +98,22 @@ def test_paths_are_written_as_upstream_does() -> None:
     ]
 
 
-def test_top_level_fields_are_left_out_as_a_whole() -> None:
-    assert field_sets.without({"f:spec": {"f:a": {}}, "f:status": {"f:b": {}}}, ("status",)) == {"f:spec": {"f:a": {}}}
-    assert field_sets.without({"f:status": {}}, ("status",)) is None
+def test_fields_are_left_out_with_what_is_below_them() -> None:
+    without = field_sets.excluding([("status",), ("metadata", "labels")])
+    spec: FieldSet = {"f:spec": {"f:a": {}}}
+    assert without({**spec, "f:status": {"f:b": {}}}) == spec
+    assert without({**spec, "f:metadata": {"f:labels": {"f:a": {}}}}) == spec
+    assert without({"f:metadata": {".": {}, "f:labels": {}}}) == {"f:metadata": {}}
+    assert without({"f:status": {}}) is None
+    assert without(None) is None
+
+
+def test_fields_are_taken_with_what_leads_to_them() -> None:
+    within = field_sets.including([("spec", "containers", field_sets.ANY, "resources")])
+    container: FieldSet = {".": {}, "f:image": {}, "f:resources": {"f:limits": {}}}
+    found = within(
+        {"f:status": {}, "f:spec": {".": {}, "f:containers": {'k:{"name":"c"}': container}, "f:hostPID": {}}}
+    )
+    kept = {".": {}, "f:resources": {"f:limits": {}}}
+    assert found == {"f:spec": {".": {}, "f:containers": {'k:{"name":"c"}': kept}}}
+    assert within({"f:status": {}}) is None

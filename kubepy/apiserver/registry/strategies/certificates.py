@@ -3,6 +3,7 @@
 Source: pkg/registry/certificates/certificates/strategy.go.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from kubepy.api.meta import Object
@@ -17,6 +18,12 @@ class CertificateSigningRequestStrategy(Strategy):
     """See the module's docstring."""
 
     selectable: ClassVar = {"spec.signerName": ("spec", "signerName")}
+    status_resets: ClassVar = (("spec",), ("status", "conditions"))
+
+    def resets(self, subresource: str) -> Sequence[tuple[str, ...]]:
+        if subresource == "approval":
+            return ("spec",), ("status", "certificate")
+        return super().resets(subresource) if subresource else (("spec",), ("status",))
 
     def prepare_for_create(self, obj: Object, ctx: Context) -> None:
         super().prepare_for_create(obj, ctx)
@@ -46,6 +53,13 @@ class CertificateSigningRequestStrategy(Strategy):
         conditions = _conditions(new)
         new["status"] = {**(old.get("status") or {})}
         _set_conditions(new, old, conditions, ctx)
+
+
+class PodCertificateRequestStrategy(Strategy):
+    """Requests for pods' certificates: their status is written alone."""
+
+    status_keeps_metadata = True
+    status_resets: ClassVar = (("spec",), ("status", "conditions"))
 
 
 def _conditions(obj: Object) -> list[Object]:

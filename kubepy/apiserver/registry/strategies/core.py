@@ -4,12 +4,12 @@ Source: pkg/registry/core/{namespace,node,secret,event,persistentvolume,persiste
 """
 
 import base64
+from collections.abc import Sequence
 from typing import ClassVar
 
 from kubepy.api.defaults.core import align_data_sources
 from kubepy.api.disabled import drop_foreign_source, drop_from_status
 from kubepy.api.meta import Object
-from kubepy.api.resources import Resource
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.strategy import Strategy, keep
 
@@ -41,6 +41,9 @@ class NamespaceStrategy(Strategy):
         labels = {**(new["metadata"].get("labels") or {}), "kubernetes.io/metadata.name": new["metadata"]["name"]}
         new["metadata"]["labels"] = labels
 
+    def resets(self, subresource: str) -> Sequence[tuple[str, ...]]:
+        return (("status",),) if subresource == "finalize" else super().resets(subresource)
+
     def prepare_for_subresource(self, subresource: str, new: Object, old: Object, ctx: Context) -> None:
         keep(new, old, "status")  # finalize
 
@@ -59,10 +62,6 @@ class NodeStrategy(Strategy):
 
     How a kubelet is configured is not said here any more, but by what said it before.
     """
-
-    def __init__(self, resource: Resource) -> None:
-        super().__init__(resource)
-        self.resets_status = False
 
     selectable: ClassVar = {"spec.unschedulable": ("spec", "unschedulable")}
 

@@ -6,6 +6,7 @@ Source: pkg/registry/core/pod/strategy.go.
 from typing import Any, ClassVar
 
 from kubepy.api.disabled import drop_from_pod_spec, drop_from_status
+from kubepy.api.field_sets import ANY, Filter, including
 from kubepy.api.meta import Object
 from kubepy.api.pods import qos_class
 from kubepy.apiserver.registry.context import Context
@@ -15,6 +16,7 @@ from kubepy.apiserver.registry.strategy import Strategy, keep
 _FINISHED = frozenset(("Succeeded", "Failed"))
 _RESIZABLE = ("resources", "resizePolicy")
 _GROUPS = ("containers", "initContainers")
+_RESIZED = [("spec", group, ANY, field) for group in _GROUPS for field in _RESIZABLE]
 
 
 class PodStrategy(Strategy):
@@ -33,6 +35,14 @@ class PodStrategy(Strategy):
         "status.podIPs": (),  # accepted, and never set: as upstream
         "status.nominatedNodeName": ("status", "nominatedNodeName"),
     }
+    status_resets: ClassVar = (("spec",), ("metadata", "deletionTimestamp"), ("metadata", "ownerReferences"))
+
+    def counting(self, subresource: str) -> Filter | None:
+        if subresource == "ephemeralcontainers":
+            return including([("spec", "ephemeralContainers")])
+        if subresource == "resize":
+            return including(_RESIZED)
+        return super().counting(subresource)
 
     def fields(self, obj: Object) -> dict[str, str]:
         spec, status = obj.get("spec") or {}, obj.get("status") or {}

@@ -14,6 +14,7 @@ class DeploymentStrategy(Strategy):
     """Annotations count as spec: the rollback of old was one."""
 
     tracks_generation = True
+    status_resets: ClassVar = (("spec",), ("metadata", "labels"))
 
     def is_spec_changed(self, new: Object, old: Object) -> bool:
         annotations = new["metadata"].get("annotations") or {}, old["metadata"].get("annotations") or {}
