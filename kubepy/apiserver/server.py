@@ -63,6 +63,7 @@ from kubepy.storage.base import Store, StoreError, Unavailable
 _log = log.get(__name__)
 SYSTEM_USER = "system:apiserver"
 _STALLED_S = 60.0
+_AGENT = "kube-apiserver"
 
 
 @dataclass(slots=True)
@@ -124,7 +125,7 @@ class ApiServer:
         self.overload = Overload(config, self.engine, clock)
         self._chain.limiter, self._chain.deadlines = self.overload.limiter, self.overload.deadlines
         self.handler: Handler = self._chain.handle
-        self.client = Client.direct(self.handler, bootstrap.SYSTEM, agent="kube-apiserver")
+        self.client = Client.direct(self.handler, bootstrap.SYSTEM, agent=_AGENT)
         self._clock = clock
         self.pools = self._make_pools()
         self.hooks = Hooks(fair=self.overload.flow is not None)

@@ -62,7 +62,10 @@ class Transport(Protocol):
 
 
 class DirectTransport:
-    """Calls a handler of the same process, as `user` (what the handler expects in `context["user"]`)."""
+    """Calls a handler of the same process, as `user` (what the handler expects in `context["user"]`).
+
+    `agent` is who it says to be, which is also who owns the fields that it writes.
+    """
 
     def __init__(self, handler: Handler, user: object, *, agent: str = "kubepy") -> None:
         self._handler = handler

@@ -453,6 +453,8 @@ def test_deprecated_versions_warn_and_the_newest_is_preferred(tmp_path: Path) ->
         _, group = await api.call("GET", "/apis/example.com")
         assert [each["version"] for each in group["versions"]] == ["v1", "v1beta1", "v1alpha1"]
         assert group["preferredVersion"]["version"] == "v1"
+        _, service = await api.call("GET", "/apis/apiregistration.k8s.io/v1/apiservices/v1.example.com")
+        assert {entry["manager"] for entry in service["metadata"]["managedFields"]} == {"kube-apiserver"}
 
     on_api(tmp_path, test)
 

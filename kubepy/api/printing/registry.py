@@ -21,7 +21,7 @@ def _default_cells(obj: Object, _now: datetime) -> Cells:
     return [name_of(obj), part(obj, "metadata").get("creationTimestamp") or UNKNOWN]
 
 
-_CREATED = Column("Created At", "The time at which the server created the object.", type="date")
+_CREATED = Column("Created At", "", type="date", documented="creationTimestamp")
 DEFAULT = Printer((NAME, _CREATED), _default_cells)
 
 PRINTERS: Printers = {

@@ -192,7 +192,7 @@ def _stored_versions(obj: Object) -> list[FieldError]:
     stored = status_of(obj).get("storedVersions") or []
     path = "status.storedVersions"
     if not stored:
-        return [invalid(path, stored, "must have at least one stored version")]
+        return [invalid(path, status_of(obj).get("storedVersions"), "must have at least one stored version")]
     errors = []
     versions = {version.get("name"): version for version in spec_of(obj).get("versions") or ()}
     for name, version in versions.items():
@@ -216,9 +216,8 @@ def update_definition(new: Object, old: Object) -> list[FieldError]:
     if same(spec, before):
         return errors + _validate_approval(new, old)
     errors += _validate_spec(spec, any_bundle=not _is_established(old) or bool(bundle_faults(before)))
-    kept = ["group", "names.plural"]
-    if _is_established(old):
-        kept += ["scope", "names.kind"]
+    kept = ["scope", "names.kind"] if _is_established(old) else []
+    kept += ["group", "names.plural"]
     for path in kept:
         now, then = (_at(s, path) for s in (spec, before))
         errors += unchanged(now, then, f"spec.{path}")

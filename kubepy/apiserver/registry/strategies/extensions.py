@@ -31,7 +31,7 @@ class CustomResourceDefinitionStrategy(Strategy):
         obj["status"] = {
             "conditions": None,
             "acceptedNames": {"plural": "", "kind": ""},
-            "storedVersions": stored,
+            "storedVersions": stored or None,
         }
 
     def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:

@@ -97,6 +97,27 @@ def test_selectable_fields_are_plain_ones(path: str, told_of: str | None) -> Non
     assert [told_of in str(fault) for fault in create_definition(made) if told_of] == ([True] if told_of else [])
 
 
+def test_what_an_established_definition_keeps_is_told_of_in_order() -> None:
+    old, new = definition(), definition(group="h.test", scope="Cluster")
+    new["metadata"] = old["metadata"] = {**old["metadata"], "resourceVersion": "1"}
+    new["spec"]["names"] |= {"kind": "Gadget", "plural": "gadgets"}
+    assert [fault.field for fault in update_definition(new, old)] == [
+        "spec.scope",
+        "spec.names.kind",
+        "spec.group",
+        "spec.names.plural",
+    ]
+
+
+def test_definition_without_versions_is_told_so() -> None:
+    made = definition()
+    made["spec"]["versions"], made["status"] = [], {}
+    assert told(create_definition(made)) == [
+        "spec.versions: Invalid value: null: must have exactly one version marked as storage version",
+        "status.storedVersions: Invalid value: null: must have at least one stored version",
+    ]
+
+
 def test_approval_cannot_be_taken_away() -> None:
     old = definition(group="x.k8s.io")
     old["metadata"]["annotations"] = {"api-approved.kubernetes.io": "https://a.b/c"}
