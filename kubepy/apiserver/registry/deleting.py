@@ -21,8 +21,9 @@ from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.reading import Page, list_page
 from kubepy.apiserver.registry.result import Result
-from kubepy.apiserver.registry.retrying import confirm, remove, retry_on_lost_race, store
+from kubepy.apiserver.registry.retrying import LostRace, confirm, remove, retry_on_lost_race, store
 from kubepy.apiserver.registry.served import Served
+from kubepy.apiserver.registry.updating import is_done
 from kubepy.lib.clock import parse_rfc3339, rfc3339
 from kubepy.storage.cache import CachedObject
 
@@ -127,7 +128,12 @@ async def _try_delete(
             return Result(200, obj=obj)
         return await _store_mark(engine, served, current, obj)
     if not ctx.dry_run:
-        await remove(engine, served, current)
+        if graceful:
+            marked = await store(engine, served, current, encode(obj), obj)
+            revision = await _remove_marked(engine, served, marked)
+        else:
+            revision = await remove(engine, served, current)
+        obj["metadata"]["resourceVersion"] = str(revision)
         await served.strategy.after_delete(obj, ctx)
     return Result(
         200,
@@ -159,11 +165,10 @@ def _begin(served: Served, ctx: Context, obj: Object, options: DeleteOptions) ->
     asked = options.grace_period_s
     if meta.get("deletionTimestamp"):
         running = meta.get("deletionGracePeriodSeconds")
-        if running is None:
-            return False, False
+        if not running:
+            return False, False  # no grace is waited for: but for finalizers, the object should be gone
         if asked is None or asked >= running:
-            # Without finalizers and grace nothing is waited for: the object should be gone, so let it go.
-            return False, bool(running or meta.get("finalizers"))
+            return False, True
         asked = 1 if asked < 0 else asked
         ends = parse_rfc3339(meta["deletionTimestamp"]) - timedelta(seconds=running - asked)
         meta["deletionTimestamp"], meta["deletionGracePeriodSeconds"] = rfc3339(ends), asked
@@ -207,6 +212,20 @@ def _mark(obj: Object, ctx: Context, *, counts: bool) -> None:
         meta["deletionTimestamp"] = rfc3339(ctx.now)
     if not meta.get("deletionGracePeriodSeconds"):
         meta["deletionGracePeriodSeconds"] = 0
+
+
+async def _remove_marked(engine: Engine, served: Served, marked: CachedObject) -> int:
+    """Deletes an object that was just marked to go at once; who does so first does not matter. The revision of that."""
+    while True:
+        try:
+            return await remove(engine, served, marked)
+        except LostRace:
+            newest = served.cache.get(marked.key)
+            if newest is None:
+                return marked.revision
+            if not is_done(decode_stored(newest.data)):
+                raise
+            marked = newest
 
 
 async def _store_mark(engine: Engine, served: Served, current: CachedObject, obj: Object) -> Result:

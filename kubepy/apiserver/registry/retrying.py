@@ -77,13 +77,14 @@ async def store(engine: Engine, served: Served, current: CachedObject, data: byt
     return served.cache.observe(Change(current.key, data, revision, current.data), obj)
 
 
-async def remove(engine: Engine, served: Served, current: CachedObject) -> None:
-    """Deletes `current`. Raises LostRace."""
+async def remove(engine: Engine, served: Served, current: CachedObject) -> int:
+    """Deletes `current`; the revision of that. Raises LostRace."""
     try:
         revision = await engine.store.delete(current.key, revision=current.revision)
     except (RevisionConflict, KeyMissing) as lost:
         raise await _lost(served, current, lost) from lost
     served.cache.observe(Change(current.key, None, revision, current.data))
+    return revision
 
 
 async def _lost(served: Served, current: CachedObject, fault: RevisionConflict | KeyMissing) -> LostRace:

@@ -188,3 +188,59 @@ def test_a_delete_answers_the_object_or_a_status(path: str, body: Any, kind: str
         assert (await ask("DELETE", f"{path}/a")).body["kind"] == kind
 
     on_server(test)
+
+
+async def events_since(ask: Asker, path: str, version: str) -> list[tuple[str, Any]]:
+    told = await ask("GET", f"{path}?watch=1&timeoutSeconds=1&resourceVersion={version}")
+    return [(event["type"], event["object"]["metadata"]) for event in told.body]
+
+
+@pytest.mark.parametrize("is_marked", [False, True])
+def test_a_pod_is_marked_before_it_goes_at_once(*, is_marked: bool) -> None:
+    """Watchers see that its time is over before they see that it is gone; what is answered is as new as that."""
+
+    async def test(ask: Asker) -> None:
+        version = (await ask("POST", PODS, pod("p"))).body["metadata"]["resourceVersion"]
+        if is_marked:
+            version = (await ask("DELETE", f"{PODS}/p")).body["metadata"]["resourceVersion"]
+        gone = (await ask("DELETE", f"{PODS}/p", {"gracePeriodSeconds": 0})).body["metadata"]
+        seen = await events_since(ask, PODS, version)
+        assert [kind for kind, _ in seen] == ["MODIFIED", "DELETED"]
+        assert all(meta["deletionGracePeriodSeconds"] == 0 and meta["deletionTimestamp"] for _, meta in seen)
+        assert gone["resourceVersion"] == seen[1][1]["resourceVersion"]
+        assert gone["deletionGracePeriodSeconds"] == 0
+
+    on_server(test)
+
+
+def test_what_is_answered_of_a_delete_is_as_new_as_the_delete() -> None:
+    async def test(ask: Asker) -> None:
+        path = "/api/v1/namespaces/default/serviceaccounts"
+        made = (await ask("POST", path, {"metadata": {"name": "s"}})).body["metadata"]
+        gone = (await ask("DELETE", f"{path}/s")).body["metadata"]
+        assert int(gone["resourceVersion"]) > int(made["resourceVersion"])
+        assert gone == made | {"resourceVersion": gone["resourceVersion"]}
+
+    on_server(test)
+
+
+@pytest.mark.parametrize(
+    ("policy", "finalizers"),
+    [
+        (None, [HELD]),
+        ("Background", [HELD]),
+        ("Orphan", [HELD, "orphan"]),
+        ("Foreground", [HELD, "foregroundDeletion"]),
+    ],
+)
+def test_what_dependents_become_may_be_said_while_an_object_waits(
+    policy: str | None, finalizers: list[str]
+) -> None:
+    async def test(ask: Asker) -> None:
+        await ask("POST", MAPS, {"metadata": {"name": "a", "finalizers": [HELD]}})
+        marked = (await ask("DELETE", f"{MAPS}/a")).body["metadata"]
+        again = (await ask("DELETE", f"{MAPS}/a", {"propagationPolicy": policy} if policy else None)).body["metadata"]
+        assert again["finalizers"] == finalizers
+        assert (again["resourceVersion"] == marked["resourceVersion"]) == (finalizers == [HELD])
+
+    on_server(test)
