@@ -5,13 +5,15 @@ Source: apiserver pkg/admission/plugin/webhook/request/admissionreview.go, .../w
 
 import base64
 import binascii
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from kubepy.api.errors import ApiError, BadRequest, InternalError, from_status
+from kubepy.api.go_values import json_type
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes
@@ -28,6 +30,10 @@ class BadReview(ValueError):
 
 class BadPatch(BadReview):
     """An answer whose patch cannot be read; the message needs nothing before it."""
+
+
+class Unreadable(BadReview):
+    """An answer with a value of a wrong type: as good as none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +91,9 @@ def _resource(resource: Resource) -> Object:
 def verdict_of(answer: Object, uid: str, *, version: str, mutating: bool) -> Verdict:
     """What the answer says. Raises BadReview."""
     response = answer.get("response")
-    if not isinstance(response, dict):
+    if response is None:
         raise BadReview("webhook response was absent")
+    _check_types(response)
     if version == "v1":
         _check_head(answer, response, uid)
         _check_patch(response, mutating=mutating)
@@ -96,9 +103,39 @@ def verdict_of(answer: Object, uid: str, *, version: str, mutating: bool) -> Ver
         allowed=response.get("allowed") is True,
         result=response.get("status"),
         operations=_operations(patch),
-        warnings=[str(text) for text in response.get("warnings") or ()],
-        annotations={str(key): str(value) for key, value in annotations.items()},
+        warnings=[text or "" for text in response.get("warnings") or ()],
+        annotations={key: value or "" for key, value in annotations.items()},
     )
+
+
+_BASE64: Final = frozenset(string.ascii_letters + string.digits + "+/")
+_TYPES: Final[Mapping[str, tuple[type, str]]] = {
+    "uid": (str, "types.UID"),
+    "allowed": (bool, "bool"),
+    "status": (dict, "v1.Status"),
+    "patch": (str, "[]uint8"),
+    "patchType": (str, "v1.PatchType"),
+    "auditAnnotations": (dict, "map[string]string"),
+    "warnings": (list, "[]string"),
+}
+
+
+def _check_types(response: Any) -> None:
+    """Raises Unreadable in the words of Go's decoder."""
+    if not isinstance(response, dict):
+        raise _unreadable(response, "AdmissionReview.response", "v1.AdmissionResponse")
+    for name, (kind, shown) in _TYPES.items():
+        value = response.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise _unreadable(value, f"AdmissionResponse.response.{name}", shown)
+    texts = [("auditAnnotations", value) for value in (response.get("auditAnnotations") or {}).values()]
+    for name, value in [*texts, *(("warnings", value) for value in response.get("warnings") or ())]:
+        if value is not None and not isinstance(value, str):
+            raise _unreadable(value, f"AdmissionResponse.response.{name}", "string")
+
+
+def _unreadable(value: Any, field: str, kind: str) -> Unreadable:
+    return Unreadable(f"json: cannot unmarshal {json_type(value)} into Go struct field {field} of type {kind}")
 
 
 def _check_head(answer: Object, response: Object, uid: str) -> None:
@@ -131,7 +168,8 @@ def _patch(response: Object, version: str) -> bytes:
     try:
         return base64.b64decode(encoded, validate=True)
     except (binascii.Error, TypeError, ValueError) as fault:
-        raise BadReview(f"webhook returned a patch that is not base64: {fault}") from fault
+        at = next((at for at, each in enumerate(encoded) if each not in _BASE64), len(encoded))
+        raise Unreadable(f"illegal base64 data at input byte {at}") from fault
 
 
 def _operations(patch: bytes) -> list[Object]:

@@ -15,7 +15,7 @@ from kubepy.apiserver.admission.matching import Place
 from kubepy.apiserver.admission.metrics import ADMIT, CALLING, DENIED, INTERNAL, VALIDATING, WEBHOOK, AdmissionMetrics
 from kubepy.apiserver.admission.policies.conditions import ConditionsFailed, hold
 from kubepy.apiserver.admission.policies.context import Subject
-from kubepy.apiserver.admission.reviewing import BadPatch, BadReview, Verdict
+from kubepy.apiserver.admission.reviewing import BadPatch, BadReview, Unreadable, Verdict
 from kubepy.apiserver.admission.webhooks.hooks import Hook, Wanted
 from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.lookup import Lookup
@@ -111,6 +111,8 @@ class Asker:
             raise HookFailed(f"failed to call webhook: {fault}", code) from fault
         try:
             verdict = reviewing.verdict_of(answer, uid, version=hook.version, mutating=mutating)
+        except Unreadable as fault:
+            raise HookFailed(f"failed to call webhook: {fault}") from fault
         except BadPatch as fault:
             raise HookFailed(str(fault)) from fault
         except BadReview as fault:

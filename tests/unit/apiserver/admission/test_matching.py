@@ -12,7 +12,7 @@ from kubepy.apiserver.admission.attributes import Attributes, Reinvocation
 from kubepy.apiserver.admission.kinds import kind_of
 from kubepy.apiserver.admission.matching import Place, criteria_of, is_exempt, rule_of
 from kubepy.apiserver.admission.reinvoking import Round
-from kubepy.apiserver.admission.reviewing import BadReview, denial, review_of, verdict_of
+from kubepy.apiserver.admission.reviewing import BadReview, Unreadable, denial, review_of, verdict_of
 from kubepy.apiserver.admission.webhooks.hooks import HookIndex, hooks_of
 from kubepy.apiserver.authn.user import UserInfo
 from tests.unit.apiserver.conftest import Objects, OneVersion
@@ -181,7 +181,7 @@ PATCH = base64.b64encode(b"[]").decode()
         (answered(patch=PATCH, patchType="Merge"), 'unsupported patch type "Merge"'),
         (answered(patch=PATCH, patchType=""), 'webhook returned invalid response.patchType of ""'),
         (answered(patch="e30=", patchType="JSONPatch"), "received undecodable patch"),
-        (answered(patch="?", patchType="JSONPatch"), "not base64"),
+        (answered(patch="e?", patchType="JSONPatch"), "^illegal base64 data at input byte 1$"),
     ],
 )
 def test_answers_that_break_the_rules(answer: Object, why: str) -> None:
@@ -195,7 +195,28 @@ def test_the_old_review_needs_no_uid_and_validating_ones_no_patch() -> None:
     for field in ("patch", "patchType"):
         with pytest.raises(BadReview, match=f"validating webhook may not return response.{field}$"):
             verdict_of(answered(allowed=True, **{field: "x"}), "u", version="v1", mutating=False)
-    assert not verdict_of(answered(allowed="yes"), "u", version="v1", mutating=False).allowed
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (
+            {**answered(), "response": []},
+            "array into Go struct field AdmissionReview.response of type v1.AdmissionResponse",
+        ),
+        (answered(allowed="yes"), "string into Go struct field AdmissionResponse.response.allowed of type bool"),
+        (answered(status=[]), "array into Go struct field AdmissionResponse.response.status of type v1.Status"),
+        (answered(warnings="w"), r"string into Go struct field AdmissionResponse.response.warnings of type \[\]string"),
+        (answered(warnings=[1]), "number into Go struct field AdmissionResponse.response.warnings of type string"),
+        (
+            answered(auditAnnotations={"k": True}),
+            "bool into Go struct field AdmissionResponse.response.auditAnnotations of type string",
+        ),
+    ],
+)
+def test_answers_that_cannot_be_read(answer: Object, why: str) -> None:
+    with pytest.raises(Unreadable, match=f"^json: cannot unmarshal {why}$"):
+        verdict_of(answer, "u", version="v1", mutating=False)
 
 
 def test_a_denial_has_no_reason_but_the_webhooks() -> None:
