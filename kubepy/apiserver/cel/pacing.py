@@ -30,11 +30,15 @@ class Slice:
     def __init__(self) -> None:
         self.left = SLICE
 
+    @property
+    def is_low(self) -> bool:
+        """Whether more than half is used up: to be renewed before the next evaluation."""
+        return self.left < SLICE // 2
+
     async def renew(self) -> None:
-        """Gives the loop its turn if more than half is used up."""
-        if self.left < SLICE // 2:
-            await asyncio.sleep(0)
-            self.left = SLICE
+        """Gives the loop its turn."""
+        await asyncio.sleep(0)
+        self.left = SLICE
 
 
 def slice_here() -> Slice | None:

@@ -164,7 +164,12 @@ class Evaluation:
         for _ in range(_TRIES):
             left, spent = budget.left, self._variables.spent
             try:
-                return await self._try(program, budget, is_long=is_long)
+                if is_long:
+                    return await self._beside(program, budget)
+                if self._slice.is_low:
+                    await self._slice.renew()
+                self._variables.slice = self._slice
+                return program.evaluate(self._bindings, budget, self._slice)
             except TooLong:
                 is_long = True
             except _NotAsked as unknown:
@@ -178,10 +183,6 @@ class Evaluation:
             budget.left = left - (self._variables.spent - spent)
         raise Failed(f"expression '{expression.text}' asks the authorizer too often")
 
-    async def _try(self, program: Program, budget: Budget, *, is_long: bool) -> Any:
-        if is_long:
-            self._variables.slice = None
-            return await beside(lambda: program.evaluate(self._bindings, budget))
-        await self._slice.renew()
-        self._variables.slice = self._slice
-        return program.evaluate(self._bindings, budget, self._slice)
+    async def _beside(self, program: Program, budget: Budget) -> Any:
+        self._variables.slice = None
+        return await beside(lambda: program.evaluate(self._bindings, budget))
