@@ -12,6 +12,7 @@ from kubepy.api import resources
 from kubepy.api.errors import ApiError
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
+from kubepy.apiserver.admission import reviewing
 from kubepy.apiserver.admission.attributes import Attributes, forbid
 from kubepy.apiserver.admission.intercepting import Intercepting
 from kubepy.apiserver.admission.kinds import Kinds
@@ -75,7 +76,10 @@ class MutatingAdmissionPolicy(Intercepting):
     async def _invoke(
         self, invocation: Invocation, attributes: Attributes, subject: Subject, round_: Round
     ) -> str | None:
-        """Runs a policy's mutations; why it failed, if its failurePolicy lets that count."""
+        """Runs a policy's mutations; why it failed, if its failurePolicy lets that count.
+
+        Raises InternalError where a JSON patch does not leave an object of the kind, whatever the failurePolicy.
+        """
         policy = invocation.policy
         try:
             evaluation = await subject.evaluation(invocation.place, policy, invocation.param)
@@ -93,7 +97,11 @@ class MutatingAdmissionPolicy(Intercepting):
                 changed = await self._mutate(mutation, invocation, attributes, subject) or changed
             except (Failed, BadMutation) as fault:
                 error, why = error_type(str(fault)), why or str(fault)
-            self._metrics.mutated(policy.name, invocation.binding.name, error, perf_counter() - started)
+            except ApiError as fault:
+                error = error_type(fault.message)
+                raise
+            finally:
+                self._metrics.mutated(policy.name, invocation.binding.name, error, perf_counter() - started)
         round_.asked(invocation.uid, changed=changed, reinvocable=policy.reinvocable)
         return None if policy.ignores_failure else why
 
@@ -113,7 +121,9 @@ class MutatingAdmissionPolicy(Intercepting):
         try:
             await self._kinds.settle(changed, obj, place.resource, attributes.subresource, strict=True)
         except ApiError as fault:
-            raise BadMutation(fault.message) from fault
+            if mutation.kind == _APPLY:
+                raise BadMutation(fault.message) from fault
+            raise reviewing.internal(fault.message) from fault
         subject.forget()
         return True
 

@@ -94,7 +94,7 @@ def applied_operations(value: Any, view: Object) -> Object:
     except Unfit as fault:
         if fault.is_test:
             return view
-        raise BadMutation(f"JSONPath: {fault.why}") from fault
+        raise BadMutation(f"JSON Patch: {fault.why}") from fault
     if not isinstance(patched, dict):
-        raise BadMutation("JSONPath: the patch does not leave an object")
+        raise BadMutation("JSON Patch: the patch does not leave an object")
     return patched

@@ -281,7 +281,7 @@ def test_a_json_patch_stops_at_a_test_that_fails() -> None:
     add = {"op": "add", "path": "/metadata/labels", "value": {"x": "y"}}
     assert applied_operations([add], POD)["metadata"]["labels"] == {"x": "y"}
     assert applied_operations([add, {"op": "test", "path": "/metadata/name", "value": "q"}], POD) == POD
-    with pytest.raises(BadMutation, match="JSONPath: error in remove for path: '/x'"):
+    with pytest.raises(BadMutation, match="JSON Patch: error in remove for path: '/x'"):
         applied_operations([{"op": "remove", "path": "/x"}], POD)
     with pytest.raises(BadMutation, match="should evaluate to array of JSONPatch"):
         applied_operations([1], POD)
