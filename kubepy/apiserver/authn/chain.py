@@ -137,7 +137,9 @@ class Authenticator:
                 refusal = fault
         token = bearer_token(request)
         if token is not None:
-            return await self._by_token(request, token)
+            known = self.tokens.remembered(token, self.api_audiences) if self.tokens else None
+            self.metrics.cache[MISS if known is None else HIT] += 1
+            return _used(request, known or await self._unknown_token(token))
         if refusal is not None:
             raise refusal
         return None
@@ -148,25 +150,11 @@ class Authenticator:
             return user
         return self.certificates.authenticate(der, now_s) if self.certificates else None
 
-    async def _by_token(self, request: Request, token: str) -> UserInfo:
-        tokens = self.tokens
-        if tokens is None:
-            raise Refused("invalid bearer token")
-        found = tokens.remembered(token, self.api_audiences)
-        self.metrics.cache[MISS if found is None else HIT] += 1
-        if found is None:
-            found = await self._unknown_token(tokens, token)
-        if found.annotations:
-            request.context.setdefault(ANNOTATIONS, {}).update(found.annotations)
-        if found.warnings:
-            request.context[WARNINGS] = found.warnings
-        return found.user
-
-    async def _unknown_token(self, tokens: Tokens, token: str) -> Authenticated:
+    async def _unknown_token(self, token: str) -> Authenticated:
         try:
             if not _is_text(token):
                 raise Refused("bearer token is not UTF-8")
-            found = await tokens.authenticate_token(token, self.api_audiences)
+            found = await self.tokens.authenticate_token(token, self.api_audiences) if self.tokens else None
             if found is None:
                 raise Refused("invalid bearer token")
         except Refused:
@@ -174,6 +162,15 @@ class Authenticator:
             raise
         self.metrics.fetches["ok"] += 1
         return found
+
+
+def _used(request: Request, found: Authenticated) -> UserInfo:
+    """The user of a token; what is to be told of its use is left with the request."""
+    if found.annotations:
+        request.context.setdefault(ANNOTATIONS, {}).update(found.annotations)
+    if found.warnings:
+        request.context[WARNINGS] = found.warnings
+    return found.user
 
 
 def _is_text(token: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from kubepy.apiserver.authn.user import PRIVILEGED_GROUP, UserInfo
 from kubepy.apiserver.authz.abac import Abac, Policy
 from kubepy.apiserver.authz.decision import ALLOWED, NO_OPINION, Authorizer, Decision, forbidden
-from kubepy.apiserver.authz.metrics import AuthorizationMetrics
+from kubepy.apiserver.authz.metrics import ALLOW, DENY, AuthorizationMetrics
 from kubepy.apiserver.authz.node import NodeAuthorizer
 from kubepy.apiserver.authz.rbac import Rbac
 from kubepy.apiserver.authz.rules import EVERYTHING, Resolved
@@ -59,7 +59,9 @@ class Authorization:
         if names:
             labels = [(mode, name or own) for (mode, own), name in zip(labels, names, strict=True)]
         self._all = tuple(zip(authorizers, labels, strict=True))
-        local = tuple((one, label) for one, label in self._all if not isinstance(one, WebhookAuthorizer))
+        local = tuple(
+            (one, (*label, ALLOW), (*label, DENY)) for one, label in self._all if not isinstance(one, WebhookAuthorizer)
+        )
         self._local = local if len(local) == len(self._all) else None
 
     def rules_for(self, user: UserInfo, namespace: str) -> Resolved:
@@ -76,10 +78,10 @@ class Authorization:
         if PRIVILEGED_GROUP in user.groups:
             return ALLOWED
         reasons: list[str] = []
-        for authorizer, label in self._local or ():
+        for authorizer, allowed, denied in self._local or ():
             decision = authorizer.authorize(user, info)
             if decision.allowed or decision.denied:
-                self.metrics.decisions[*label, "allowed" if decision.allowed else "denied"] += 1
+                self.metrics.decisions[allowed if decision.allowed else denied] += 1
                 return decision
             if decision.reason:
                 reasons.append(decision.reason)
@@ -96,7 +98,7 @@ class Authorization:
             else:
                 decision = authorizer.authorize(user, info)
             if decision.allowed or decision.denied:
-                self.metrics.decisions[*label, "allowed" if decision.allowed else "denied"] += 1
+                self.metrics.decisions[*label, ALLOW if decision.allowed else DENY] += 1
                 return decision
             if decision.reason:
                 reasons.append(decision.reason)

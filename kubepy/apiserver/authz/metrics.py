@@ -17,6 +17,7 @@ from kubepy.lib.distribution import Distribution
 _BOUNDS_S: Final = tuple(0.001 * 2**power for power in range(15))
 _CALL_BOUNDS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _CONDITION_BOUNDS_S: Final = (0.001, 0.005, 0.01, 0.025, 0.1, 0.2, 0.25)
+ALLOW, DENY = "allowed", "denied"
 SUCCESS, ERROR, TIMEOUT, CANCELED = "success", "error", "timeout", "canceled"
 _DECISIONS: Final = (
     "Total number of terminal decisions made by an authorizer split by authorizer type, name, and decision."
@@ -52,7 +53,7 @@ class AuthorizationMetrics(Collector):
 
     def observe(self, decision: Decision, seconds: float) -> None:
         """Counts how one request came out."""
-        result = "allowed" if decision.allowed else "denied" if decision.denied else "no-opinion"
+        result = ALLOW if decision.allowed else DENY if decision.denied else "no-opinion"
         found = self._attempts.get(result)
         if found is None:
             found = self._attempts[result] = Distribution(_BOUNDS_S)
