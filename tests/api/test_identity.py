@@ -11,6 +11,7 @@ import jwt
 import uvloop
 import yaml
 
+from kubepy.apiserver.config.reloads import digest
 from kubepy.lib import kubeconfig, pki
 from tests.api.serving import Api, api_server
 from tests.openid_provider import ACCESS_TOKEN, CLIENT, OpenIdProvider, openid_provider
@@ -79,6 +80,12 @@ def test_a_token_of_the_provider_names_its_user(tmp_path: Path) -> None:
         forged = jwt.encode({"iss": provider.url, "aud": CLIENT, "sub": "root"}, "s" * 32, algorithm="HS256")
         assert await who(api, forged) == 401
         assert provider.fetches == 1
+        _, text = await api.call("GET", "/metrics")
+        issuer = f'jwt_issuer_hash="{digest(provider.url)}"'
+        head = "apiserver_authentication_jwt_authenticator_"
+        assert f'{head}latency_seconds_count{{{issuer},result="success"}} 2.0' in text
+        assert f'{head}latency_seconds_count{{{issuer},result="failure"}} 4.0' in text
+        assert f"{head}jwks_fetch_last_key_set_info{{" in text
 
     required = {"team": "blue"}
 

@@ -33,7 +33,7 @@ class JwtTokens:
         self._metrics = metrics or AuthenticationMetrics()
         self._others: dict[str, ProviderKeys] = {}
         """Keys of issuers of groups that our tokens only point to."""
-        self._keys = ProviderKeys(issuer.url, ca=issuer.ca, discovery_url=issuer.discovery_url)
+        self._keys = ProviderKeys(issuer.url, ca=issuer.ca, discovery_url=issuer.discovery_url, metrics=self._metrics)
 
     async def authenticate_token(self, token: str, audiences: Collection[str]) -> Authenticated | None:
         """The user of a token that the issuer signed for one of its audiences. Raises Refused."""

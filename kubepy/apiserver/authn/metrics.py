@@ -3,11 +3,14 @@
 Source: apiserver pkg/endpoints/filters/metrics.go, pkg/authentication/{request/x509,token/cache}; pkg/serviceaccount.
 """
 
+import socket
+import time
 from collections import Counter
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+import orjson
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
@@ -53,6 +56,8 @@ class AuthenticationMetrics(Collector):
         self.certificates = Distribution(_LEFT_BOUNDS_S)
         """How long client certificates are still good for, in seconds."""
         self._jwt: dict[tuple[str, str], Distribution] = {}
+        self._keys_fetched_s: dict[tuple[str, str], float] = {}
+        self._key_sets: dict[str, str] = {}
         if registry is not None:
             registry.register(self)
 
@@ -68,6 +73,13 @@ class AuthenticationMetrics(Collector):
         found.add(seconds)
         if username:
             self._users[compressed(username)] += 1
+
+    def fetched_keys(self, issuer: str, document: Mapping[str, Any] | None) -> None:
+        """Notes that an issuer was asked for its keys, and what it said: None if it did not."""
+        name = digest(issuer)
+        self._keys_fetched_s[FAILURE if document is None else SUCCESS, name] = time.time()
+        if document is not None:
+            self._key_sets[name] = digest(orjson.dumps(document).decode())
 
     def collect(self) -> Iterable[Metric]:
         """All of it."""
@@ -92,12 +104,29 @@ class AuthenticationMetrics(Collector):
         for key, found in self._jwt.items():
             found.render(tokens, key)
         yield tokens
+        yield from self._of_keys()
         for name, text in _TOKENS.items():
             yield CounterMetricFamily(f"serviceaccount_{name}", text, value=self.tokens[name])
         text = "Distribution of the remaining lifetime on the certificate used to authenticate a request."
         left = HistogramMetricFamily("apiserver_client_certificate_expiration_seconds", text, labels=())
         self.certificates.render(left, ())
         yield left
+
+    def _of_keys(self) -> Iterable[Metric]:
+        head, server = "apiserver_authentication_jwt_authenticator_jwks_fetch_last_", digest(socket.gethostname())
+        text = "Timestamp of the last JWKS fetch split by result, jwt issuer, and apiserver identity."
+        labels = ("result", "jwt_issuer_hash", "apiserver_id_hash")
+        fetched = GaugeMetricFamily(f"{head}timestamp_seconds", text, labels=labels)
+        for (result, issuer), moment_s in self._keys_fetched_s.items():
+            fetched.add_metric((result, issuer, server), moment_s)
+        text = (
+            "Information about the last JWKS fetched by the JWT authenticator with hash as label, split by jwt issuer "
+        )
+        labels = ("jwt_issuer_hash", "apiserver_id_hash", "hash")
+        info = GaugeMetricFamily(f"{head}key_set_info", f"{text}and apiserver identity.", labels=labels)
+        for issuer, key_set in self._key_sets.items():
+            info.add_metric((issuer, server, key_set), 1)
+        return fetched, info
 
 
 def compressed(username: str) -> str:

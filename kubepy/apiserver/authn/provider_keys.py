@@ -13,6 +13,7 @@ import aiohttp
 import jwt
 import orjson
 
+from kubepy.apiserver.authn.metrics import AuthenticationMetrics
 from kubepy.apiserver.webhooks import faults
 from kubepy.apiserver.webhooks.client import client_tls
 from kubepy.apiserver.webhooks.target import Target
@@ -35,7 +36,10 @@ class ProviderError(Exception):
 class ProviderKeys:
     """The keys of the issuer at `url`; `discovery_url` is where its document is, if not below the issuer itself."""
 
-    def __init__(self, url: str, *, ca: bytes = b"", discovery_url: str = "") -> None:
+    def __init__(
+        self, url: str, *, ca: bytes = b"", discovery_url: str = "", metrics: AuthenticationMetrics | None = None
+    ) -> None:
+        self._metrics = metrics or AuthenticationMetrics()
         self._url = url
         self._discovery_url = discovery_url or url.rstrip("/") + _WELL_KNOWN
         self._ca = ca
@@ -64,6 +68,7 @@ class ProviderKeys:
             try:
                 self._keys = await self._fetched()
             except ProviderError as fault:
+                self._metrics.fetched_keys(self._url, None)
                 self._fault, self._not_before_s = str(fault), now_s + _UNREACHABLE_S
                 _log.warning("keys of the OpenID provider not fetched", issuer=self._url, error=fault)
                 raise
@@ -73,7 +78,9 @@ class ProviderKeys:
     async def _fetched(self) -> tuple[Key, ...]:
         if not self._jwks_uri:
             self._jwks_uri = self._jwks_uri_of(await self._get(self._discovery_url))
-        return keys_of(await self._get(self._jwks_uri))
+        document = await self._get(self._jwks_uri)
+        self._metrics.fetched_keys(self._url, document)
+        return keys_of(document)
 
     def _jwks_uri_of(self, document: Mapping[str, Any]) -> str:
         issuer, found = document.get("issuer"), document.get("jwks_uri")
