@@ -25,7 +25,8 @@ _LEAST = frozenset(
         b"apiserver_flowcontrol_current_r",
     )
 )
-"""Of these, as of the times when counters began, a sum would say nothing: the least of all workers is told."""
+"""Of these, as of what ends so, a sum would say nothing: the least of all workers is told."""
+_LEAST_ENDINGS = (b"_created", b"_info", b"_timestamp_seconds")
 _log = log.get(__name__)
 
 
@@ -111,7 +112,7 @@ def _both(sample: bytes, known: float | None, value: float) -> float:
     if known is None:
         return value
     name = sample.partition(b"{")[0]
-    return min(known, value) if name in _LEAST or name.endswith(b"_created") else known + value
+    return min(known, value) if name in _LEAST or name.endswith(_LEAST_ENDINGS) else known + value
 
 
 def _line(sample: tuple[bytes, float]) -> bytes:

@@ -6,6 +6,7 @@ import uvloop
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from kubepy.apiserver.config.reloads import Reloads
 from kubepy.apiserver.endpoints.worker_metrics import WorkerMetrics, listening_sockets, merge
 
 
@@ -28,6 +29,21 @@ def test_samples_are_summed_and_starts_are_not() -> None:
     assert merged["process_start_time_seconds"] == 10
     assert (merged["duration_seconds_count"], merged["duration_seconds_sum"]) == (2, 7.2)
     assert (merged["duration_seconds_bucket0.25"], merged["duration_seconds_bucket+Inf"]) == (1, 2)
+
+
+def test_what_is_no_count_is_told_once() -> None:
+    def told() -> bytes:
+        registry = CollectorRegistry()
+        reloads = Reloads("authorization", registry)
+        reloads.succeeded("a file")
+        return generate_latest(registry)
+
+    merged = samples(merge([told(), told()]))
+    found = {name.partition("sha256")[0]: value for name, value in merged.items()}
+    head = "apiserver_authorization_config_controller_"
+    assert found[f"{head}last_config_info"] == 1
+    assert found[f"{head}automatic_reloads_total"] == 2
+    assert found[f"{head}automatic_reload_last_timestamp_seconds"] < 1e10
 
 
 def test_what_one_worker_alone_has_is_told() -> None:
