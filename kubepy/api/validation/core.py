@@ -71,8 +71,8 @@ def _account_update(new: Object, old: Object) -> list[FieldError]:
     return validate_metadata_update(new, old) + _account(new)
 
 
-def validate_endpoints(endpoints: Object) -> list[FieldError]:
-    """Faults in new Endpoints."""
+def validate_endpoints(endpoints: Object, kept: frozenset[str] = frozenset()) -> list[FieldError]:
+    """Faults in new Endpoints; addresses that are `kept` from before stay as they are written."""
     errors = validate_metadata(endpoints, True, names.is_dns1123_subdomain)
     for index, subset in enumerate(endpoints.get("subsets") or ()):
         at = f"subsets[{index}]"
@@ -80,20 +80,22 @@ def validate_endpoints(endpoints: Object) -> list[FieldError]:
             errors.append(required(at, "must specify `addresses` or `notReadyAddresses`"))
         for field in ("addresses", "notReadyAddresses"):
             for number, address in enumerate(subset.get(field) or ()):
-                errors += _endpoint_address(address, f"{at}.{field}[{number}]")
+                errors += _endpoint_address(address, kept, f"{at}.{field}[{number}]")
         ports = subset.get("ports") or ()
         for number, port in enumerate(ports):
             errors += _endpoint_port(port, f"{at}.ports[{number}]", needs_name=len(ports) > 1)
     return errors
 
 
-def _endpoint_address(address: Object, path: str) -> list[FieldError]:
+def _endpoint_address(address: Object, kept: frozenset[str], path: str) -> list[FieldError]:
     ip = address.get("ip") or ""
-    errors = ip_address(ip, f"{path}.ip")
+    errors = [] if ip in kept else ip_address(ip, f"{path}.ip")
     if address.get("hostname"):
         errors += dns_label(address["hostname"], f"{path}.hostname")
     if (node := address.get("nodeName")) is not None:
         errors += [invalid(f"{path}.nodeName", node, text) for text in names.is_dns1123_subdomain(node)]
+    if ip in kept and names.parse_ip(ip) is None:  # in a form of old
+        return errors
     return errors + ordinary_address(ip, f"{path}.ip")
 
 
@@ -111,7 +113,13 @@ def _endpoint_port(port: Object, path: str, *, needs_name: bool) -> list[FieldEr
 
 
 def _endpoints_update(new: Object, old: Object) -> list[FieldError]:
-    return validate_metadata_update(new, old) + validate_endpoints(new)
+    kept = frozenset(
+        address.get("ip") or ""
+        for subset in old.get("subsets") or ()
+        for field in ("addresses", "notReadyAddresses")
+        for address in subset.get(field) or ()
+    )
+    return validate_metadata_update(new, old) + validate_endpoints(new, kept)
 
 
 def _controller_spec(spec: Object) -> list[FieldError]:

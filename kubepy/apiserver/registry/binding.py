@@ -72,12 +72,22 @@ def _assign(pod: Object, binding: Object, now: str) -> None:
     if spec.get("schedulingGates"):
         raise conflict("", "pods/binding", name, f"pod {name} has non-empty .spec.schedulingGates")
     spec["nodeName"] = node
-    if meta.get("generation"):
-        meta["generation"] += 1
     for field in ("annotations", "labels"):
         if found := (binding.get("metadata") or {}).get(field):
             meta[field] = {**(meta.get(field) or {}), **found}
     status = pod.setdefault("status", {})
+    status.pop("nominatedNodeName", None)  # where it was to go is of no use any more
+    _set_scheduled(status, now)
+
+
+def _set_scheduled(status: Object, now: str) -> None:
     scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now}
-    others = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]
-    status["conditions"] = [*others, scheduled]
+    conditions = list(status.get("conditions") or ())
+    at = next((index for index, found in enumerate(conditions) if found.get("type") == "PodScheduled"), None)
+    if at is None:
+        conditions.append(scheduled)
+    else:
+        if conditions[at].get("status") == "True":
+            scheduled["lastTransitionTime"] = conditions[at].get("lastTransitionTime")
+        conditions[at] = scheduled
+    status["conditions"] = conditions

@@ -27,7 +27,7 @@ _DRA = "resource.k8s.io"
 STRATEGIES: Mapping[tuple[str, str], type[Strategy]] = {
     ("", "Endpoints"): core.CreatesOnUpdateStrategy,
     ("", "Event"): core.EventStrategy,
-    ("", "LimitRange"): core.CreatesOnUpdateStrategy,
+    ("", "LimitRange"): core.LimitRangeStrategy,
     ("", "Namespace"): core.NamespaceStrategy,
     ("", "Node"): core.NodeStrategy,
     ("", "PersistentVolume"): core.PersistentVolumeStrategy,
@@ -38,7 +38,7 @@ STRATEGIES: Mapping[tuple[str, str], type[Strategy]] = {
     ("", "ResourceQuota"): core.ReturnsDeletedStrategy,
     ("", "Secret"): core.SecretStrategy,
     ("", "Service"): services.ServiceStrategy,
-    ("", "ServiceAccount"): core.ReturnsDeletedStrategy,
+    ("", "ServiceAccount"): core.ServiceAccountStrategy,
     (_ADMISSION, "MutatingAdmissionPolicy"): admission.PolicyStrategy,
     (_ADMISSION, "MutatingAdmissionPolicyBinding"): core.CountedConditionalStrategy,
     (_ADMISSION, "MutatingWebhookConfiguration"): admission.WebhooksStrategy,

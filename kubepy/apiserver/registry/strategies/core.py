@@ -1,6 +1,7 @@
 """The small kinds of the core group: namespaces, nodes, secrets, events, volumes, quotas.
 
-Source: pkg/registry/core/{namespace,node,secret,event,persistentvolume,persistentvolumeclaim,resourcequota}.
+Source: pkg/registry/core/{namespace,node,secret,event,persistentvolume,persistentvolumeclaim,resourcequota,
+serviceaccount,limitrange}.
 """
 
 import base64
@@ -9,11 +10,13 @@ from typing import ClassVar
 
 from kubepy.api.defaults.core import align_data_sources
 from kubepy.api.disabled import drop_foreign_source, drop_from_status
-from kubepy.api.meta import Object
+from kubepy.api.meta import Object, new_uid
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.strategy import Strategy, keep
+from kubepy.lib.clock import rfc3339
 
 KUBERNETES = "kubernetes"
+_SINCE = "lastPhaseTransitionTime"
 
 
 class NamespaceStrategy(Strategy):
@@ -137,12 +140,24 @@ class EventStrategy(Strategy):
 
 
 class PersistentVolumeStrategy(Strategy):
-    """Volumes are born Pending; the volume controller takes them on."""
+    """Volumes are born Pending; the volume controller takes them on. The status says since when its phase is so."""
 
     returns_deleted = True
 
-    def reset_status(self, obj: Object) -> None:
-        obj["status"] = {"phase": "Pending"}
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_for_create(obj, ctx)
+        obj["status"] = {"phase": "Pending", _SINCE: rfc3339(ctx.now)}
+
+    def prepare_for_status_update(self, new: Object, old: Object, ctx: Context) -> None:
+        super().prepare_for_status_update(new, old, ctx)
+        status, before = new.setdefault("status", {}), old.get("status") or {}
+        is_told = status.get(_SINCE) and status[_SINCE] != before.get(_SINCE)
+        if is_told:
+            return
+        if status.get("phase") != before.get("phase"):
+            status[_SINCE] = rfc3339(ctx.now)
+        else:
+            keep(status, before, _SINCE)
 
 
 class PersistentVolumeClaimStrategy(Strategy):
@@ -168,6 +183,36 @@ class PersistentVolumeClaimStrategy(Strategy):
     def prepare_for_status_update(self, new: Object, old: Object, ctx: Context) -> None:
         super().prepare_for_status_update(new, old, ctx)
         drop_from_status(new.get("status") or {}, old.get("status") or {}, "healthStatus")
+
+
+class ServiceAccountStrategy(Strategy):
+    """Of a secret an account knows only the name."""
+
+    returns_deleted = True
+
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_for_create(obj, ctx)
+        _keep_names(obj)
+
+    def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
+        super().prepare_for_update(new, old, ctx)
+        _keep_names(new)
+
+
+def _keep_names(account: Object) -> None:
+    if secrets := account.get("secrets"):
+        account["secrets"] = [{"name": ref["name"]} if ref.get("name") else {} for ref in secrets]
+
+
+class LimitRangeStrategy(Strategy):
+    """A PUT may create one; one without a name gets any."""
+
+    allows_create_on_update = True
+
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_for_create(obj, ctx)
+        if not obj["metadata"].get("name"):
+            obj["metadata"]["name"] = new_uid()
 
 
 class ReturnsDeletedStrategy(Strategy):

@@ -130,6 +130,10 @@ FROZEN = "Forbidden: field is immutable when `immutable` is set"
          [f"data: {FROZEN}", f"binaryData: {FROZEN}"]),
         ("ServiceAccount", {}, {"automountServiceAccountToken": False}, []),
         ("Endpoints", {}, {"subsets": [{"addresses": [{"ip": "10.0.0.1"}]}]}, []),
+        ("Endpoints", {"subsets": [{"addresses": [{"ip": "010.0.0.1"}]}]},
+         {"subsets": [{"notReadyAddresses": [{"ip": "010.0.0.1"}, {"ip": "127.0.0.1"}]}]},
+         ['subsets[0].notReadyAddresses[1].ip: Invalid value: "127.0.0.1": may not be in the loopback range '
+          "(127.0.0.0/8, ::1/128)"]),
         ("ReplicationController", {"spec": {"template": TEMPLATE}},
          {"spec": {"template": TEMPLATE, "selector": {"a": "b"}, "replicas": -1}},
          ["spec.replicas: Invalid value: -1: must be greater than or equal to 0"] * 2),

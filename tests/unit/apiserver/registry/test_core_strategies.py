@@ -190,3 +190,67 @@ def test_a_resize_keeps_all_else() -> None:
         assert "spec.containers[0].name: Forbidden: containers may not be renamed or reordered" in refused.message
 
     on_server(test)
+
+
+def test_the_status_of_a_volume_says_since_when() -> None:
+    path = "/api/v1/persistentvolumes"
+
+    async def test(ask: Asker) -> None:
+        spec = {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/x"}}
+        made = (await ask("POST", path, {"metadata": {"name": "v"}, "spec": spec})).body
+        born = made["status"]["lastPhaseTransitionTime"]
+        assert born == made["metadata"]["creationTimestamp"]
+
+        async def told(**status: Any) -> Any:
+            body = {**made, "metadata": {"name": "v"}, "status": status}
+            return (await ask("PUT", f"{path}/v/status", body)).body["status"]
+
+        assert (await told(phase="Pending"))["lastPhaseTransitionTime"] == born
+        assert "lastPhaseTransitionTime" in await told(phase="Available")
+        mine = "2020-01-01T00:00:00Z"
+        assert (await told(phase="Bound", lastPhaseTransitionTime=mine))["lastPhaseTransitionTime"] == mine
+        assert (await told(phase="Released", lastPhaseTransitionTime=mine))["lastPhaseTransitionTime"] > mine
+
+    on_server(test)
+
+
+def test_an_account_knows_secrets_by_name_alone() -> None:
+    path = "/api/v1/namespaces/default/serviceaccounts"
+
+    async def test(ask: Asker) -> None:
+        secrets = [{"name": "s", "namespace": "n", "kind": "Secret"}]
+        made = (await ask("POST", path, {"metadata": {"name": "a"}, "secrets": secrets})).body
+        assert made["secrets"] == [{"name": "s"}]
+        made["secrets"][0]["uid"] = "1"
+        assert (await ask("PUT", f"{path}/a", made)).body["secrets"] == [{"name": "s"}]
+
+    on_server(test)
+
+
+def test_limits_need_no_name() -> None:
+    async def test(ask: Asker) -> None:
+        path = "/api/v1/namespaces/default/limitranges"
+        made = await ask("POST", path, {"spec": {"limits": [{"type": "Pod"}]}})
+        assert made.status == 201
+        assert (await ask("GET", f"{path}/{made.body['metadata']['name']}")).status == 200
+
+    on_server(test)
+
+
+def test_a_binding_ends_a_nomination_and_counts_no_generation() -> None:
+    async def test(ask: Asker) -> None:
+        made = (await ask("POST", PODS, pod())).body
+        gate = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+        made["status"] = {"nominatedNodeName": "m", "conditions": [gate, {"type": "a/b", "status": "True"}]}
+        assert (await ask("PUT", f"{PODS}/p/status", made)).status == 200
+        binding = {"metadata": {"name": "p", "labels": {"zone": "z"}}, "target": {"kind": "Node", "name": "n"}}
+        assert (await ask("POST", f"{PODS}/p/binding", binding)).status == 201
+        bound = (await ask("GET", f"{PODS}/p")).body
+        assert bound["metadata"]["generation"] == 1
+        assert bound["metadata"]["labels"] == {"zone": "z"}
+        assert "nominatedNodeName" not in bound["status"]
+        first, second = bound["status"]["conditions"]
+        assert (first["type"], first["status"], first.get("reason")) == ("PodScheduled", "True", None)
+        assert second["type"] == "a/b"
+
+    on_server(test)
