@@ -100,6 +100,7 @@ async def _store(engine: Engine, served: Served, ctx: Context, obj: Object, pref
                 return Result(201, data=served.cache.observe(Change(key, data, revision, None), kept).data)
         if left:
             meta["name"] = generate_name(prefix)
+            await served.strategy.rename_write(obj, ctx)
     if prefix:
         row = served.resource
         raise errors.AlreadyExists(

@@ -134,6 +134,9 @@ class Strategy:
     async def begin_write(self, obj: Object, old: Object | None, ctx: Context) -> None:
         """Reserves what the write needs (addresses, ports), right before validation. Raises ApiError."""
 
+    async def rename_write(self, obj: Object, ctx: Context) -> None:
+        """The object has another name than when `begin_write` reserved for it. Raises ApiError."""
+
     async def end_write(self, obj: Object, old: Object | None, ctx: Context, *, stored: bool | None) -> None:
         """Gives back or makes final what `begin_write` reserved; `stored` is None where nobody knows whether it was."""
 

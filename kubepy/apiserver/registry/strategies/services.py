@@ -45,6 +45,12 @@ class ServiceStrategy(Strategy):
         if self.pools is not None and not names.is_dns1123_label(name_of(obj)):  # validation tells of any other
             self._claims[id(obj)] = await claim(self.pools, obj, old, dry_run=ctx.dry_run)
 
+    async def rename_write(self, obj: Object, ctx: Context) -> None:
+        made = self._claims.pop(id(obj), None)
+        if self.pools is not None and made is not None:
+            await made.end(stored=False)  # what says whose an address is never changes
+            self._claims[id(obj)] = await claim(self.pools, obj, None, dry_run=ctx.dry_run)
+
     async def end_write(self, obj: Object, old: Object | None, ctx: Context, *, stored: bool | None) -> None:
         made = self._claims.pop(id(obj), None)
         if made is not None:

@@ -13,6 +13,7 @@ from kubepy.api import resources
 from kubepy.api.errors import InternalError, Invalid, Timeout
 from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.embedded import in_process
+from kubepy.apiserver.registry import creating
 from kubepy.apiserver.server import ApiServer
 from kubepy.storage.base import Store, Unavailable
 from kubepy.storage.embedded import EmbeddedStore
@@ -290,3 +291,22 @@ def test_two_servers_on_one_etcd_never_give_the_same_twice(tmp_path: Any) -> Non
         uvloop.run(run())
     finally:
         etcd.kill()
+
+
+def test_an_address_is_that_of_the_service_as_it_is_called_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = iter(("s-1", "s-2"))
+    monkeypatch.setattr(creating, "generate_name", lambda prefix: next(names))
+
+    async def test(server: ApiServer) -> None:
+        await make(server, "s-1")
+        nameless = service("", type="NodePort")
+        nameless["metadata"] = {"generateName": "s-", "namespace": "default"}
+        made = await server.client.create(SERVICES, nameless)
+        assert made["metadata"]["name"] == "s-2"
+        assert (await taken(server))[made["spec"]["clusterIP"]] == "s-2"
+        assert len(await taken(server)) == 2
+        port = made["spec"]["ports"][0]["nodePort"]
+        with pytest.raises(Invalid):
+            await make(server, "s-3", type="NodePort", ports=[{"port": 80, "nodePort": port}])
+
+    on_server(test)
