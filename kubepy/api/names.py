@@ -307,6 +307,19 @@ def is_canonical_cidr(value: str) -> list[str]:
     return faults or ([] if value == canonical else [f'must be in canonical form ("{canonical}")'])
 
 
+def is_interface_address(value: str) -> list[str]:
+    """An address with the size of its network; one spelling only."""
+    text, _, length = value.partition("/")
+    address, network = parse_ip(_without_zeros(text)), parse_cidr(f"{_without_zeros(text)}/{length}")
+    if address is None or network is None:
+        return ["must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)"]
+    size = network.prefixlen
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address, size = address.ipv4_mapped, size - 96
+    canonical = f"{address}/{size}"
+    return [] if value == canonical else [f'must be in canonical form ("{canonical}")']
+
+
 def is_fully_qualified_name(value: str) -> list[str]:
     """A DNS subdomain with at least three parts: signer names' domains, conversion review names."""
     if not value:

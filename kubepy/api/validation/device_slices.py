@@ -12,7 +12,16 @@ from kubepy.api.errors import FieldError, forbidden, invalid, required, too_long
 from kubepy.api.meta import Object
 from kubepy.api.validation.affinity import validate_node_selector
 from kubepy.api.validation.checks import checked, named, spec_of, unchanged
-from kubepy.api.validation.device_checks import ItemRule, driver, each, taint, unique
+from kubepy.api.validation.device_checks import (
+    ItemRule,
+    binding,
+    driver,
+    each,
+    pool_name,
+    property_name,
+    taint,
+    unique,
+)
 from kubepy.api.validation.equality import same
 from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
@@ -25,11 +34,8 @@ _MOST_TAINTS = 16
 _MOST_COUNTER_SETS = 8
 _MOST_COUNTERS = 32
 _MOST_CONSUMPTIONS = 2
-_MOST_CONDITIONS = 4
 _MOST_AMOUNTS = 10
-_POOL_NAME_LIMIT = 253
 _TEXT_LIMIT = 64
-_IDENTIFIER_LIMIT = 32
 _KEY_SHOWN = 96
 _WHERE = ("nodeName", "nodeSelector", "allNodes", "perDeviceNodeSelection")
 _PRE = r"(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)"
@@ -86,15 +92,7 @@ def _each_once(items: list[Object] | None, path: str, most: int, rule: ItemRule,
 
 
 def _pool(pool: Object, path: str) -> list[FieldError]:
-    name = pool.get("name") or ""
-    errors: list[FieldError] = []
-    if not name:
-        errors.append(required(f"{path}.name"))
-    else:
-        if len(name) > _POOL_NAME_LIMIT:
-            errors.append(too_long(f"{path}.name", _POOL_NAME_LIMIT))
-        for part in name.split("/"):
-            errors += checked(part, f"{path}.name", names.is_dns1123_subdomain)
+    errors = pool_name(pool.get("name"), f"{path}.name")
     if (pool.get("resourceSliceCount") or 0) <= 0:
         why = "must be greater than zero"
         errors.append(invalid(f"{path}.resourceSliceCount", pool.get("resourceSliceCount") or 0, why))
@@ -137,14 +135,14 @@ def _device(device: Object, old: Object | None, path: str, *, per_device: bool) 
     if (count := len(attributes) + len(capacity)) > _MOST_PROPERTIES:
         why = f"the total number of attributes and capacities must not exceed {_MOST_PROPERTIES}"
         errors.append(invalid(path, count, why))
-    errors += _each_named(attributes, f"{path}.attributes", _property_name, _attribute)
+    errors += _each_named(attributes, f"{path}.attributes", property_name, _attribute)
     rule = _shared_capacity if device.get("allowMultipleAllocations") else _whole_capacity
-    errors += _each_named(capacity, f"{path}.capacity", _property_name, rule)
+    errors += _each_named(capacity, f"{path}.capacity", property_name, rule)
     if old is None or not same(old.get("taints"), device.get("taints"), "taints"):
         errors += each(device.get("taints"), f"{path}.taints", _MOST_TAINTS, taint)
     at, uses = f"{path}.consumesCounters", device.get("consumesCounters")
     errors += _each_once(uses, at, _MOST_CONSUMPTIONS, _consumption, "counterSet")
-    return errors + _device_place(device, path, per_device) + _binding(device, path)
+    return errors + _device_place(device, path, per_device) + binding(device, path)
 
 
 def _device_place(device: Object, path: str, per_device: bool) -> list[FieldError]:
@@ -160,24 +158,6 @@ def _device_place(device: Object, path: str, per_device: bool) -> list[FieldErro
     return errors if len(chosen) == 1 else [*errors, invalid(path, _shown(chosen), why)]
 
 
-def _binding(device: Object, path: str) -> list[FieldError]:
-    good, bad = (device.get(field) or [] for field in ("bindingConditions", "bindingFailureConditions"))
-    good_at, bad_at = f"{path}.bindingConditions", f"{path}.bindingFailureConditions"
-
-    def condition(name: str, at: str) -> list[FieldError]:
-        return checked(name, at, names.is_qualified_name)
-
-    errors = each(good, good_at, _MOST_CONDITIONS, condition) + each(bad, bad_at, _MOST_CONDITIONS, condition)
-    errors += unique(good, good_at) + unique(bad, bad_at)
-    why = "bindingFailureConditions must not overlap with bindingConditions"
-    errors += [invalid(f"{bad_at}[{index}]", name, why) for index, name in enumerate(bad) if name in good]
-    if bad and not good:
-        errors.append(invalid(good_at, good, "bindingConditions are required to use bindingFailureConditions"))
-    if good and not bad:
-        errors.append(invalid(bad_at, bad, "bindingFailureConditions are required to use bindingConditions"))
-    return errors
-
-
 def _each_named(
     items: Object, path: str, name_rule: Callable[[str, str], list[FieldError]], rule: ItemRule
 ) -> list[FieldError]:
@@ -187,21 +167,6 @@ def _each_named(
         shown = name if len(name) <= _KEY_SHOWN else f"{name[: half + 1]}...{name[-half:]}"
         errors += name_rule(name, f"{path}[{shown}]") + rule(item, f"{path}[{shown}]")
     return errors
-
-
-def _property_name(name: str, path: str) -> list[FieldError]:
-    """An identifier, perhaps in a domain; with more slashes upstream looks no further."""
-    parts = name.split("/")
-    errors: list[FieldError] = []
-    if len(parts) == 2:
-        errors += driver(parts[0], path) if parts[0] else [invalid(path, "", "the domain must not be empty")]
-    if len(parts) > 2:
-        return errors
-    if len(parts) == 2 and not parts[1]:
-        return [*errors, invalid(path, "", "the name must not be empty")]
-    if len(parts[-1]) > _IDENTIFIER_LIMIT:
-        errors.append(too_long(path, _IDENTIFIER_LIMIT))
-    return errors + checked(parts[-1], path, names.is_c_identifier)
 
 
 def _attribute(attribute: Object, path: str) -> list[FieldError]:

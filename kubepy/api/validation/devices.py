@@ -7,11 +7,10 @@ Source: pkg/apis/resource/validation/validation.go.
 from collections.abc import Sequence
 
 from kubepy.api import names
-from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required, too_long
+from kubepy.api.errors import FieldError, invalid, not_supported, required, too_long, too_many
 from kubepy.api.meta import Object
 from kubepy.api.validation.checks import (
     checked,
-    duplicates,
     named,
     one_of,
     one_of_required,
@@ -20,19 +19,26 @@ from kubepy.api.validation.checks import (
     unchanged,
     validate_conditions,
 )
-from kubepy.api.validation.device_checks import EFFECTS, driver, each, taint, unique
-from kubepy.api.validation.meta import (
-    NameCheck,
-    validate_metadata,
-    validate_metadata_update,
-    validate_template_metadata,
+from kubepy.api.validation.device_allocations import claim_status
+from kubepy.api.validation.device_checks import (
+    EFFECTS,
+    configuration,
+    domain_property_name,
+    driver,
+    each,
+    known_requests,
+    pool_name,
+    request_references,
+    taint,
+    unique,
 )
+from kubepy.api.validation.meta import validate_metadata, validate_metadata_update, validate_template_metadata
 from kubepy.api.validation.resources import is_extended
 from kubepy.api.validation.rules import Rules
 
 _GROUP = "resource.k8s.io"
 _MOST = 32
-_MOST_CONSUMERS = 256
+_MOST_CONDITIONS = 8
 _MOST_ALTERNATIVES = 8
 _EXPRESSION_LIMIT = 10 * 1024
 
@@ -47,19 +53,6 @@ def _selector(selector: Object, path: str) -> list[FieldError]:
     if len(expression) > _EXPRESSION_LIMIT:
         return [too_long(f"{path}.cel.expression", _EXPRESSION_LIMIT)]
     return []
-
-
-def _configuration(configuration: Object, path: str) -> list[FieldError]:
-    opaque = configuration.get("opaque")
-    if opaque is None:
-        return [required(f"{path}.opaque")]
-    errors = driver(opaque.get("driver"), f"{path}.opaque.driver")
-    parameters = opaque.get("parameters")
-    if parameters is None:
-        errors.append(required(f"{path}.opaque.parameters"))
-    elif not isinstance(parameters, dict):
-        errors.append(invalid(f"{path}.opaque.parameters", parameters, "must be a valid JSON object"))
-    return errors
 
 
 def _toleration(toleration: Object, path: str) -> list[FieldError]:
@@ -116,78 +109,40 @@ def _request(request: Object, path: str) -> list[FieldError]:
     return errors + _unique_names(alternatives, at)
 
 
-def _named_requests(requests: Sequence[str] | None, path: str, known: set[str]) -> list[FieldError]:
-    why = "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'"
-    return [
-        invalid(f"{path}[{index}]", request, why)
-        for index, request in enumerate(requests or ())
-        if request not in known
-    ]
+def _constraint(item: Object, path: str, known: set[str]) -> list[FieldError]:
+    errors = request_references(item.get("requests"), f"{path}.requests", known)
+    for field in ("matchAttribute", "distinctAttribute"):
+        if item.get(field) is not None:
+            return errors + domain_property_name(item[field], f"{path}.{field}")
+    why = 'exactly one of "matchAttribute" or "distinctAttribute" is required, but multiple fields are set'
+    return [*errors, required(path, why)]
 
 
-def _claim_devices(devices: Object, path: str) -> list[FieldError]:
+def _claim_spec(spec: Object, path: str) -> list[FieldError]:
+    devices, path, known = spec.get("devices") or {}, f"{path}.devices", known_requests(spec)
     requests = devices.get("requests") or []
-    errors = each(requests, f"{path}.requests", _MOST, _request) + unique(
-        [item.get("name") for item in requests or ()], f"{path}.requests"
-    )
-    known = {request.get("name", "") for request in requests}
-    known |= {
-        f"{request.get('name')}/{option.get('name')}"
-        for request in requests
-        for option in request.get("firstAvailable") or ()
-    }
 
     def constraint(item: Object, at: str) -> list[FieldError]:
-        faults = _named_requests(item.get("requests"), f"{at}.requests", known)
-        attribute = item.get("matchAttribute") or item.get("distinctAttribute")
-        if not attribute:
-            faults.append(required(f"{at}.matchAttribute"))
-        elif "/" not in attribute:
-            why = "must include the domain before the slash"
-            faults.append(invalid(f"{at}.matchAttribute", attribute, why))
-        return faults
+        return _constraint(item, at, known)
 
-    def configuration(item: Object, at: str) -> list[FieldError]:
-        return _named_requests(item.get("requests"), f"{at}.requests", known) + _configuration(item, at)
+    def told(item: Object, at: str) -> list[FieldError]:
+        return request_references(item.get("requests"), f"{at}.requests", known) + configuration(item, at)
 
+    errors = each(requests, f"{path}.requests", _MOST, _request) + _unique_names(requests, f"{path}.requests")
     errors += each(devices.get("constraints"), f"{path}.constraints", _MOST, constraint)
-    return errors + each(devices.get("config"), f"{path}.config", _MOST, configuration)
+    return errors + each(devices.get("config"), f"{path}.config", _MOST, told)
 
 
 def create_claim(obj: Object) -> list[FieldError]:
     """Faults of a new ResourceClaim."""
     errors = validate_metadata(obj, True, names.is_dns1123_subdomain)
-    return errors + _claim_devices(spec_of(obj).get("devices") or {}, "spec.devices")
+    return errors + _claim_spec(spec_of(obj), "spec")
 
 
 def update_claim(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed ResourceClaim: its spec stays."""
-    return validate_metadata_update(new, old) + unchanged(spec_of(new), spec_of(old), "spec")
-
-
-def _consumer(consumer: Object, path: str) -> list[FieldError]:
-    return [required(f"{path}.{field}") for field in ("resource", "name", "uid") if not consumer.get(field)]
-
-
-def claim_status(new: Object, old: Object) -> list[FieldError]:
-    """Faults of a ResourceClaim's status: who has it reserved keeps what is allocated."""
-    status, before = status_of(new), status_of(old)
-    consumers, path = status.get("reservedFor") or [], "status.reservedFor"
-    errors = validate_metadata_update(new, old) + each(consumers, path, _MOST_CONSUMERS, _consumer)
-    uids = [consumer.get("uid") for consumer in consumers]
-    errors += [duplicate(f"{path}[{index}].uid", uids[index]) for index in duplicates(uids)]
-    if consumers and status.get("allocation") is None:
-        errors.append(forbidden(path, "may not be specified when `allocated` is not set"))
-    known = {consumer.get("uid") for consumer in before.get("reservedFor") or ()}
-    is_deleted = (new.get("metadata") or {}).get("deletionTimestamp")
-    if is_deleted and any(uid not in known for uid in uids):
-        why = "new entries may not be added while `deallocationRequested` or `deletionTimestamp` are set"
-        errors.append(forbidden(path, why))
-    if before.get("allocation") is not None and status.get("allocation") is not None:
-        errors += unchanged(status["allocation"], before["allocation"], "status.allocation")
-    for index, device in enumerate(status.get("devices") or ()):
-        errors += validate_conditions(device.get("conditions"), f"status.devices[{index}].conditions")
-    return errors
+    errors = validate_metadata(new, True, names.is_dns1123_subdomain) + validate_metadata_update(new, old)
+    return errors + unchanged(spec_of(new), spec_of(old), "spec")
 
 
 def create_template(obj: Object) -> list[FieldError]:
@@ -195,7 +150,7 @@ def create_template(obj: Object) -> list[FieldError]:
     spec = spec_of(obj)
     errors = validate_metadata(obj, True, names.is_dns1123_subdomain)
     errors += validate_template_metadata(spec.get("metadata") or {}, "spec.metadata")
-    return errors + _claim_devices((spec.get("spec") or {}).get("devices") or {}, "spec.spec.devices")
+    return errors + _claim_spec(spec.get("spec") or {}, "spec.spec")
 
 
 def update_template(new: Object, old: Object) -> list[FieldError]:
@@ -205,41 +160,52 @@ def update_template(new: Object, old: Object) -> list[FieldError]:
 
 def create_class(obj: Object) -> list[FieldError]:
     """Faults of a new DeviceClass."""
-    spec = spec_of(obj)
-    errors = validate_metadata(obj, False, names.is_dns1123_subdomain)
-    errors += each(spec.get("selectors"), "spec.selectors", _MOST, _selector)
-    errors += each(spec.get("config"), "spec.config", _MOST, _configuration)
-    name = spec.get("extendedResourceName")
-    if name is not None and not is_extended(name):
-        errors.append(invalid("spec.extendedResourceName", name, "must be a valid extended resource name"))
-    return errors
+    return validate_metadata(obj, False, names.is_dns1123_subdomain) + _class_spec(spec_of(obj), "spec")
 
 
 def update_class(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed DeviceClass."""
-    return validate_metadata_update(new, old) + create_class(new)
+    errors = validate_metadata(new, False, names.is_dns1123_subdomain) + validate_metadata_update(new, old)
+    return errors + _class_spec(spec_of(new), "spec")
+
+
+def _class_spec(spec: Object, path: str) -> list[FieldError]:
+    errors = each(spec.get("selectors"), f"{path}.selectors", _MOST, _selector)
+    errors += each(spec.get("config"), f"{path}.config", _MOST, configuration)
+    name = spec.get("extendedResourceName")
+    if name is not None and not is_extended(name):
+        errors.append(invalid(f"{path}.extendedResourceName", name, "must be a valid extended resource name"))
+    return errors
 
 
 def create_taint_rule(obj: Object) -> list[FieldError]:
     """Faults of a new DeviceTaintRule."""
-    selector = spec_of(obj).get("deviceSelector") or {}
-    check: NameCheck
-    errors = validate_metadata(obj, False, names.is_dns1123_subdomain)
-    for field, check in (("driver", names.is_dns1123_subdomain), ("device", names.is_dns1123_label)):
-        if selector.get(field) is not None:
-            errors += checked(selector[field], f"spec.deviceSelector.{field}", check)
-    return errors + taint(spec_of(obj).get("taint") or {}, "spec.taint")
+    return validate_metadata(obj, False, names.is_dns1123_subdomain) + _taint_rule_spec(spec_of(obj), {})
 
 
 def update_taint_rule(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed DeviceTaintRule."""
-    return validate_metadata_update(new, old) + create_taint_rule(new)
+    return validate_metadata_update(new, old) + _taint_rule_spec(spec_of(new), spec_of(old))
+
+
+def _taint_rule_spec(spec: Object, before: Object) -> list[FieldError]:
+    selector, path, errors = spec.get("deviceSelector") or {}, "spec.deviceSelector", []
+    if selector.get("driver") is not None:
+        errors += driver(selector["driver"], f"{path}.driver")
+    if selector.get("pool") is not None:
+        errors += pool_name(selector["pool"], f"{path}.pool")
+    if selector.get("device") is not None:
+        errors += checked(selector["device"], f"{path}.device", names.is_dns1123_label)
+    return errors + taint(spec.get("taint") or {}, "spec.taint", (before.get("taint") or {}).get("effect"))
 
 
 def taint_rule_status(new: Object, old: Object) -> list[FieldError]:
     """Faults of a DeviceTaintRule's status."""
-    errors = validate_metadata_update(new, old)
-    return errors + validate_conditions(status_of(new).get("conditions"), "status.conditions")
+    conditions, path = status_of(new).get("conditions") or (), "status.conditions"
+    errors = validate_metadata_update(new, old) + validate_conditions(conditions, path)
+    if len(conditions) > _MOST_CONDITIONS:
+        errors.append(too_many(path, len(conditions), _MOST_CONDITIONS))
+    return errors
 
 
 RULES: dict[tuple[str, str], Rules] = {

@@ -144,6 +144,10 @@ class Strategy:
         """Seconds that a delete leaves the object, or None where deletes are at once."""
         return None
 
+    def unauthorized(self, new: Object, old: Object | None) -> list[FieldError]:
+        """What a new object, or a new status, asks for though its namespace may not have it: told of first."""
+        return []
+
     def faults(self, obj: Object) -> list[FieldError]:
         """What only this server can judge of an object that has no other fault."""
         return []

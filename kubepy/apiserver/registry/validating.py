@@ -33,7 +33,7 @@ async def check_create(served: Served, obj: Object) -> None:
 
 
 def _check_create(served: Served, obj: Object) -> None:
-    faults = rules_of(served).create(obj) + _policy_faults(served, obj)
+    faults = served.strategy.unauthorized(obj, None) + rules_of(served).create(obj) + _policy_faults(served, obj)
     _raise_for(served, obj, faults or served.strategy.faults(obj))
 
 
@@ -53,7 +53,7 @@ def _check_update(served: Served, new: Object, old: Object, subresource: str, wa
         faults = rules.update(new, old) + _policy_faults(served, new, old)
         faults = faults or served.strategy.faults(new)
     elif subresource == "status":
-        faults = rules.status(new, old) if rules.status else []
+        faults = served.strategy.unauthorized(new, old) + (rules.status(new, old) if rules.status else [])
     elif subresource in rules.subresources:
         faults = rules.subresources[subresource](new, old)
     else:

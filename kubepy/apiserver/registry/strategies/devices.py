@@ -1,13 +1,16 @@
-"""Dynamic resource allocation: the expressions that select devices must compile, and may not cost too much.
+"""Dynamic resource allocation: the expressions that select devices must compile, and may not cost too much; devices
+that are in use are only for namespaces that are labeled for it.
 
 `kubepy.api.validation.devices` has judged everything else of them before.
-Source: pkg/apis/resource/validation/validation.go (validateCELSelector), dynamic-resource-allocation/cel/compile.go.
+Source: pkg/apis/resource/validation/validation.go (validateCELSelector), dynamic-resource-allocation/cel/compile.go,
+pkg/registry/resource/resourceclaim/strategy.go and pkg/registry/resource/utils.go (AuthorizedForAdmin).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
+from kubepy.api import resources
 from kubepy.api.errors import FieldError, forbidden, invalid
 from kubepy.api.meta import Object
 from kubepy.apiserver.cel.environment import Environment, Program
@@ -17,7 +20,11 @@ from kubepy.apiserver.cel.kinds import MapOf
 from kubepy.apiserver.cel.kinds import Object as ObjectKind
 from kubepy.apiserver.cel.shapes import Shape
 from kubepy.apiserver.cel.syntax import shown_type
+from kubepy.apiserver.lookup import Lookup
+from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.strategies import core
+from kubepy.apiserver.registry.strategy import Strategy
+from kubepy.storage.cache import ResourceCache
 
 _COST_MOST: Final = 1_000_000
 _MARGIN: Final = 2
@@ -33,6 +40,8 @@ _DEVICE = ObjectKind(
 )
 _NAMED: Final = Shape(32, element=Shape(32, element=Shape(64)))
 _SHAPE: Final = Shape(fields={"driver": Shape(63), "attributes": _NAMED, "capacity": _NAMED})
+_ADMIN_LABEL: Final = "resource.kubernetes.io/admin-access"
+_NAMESPACES: Final = resources.named("namespaces")
 Selectors = Iterator[tuple[str, Sequence[Mapping[str, Any]]]]
 
 
@@ -85,15 +94,65 @@ class DeviceClassStrategy(core.CountedReturnsDeletedStrategy):
         return _faults(iter([("spec.selectors", (obj.get("spec") or {}).get("selectors") or ())]))
 
 
-class ResourceClaimStrategy(core.ResourceClaimStrategy):
+class _AsksForDevices(Strategy):
+    """What may ask for devices that are in use: only in namespaces that are labeled for it."""
+
+    _namespaces: Lookup | None = None
+
+    def attach(self, lookup: Lookup, cache: ResourceCache) -> None:
+        self._namespaces = lookup
+
+    async def begin_write(self, obj: Object, old: Object | None, ctx: Context) -> None:
+        if old is None and self.admin_path(obj, None) is not None and self._namespaces is not None:
+            await self._namespaces.fresh(_NAMESPACES)
+
+    def unauthorized(self, new: Object, old: Object | None) -> list[FieldError]:
+        path = self.admin_path(new, old)
+        if path is None or self._namespaces is None:
+            return []
+        namespace = self._namespaces.get(_NAMESPACES, new["metadata"].get("namespace") or "") or {}
+        if ((namespace.get("metadata") or {}).get("labels") or {}).get(_ADMIN_LABEL) == "true":
+            return []
+        why = f"admin access to devices requires the `{_ADMIN_LABEL}: true` label on the containing namespace"
+        return [forbidden(path, why)]
+
+    def admin_path(self, new: Object, old: Object | None) -> str | None:
+        """Where a new object asks for such devices, or a new status has them, for the first time."""
+        raise NotImplementedError
+
+
+def _admin_request(spec: Mapping[str, Any]) -> str | None:
+    for index, request in enumerate((spec.get("devices") or {}).get("requests") or ()):
+        if (request.get("exactly") or {}).get("adminAccess"):
+            return f"spec.devices.requests[{index}].adminAccess"
+    return None
+
+
+def _admin_result(status: Mapping[str, Any]) -> str | None:
+    devices = (status.get("allocation") or {}).get("devices") or {}
+    for index, result in enumerate(devices.get("results") or ()):
+        if result.get("adminAccess"):
+            return f"status.allocation.devices.results[{index}].adminAccess"
+    return None
+
+
+class ResourceClaimStrategy(_AsksForDevices, core.ResourceClaimStrategy):
     """Claims."""
+
+    def admin_path(self, new: Object, old: Object | None) -> str | None:
+        if old is None:
+            return _admin_request(new.get("spec") or {})
+        return None if _admin_result(old.get("status") or {}) else _admin_result(new.get("status") or {})
 
     def faults(self, obj: Object) -> list[FieldError]:
         return _faults(_of_claim(obj.get("spec") or {}, "spec"))
 
 
-class ResourceClaimTemplateStrategy(core.ReturnsDeletedStrategy):
+class ResourceClaimTemplateStrategy(_AsksForDevices, core.ReturnsDeletedStrategy):
     """What claims are made of."""
+
+    def admin_path(self, new: Object, old: Object | None) -> str | None:
+        return _admin_request((new.get("spec") or {}).get("spec") or {})
 
     def faults(self, obj: Object) -> list[FieldError]:
         return _faults(_of_claim((obj.get("spec") or {}).get("spec") or {}, "spec.spec"))

@@ -1,5 +1,6 @@
 """Expressions that select devices are compiled when they are written."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -77,3 +78,62 @@ def test_selectors_are_found_wherever_they_are() -> None:
         f"spec.spec.devices.requests[1].{second}",
     ]
     assert [fault.field for fault in device_class] == ["spec.selectors[1].cel.expression"]
+
+
+class Namespaces:
+    """A lookup that knows two namespaces: devices that are in use may be asked for in one."""
+
+    def __init__(self) -> None:
+        self.waited = 0
+
+    def get(self, resource: Any, name: str, namespace: str | None = None) -> Any:
+        labels = {"resource.kubernetes.io/admin-access": "true"} if name == "open" else {}
+        return {"metadata": {"name": name, "labels": labels}}
+
+    async def fresh(self, resource: Any) -> None:
+        self.waited += 1
+
+
+REFUSED = "admin access to devices requires the `resource.kubernetes.io/admin-access: true` label on the containing "
+ASKS = {"devices": {"requests": [{"name": "a"}, {"name": "b", "exactly": {"adminAccess": True}}]}}
+GRANTED = {"allocation": {"devices": {"results": [{"request": "b", "adminAccess": True}]}}}
+
+
+def strategies(namespaces: Any = None) -> tuple[ResourceClaimStrategy, ResourceClaimTemplateStrategy]:
+    group, seen = "resource.k8s.io", namespaces or Namespaces()
+    claim = ResourceClaimStrategy(resources.named("resourceclaims", group))
+    template = ResourceClaimTemplateStrategy(resources.named("resourceclaimtemplates", group))
+    for strategy in (claim, template):
+        strategy.attach(seen, None)  # type: ignore[arg-type]
+    return claim, template
+
+
+@pytest.mark.parametrize(("namespace", "expected"), [
+    ("shut", [f"spec.devices.requests[1].adminAccess: Forbidden: {REFUSED}namespace"]),
+    ("open", []),
+])  # fmt: skip
+def test_devices_in_use_are_for_namespaces_that_are_labeled(namespace: str, expected: list[str]) -> None:
+    claim, template = strategies()
+    meta = {"namespace": namespace}
+    assert [str(fault) for fault in claim.unauthorized({"metadata": meta, "spec": ASKS}, None)] == expected
+    made = {"metadata": meta, "spec": {"spec": ASKS}}
+    assert [str(fault) for fault in template.unauthorized(made, None)] == expected
+    assert claim.unauthorized({"metadata": meta, "spec": {"devices": {"requests": [{"exactly": {}}]}}}, None) == []
+
+
+def test_a_status_is_given_devices_in_use_in_labeled_namespaces_only_but_keeps_them() -> None:
+    claim, _ = strategies()
+    old, new = ({"metadata": {"namespace": "shut"}, "spec": ASKS, "status": status} for status in ({}, GRANTED))
+    assert [str(fault) for fault in claim.unauthorized(new, old)] == [
+        f"status.allocation.devices.results[0].adminAccess: Forbidden: {REFUSED}namespace"
+    ]
+    assert claim.unauthorized(new, new) == claim.unauthorized(old, old) == []
+
+
+def test_the_label_is_looked_for_where_every_write_is_seen() -> None:
+    seen = Namespaces()
+    claim, _ = strategies(seen)
+    ctx: Any = None
+    for spec in (ASKS, {}):
+        asyncio.run(claim.begin_write({"metadata": {"namespace": "open"}, "spec": spec}, None, ctx))
+    assert seen.waited == 1
