@@ -2,7 +2,8 @@
 
 Invariant: canonical(canonical(q)) == canonical(q), and both mean the same number. Numbers are exact down to a
 nano-unit; smaller parts round away from zero, and what does not fit a signed 64-bit integer is capped, as
-upstream does.
+upstream does. Like upstream's parser, which keeps the text where a quick look finds it canonical, some spellings are
+kept that are not: "1.500", "+5", "2E9".
 
 Source: apimachinery pkg/api/resource/quantity.go, suffix.go.
 """
@@ -98,13 +99,36 @@ def is_quantity(text: Quantity) -> bool:
     return True
 
 
+_DIGITS_BINARY: Final = 15
+_DIGITS_DECIMAL: Final = 18
+_LONGEST_KEPT: Final = 32
+"""Zeros and exponents could be endless; what is longer is told in short."""
+
+
+@lru_cache(maxsize=8192)
+def _kept_scale(text: str) -> int | None:
+    """The power of ten that the digits of a text count, if it is kept as it is; else None."""
+    found = _PARTS(text)
+    if not found:
+        return None
+    whole, fraction, suffix = found[2].lstrip("0") or "0", found[3] or "", found[4]
+    digits = whole + fraction
+    if (power := _BINARY.get(suffix)) is not None:
+        is_short = not fraction and len(whole) < _DIGITS_BINARY - power * 3 // 10
+        return 0 if is_short and int(whole) & 7 else None
+    scale = _decimal_exponent(suffix)[0] - len(fraction)
+    is_kept = len(digits) <= _DIGITS_DECIMAL and scale >= -9 and scale % 3 == 0
+    return scale if is_kept and not digits.endswith("000") and digits[0] != "0" else None
+
+
 @lru_cache(maxsize=8192)
 def _canonical(text: str) -> str:
-    return _write(*_read(text))
+    read = _read(text)
+    return text if _kept_scale(text) is not None and len(text) < _LONGEST_KEPT else _write(*read)
 
 
 def canonical(quantity: Quantity) -> str:
-    """Upstream's one spelling of the number: "1000m" is "1", "0.5Gi" is "512Mi", 1e4 stays an exponent ("10e3")."""
+    """Upstream's spelling of the number: "1000m" is "1", "0.5Gi" is "512Mi", 1e4 stays an exponent ("10e3")."""
     return _canonical(_text(quantity))
 
 
@@ -163,5 +187,8 @@ def compare(left: Quantity, right: Quantity) -> int:
 def round_up(quantity: Quantity, *, milli: bool = True) -> str:
     """Rounded away from zero to thousandths (or to whole units), in its own format, canonical."""
     number, kind = _read(_text(quantity))
+    scale = _kept_scale(_text(quantity))
+    if scale is not None and scale >= (-3 if milli else 0):
+        return canonical(quantity)
     unit = _NANO // 1000 if milli else _NANO
     return _write(_away(number, unit) * unit, kind)
