@@ -89,7 +89,7 @@ def apply(
     kept = lose(others, field_sets.union(ours, gone)) if ours or gone else others
     if owns := stripped(applied):
         at = time if changed or removed or last is None else last.get("time", time)
-        kept = [*kept, {**mine, "time": at, "fieldsV1": owns}]
+        kept = [*kept, {**mine, "time": at, "fieldsV1": field_sets.ordered(owns)}]
     managed = arranged(kept)
     return Applied(_with_entries(merged, managed), managed, bool(changed or removed))
 

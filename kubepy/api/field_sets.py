@@ -51,9 +51,37 @@ def _node(children: FieldSet, member: bool) -> FieldSet | None:
     """The node with these children; None when it is neither a member nor leads to one."""
     if not children:
         return {} if member else None
-    if member:
-        children["."] = {}
-    return children
+    return {".": {}, **children} if member else children
+
+
+def ordered(node: FieldSet) -> FieldSet:
+    """The set as upstream writes it: itself first, then by name, by the values of keys or by value.
+
+    Clients written in Go see these very bytes; the algebra keeps the order of what was in order.
+    """
+    keys = sorted(node)
+    if len(keys) > 1 and keys[-1][0] in "kvi":
+        keys.sort(key=_rank)
+    return {key: ordered(node[key]) if node[key] else {} for key in keys}
+
+
+def _rank(element: str) -> tuple[int, Any]:
+    kind, _, text = element.partition(":")
+    if kind in (".", "f"):
+        return ".f".index(kind), text
+    value = orjson.loads(text)
+    if kind == "k":
+        return 2, [(key, _value_rank(value[key])) for key in sorted(value)]
+    return 3 + (kind == "i"), _value_rank(value)
+
+
+def _value_rank(value: Any) -> tuple[int, Any]:
+    """Numbers before strings before truth values; the rest by its text."""
+    if isinstance(value, bool):
+        return 2, value
+    if isinstance(value, int | float):
+        return 0, value
+    return (1, value) if isinstance(value, str) else (3, orjson.dumps(value))
 
 
 def union(left: FieldSet | None, right: FieldSet | None) -> FieldSet | None:

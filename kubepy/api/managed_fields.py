@@ -187,7 +187,7 @@ def track_update(
         previous = counts(previous)
     owned = field_sets.union(field_sets.difference(previous, removed), taken)
     assert owned is not None
-    return _capped(arranged([*kept, {**mine, "fieldsV1": owned}]))
+    return _capped(arranged([*kept, {**mine, "fieldsV1": field_sets.ordered(owned)}]))
 
 
 def _capped(entries: list[Object]) -> list[Object]:
@@ -203,5 +203,7 @@ def _capped(entries: list[Object]) -> list[Object]:
         version = entry.get("apiVersion", "")
         found = merged.get(version)
         fields = field_sets.union(fields_of(found) if found else None, fields_of(entry))
-        merged[version] = new_entry(ANCIENT, UPDATE, version, entry.get("time", ""), "", fields or {})
+        merged[version] = new_entry(
+            ANCIENT, UPDATE, version, entry.get("time", ""), "", field_sets.ordered(fields or {})
+        )
     return arranged([*kept, *merged.values()])

@@ -117,3 +117,18 @@ def test_fields_are_taken_with_what_leads_to_them() -> None:
     kept = {".": {}, "f:resources": {"f:limits": {}}}
     assert found == {"f:spec": {".": {}, "f:containers": {'k:{"name":"c"}': kept}}}
     assert within({"f:status": {}}) is None
+
+
+def test_the_order_is_that_of_upstream() -> None:
+    given_set = {
+        "f:spec": {"f:b": {}, "f:a": {"f:x": {}, ".": {}}},
+        "f:ports": {'k:{"port":443,"protocol":"TCP"}': {}, 'k:{"port":80,"protocol":"UDP"}': {}, ".": {}},
+        "f:finalizers": {'v:"b"': {}, 'v:"a"': {}},
+        "f:numbers": {"v:10": {}, "v:9": {}},
+    }
+    text = (
+        '{"f:finalizers":{"v:\\"a\\"":{},"v:\\"b\\"":{}},"f:numbers":{"v:9":{},"v:10":{}},'
+        '"f:ports":{".":{},"k:{\\"port\\":80,\\"protocol\\":\\"UDP\\"}":{},"k:{\\"port\\":443,\\"protocol\\":\\"TCP\\"}":{}},'
+        '"f:spec":{"f:a":{".":{},"f:x":{}},"f:b":{}}}'
+    )
+    assert orjson.dumps(field_sets.ordered(given_set)).decode() == text

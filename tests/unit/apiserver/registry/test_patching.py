@@ -231,3 +231,17 @@ def test_owners_that_cannot_be_read_change_nothing(entry: Any) -> None:
         assert [known["manager"] for known in told.body["metadata"]["managedFields"]] == ["m"]
 
     on_server(test)
+
+
+def test_owned_fields_are_written_in_upstreams_order() -> None:
+    async def test(ask: Asker) -> None:
+        made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "o"}, "data": {"b": "1", "a": "1"}}
+        await ask("POST", f"{MAPS}?fieldManager=m", made)
+        labels = {"metadata": {"labels": {"z": "1", "y": "1"}}}
+        told = await ask("PATCH", f"{MAPS}/o?fieldManager=m", labels, kind=MERGE)
+        owned = told.body["metadata"]["managedFields"][0]["fieldsV1"]
+        assert orjson.dumps(owned) == (
+            b'{"f:data":{".":{},"f:a":{},"f:b":{}},"f:metadata":{"f:labels":{".":{},"f:y":{},"f:z":{}}}}'
+        )
+
+    on_server(test)
