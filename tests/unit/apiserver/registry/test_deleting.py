@@ -233,9 +233,7 @@ def test_what_is_answered_of_a_delete_is_as_new_as_the_delete() -> None:
         ("Foreground", [HELD, "foregroundDeletion"]),
     ],
 )
-def test_what_dependents_become_may_be_said_while_an_object_waits(
-    policy: str | None, finalizers: list[str]
-) -> None:
+def test_what_dependents_become_may_be_said_while_an_object_waits(policy: str | None, finalizers: list[str]) -> None:
     async def test(ask: Asker) -> None:
         await ask("POST", MAPS, {"metadata": {"name": "a", "finalizers": [HELD]}})
         marked = (await ask("DELETE", f"{MAPS}/a")).body["metadata"]
