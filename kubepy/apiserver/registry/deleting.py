@@ -187,11 +187,13 @@ def _set_finalizers(served: Served, obj: Object, options: DeleteOptions) -> bool
     """Sets or removes the garbage collector's finalizers as asked; whether any finalizer is waited for."""
     meta = obj["metadata"]
     before: list[str] = meta.get("finalizers") or []
-    wanted = options.propagation
-    if wanted is None:
+    wanted, by_default = options.propagation, served.strategy.default_propagation
+    if by_default is None:
+        held = None
+    elif wanted is None:
         held = ORPHAN if ORPHAN in before else FOREGROUND if FOREGROUND in before else None
         if held is None:
-            held = _FINALIZER_OF.get(served.strategy.default_propagation)
+            held = _FINALIZER_OF.get(by_default)
     else:
         held = _FINALIZER_OF.get(wanted)
     after = [name for name in before if name not in (ORPHAN, FOREGROUND)]

@@ -47,7 +47,6 @@ STRATEGIES: Mapping[tuple[str, str], type[Strategy]] = {
     (_ADMISSION, "ValidatingWebhookConfiguration"): admission.WebhooksStrategy,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): extensions.CustomResourceDefinitionStrategy,
     ("apiregistration.k8s.io", "APIService"): extensions.APIServiceStrategy,
-    ("apps", "ControllerRevision"): core.ConditionalUpdateStrategy,
     ("apps", "DaemonSet"): workloads.DaemonSetStrategy,
     ("apps", "Deployment"): workloads.DeploymentStrategy,
     ("apps", "ReplicaSet"): workloads.ReplicaSetStrategy,
@@ -56,6 +55,7 @@ STRATEGIES: Mapping[tuple[str, str], type[Strategy]] = {
     ("batch", "CronJob"): jobs.CronJobStrategy,
     ("batch", "Job"): jobs.JobStrategy,
     ("certificates.k8s.io", "CertificateSigningRequest"): certificates.CertificateSigningRequestStrategy,
+    ("certificates.k8s.io", "ClusterTrustBundle"): core.ConditionalUpdateStrategy,
     ("certificates.k8s.io", "PodCertificateRequest"): certificates.PodCertificateRequestStrategy,
     ("coordination.k8s.io", "Lease"): core.LeaseStrategy,
     ("discovery.k8s.io", "EndpointSlice"): core.GenerationStrategy,
@@ -72,10 +72,10 @@ STRATEGIES: Mapping[tuple[str, str], type[Strategy]] = {
     (_RBAC, "RoleBinding"): core.CreatesOnUpdateStrategy,
     ("node.k8s.io", "RuntimeClass"): core.RuntimeClassStrategy,
     (_DRA, "DeviceClass"): devices.DeviceClassStrategy,
-    (_DRA, "DeviceTaintRule"): core.PlainStatusStrategy,
+    (_DRA, "DeviceTaintRule"): devices.DeviceTaintRuleStrategy,
     (_DRA, "ResourceClaim"): devices.ResourceClaimStrategy,
     (_DRA, "ResourceClaimTemplate"): devices.ResourceClaimTemplateStrategy,
-    (_DRA, "ResourceSlice"): core.ResourceSliceStrategy,
+    (_DRA, "ResourceSlice"): devices.ResourceSliceStrategy,
     ("scheduling.k8s.io", "PriorityClass"): core.GenerationStrategy,
     (_STORAGE, "CSIDriver"): core.CSIDriverStrategy,
     (_STORAGE, "CSINode"): core.ConditionalReturnsDeletedStrategy,
@@ -83,7 +83,7 @@ STRATEGIES: Mapping[tuple[str, str], type[Strategy]] = {
     (_STORAGE, "StorageClass"): core.ReturnsDeletedStrategy,
     (_STORAGE, "VolumeAttachment"): core.VolumeAttachmentStrategy,
     (_STORAGE, "VolumeAttributesClass"): core.ReturnsDeletedStrategy,
-    ("storagemigration.k8s.io", "StorageVersionMigration"): core.PlainStatusStrategy,
+    ("storagemigration.k8s.io", "StorageVersionMigration"): core.ConditionalUpdateStrategy,
 }
 
 

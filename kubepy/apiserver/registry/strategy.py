@@ -37,7 +37,8 @@ class Strategy:
     """What a write of the status leaves alone, besides: nobody owns it because of such a write."""
     returns_deleted: ClassVar[bool] = False
     """Whether a delete answers the object that is gone, not a Status."""
-    default_propagation: ClassVar[str] = "Background"
+    default_propagation: ClassVar[str | None] = "Background"
+    """What becomes of dependents where a delete does not say; None for a kind that has none, whatever it says."""
     empty_status: ClassVar[Mapping[str, Any] | None] = None
     """The status of a new object (with a status subresource, {} if None); the client's is dropped."""
     selectable: ClassVar[Mapping[str, tuple[str, ...]]] = {}

@@ -4,7 +4,7 @@ Source: pkg/registry/certificates/certificates/strategy.go.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from kubepy.api.meta import Object
 from kubepy.apiserver.registry.context import Context
@@ -12,6 +12,7 @@ from kubepy.apiserver.registry.strategy import Strategy, keep
 from kubepy.lib.clock import rfc3339
 
 _DECISIONS = ("Approved", "Denied")
+_OUTCOMES = ("Issued", "Denied", "Failed")
 
 
 class CertificateSigningRequestStrategy(Strategy):
@@ -38,15 +39,8 @@ class CertificateSigningRequestStrategy(Strategy):
 
     def prepare_for_status_update(self, new: Object, old: Object, ctx: Context) -> None:
         super().prepare_for_status_update(new, old, ctx)
-        conditions = _conditions(new)
         # Decisions are not the status's to change; those that it adds or takes away are refused by validation.
-        for kind in _DECISIONS:
-            before = [condition for condition in _conditions(old) if condition.get("type") == kind]
-            places = [index for index, condition in enumerate(conditions) if condition.get("type") == kind]
-            if len(before) == len(places):
-                for index, condition in zip(places, before, strict=True):
-                    conditions[index] = condition
-        _set_conditions(new, old, conditions, ctx)
+        _set_conditions(new, old, _kept(_conditions(new), _conditions(old), _DECISIONS), ctx)
 
     def prepare_for_subresource(self, subresource: str, new: Object, old: Object, ctx: Context) -> None:
         keep(new, old, "spec")
@@ -56,29 +50,54 @@ class CertificateSigningRequestStrategy(Strategy):
 
 
 class PodCertificateRequestStrategy(Strategy):
-    """Requests for pods' certificates: their status is written alone."""
+    """Requests for pods' certificates: their status is written alone, and what came of one stays as it was told."""
 
+    allows_unconditional_update = False
     status_keeps_metadata = True
-    status_resets: ClassVar = (("spec",), ("status", "conditions"))
+
+    def prepare_for_status_update(self, new: Object, old: Object, ctx: Context) -> None:
+        super().prepare_for_status_update(new, old, ctx)
+        before = _conditions(old)
+        conditions = _kept(_conditions(new), before, _OUTCOMES)
+        if conditions:
+            since, now = _times(before), rfc3339(ctx.now)
+            new["status"] = {**new["status"], "conditions": [_timed(each, since, now) for each in conditions]}
 
 
 def _conditions(obj: Object) -> list[Object]:
     return list((obj.get("status") or {}).get("conditions") or ())
 
 
-def _set_conditions(new: Object, old: Object, conditions: list[Object], ctx: Context) -> None:
-    """Stores conditions with their times: of the last update, and of the last time that they became so."""
-    known = {
+def _kept(conditions: list[Object], before: list[Object], kinds: Sequence[str]) -> list[Object]:
+    """The conditions, those of these types as they were before, where there are as many of the type."""
+    kept = [*conditions]
+    for kind in kinds:
+        old = [condition for condition in before if condition.get("type") == kind]
+        places = [index for index, condition in enumerate(kept) if condition.get("type") == kind]
+        if len(old) == len(places):
+            for index, condition in zip(places, old, strict=True):
+                kept[index] = condition
+    return kept
+
+
+def _times(conditions: list[Object]) -> dict[tuple[Any, Any], str]:
+    """Since when each condition has been as it is, by its type and status."""
+    return {
         (condition.get("type"), condition.get("status")): condition["lastTransitionTime"]
-        for condition in reversed(_conditions(old))
+        for condition in reversed(conditions)
         if condition.get("lastTransitionTime")
     }
-    now = rfc3339(ctx.now)
-    timed = []
-    for condition in conditions:
-        since = known.get((condition.get("type"), condition.get("status")), now)
-        update, transition = (condition.get(field) for field in ("lastUpdateTime", "lastTransitionTime"))
-        timed.append({**condition, "lastUpdateTime": update or now, "lastTransitionTime": transition or since})
+
+
+def _timed(condition: Object, since: dict[tuple[Any, Any], str], now: str) -> Object:
+    known = since.get((condition.get("type"), condition.get("status")), now)
+    return {**condition, "lastTransitionTime": condition.get("lastTransitionTime") or known}
+
+
+def _set_conditions(new: Object, old: Object, conditions: list[Object], ctx: Context) -> None:
+    """Stores conditions with their times: of the last update, and of the last time that they became so."""
+    since, now = _times(_conditions(old)), rfc3339(ctx.now)
+    timed = [_timed({**each, "lastUpdateTime": each.get("lastUpdateTime") or now}, since, now) for each in conditions]
     status = {**(new.get("status") or {})}
     if timed:
         status["conditions"] = timed

@@ -118,6 +118,7 @@ class EventStrategy(Strategy):
     """Events go away by themselves after an hour."""
 
     allows_create_on_update = True
+    default_propagation = None
     ttl_s = 3600
     selectable: ClassVar = {
         "involvedObject.kind": ("involvedObject", "kind"),
@@ -247,23 +248,16 @@ class PlainStatusStrategy(Strategy):
 
 
 class FlowControlStrategy(GenerationStrategy):
-    """Flow schemas and priority levels: counted, conditional, their status written alone."""
+    """Flow schemas and priority levels: counted, their status written alone."""
 
-    allows_unconditional_update = False
     status_keeps_metadata = True
 
 
 class ConditionalUpdateStrategy(Strategy):
-    """A kind whose updates must say which version they change."""
+    """A kind whose updates must say which version they change, and whose status is written alone if it has one."""
 
     allows_unconditional_update = False
-
-
-class ResourceSliceStrategy(GenerationStrategy):
-    """Slices of devices, which kubelets and drivers select by theirs."""
-
-    returns_deleted = True
-    selectable: ClassVar = {"spec.nodeName": ("spec", "nodeName"), "spec.driver": ("spec", "driver")}
+    status_keeps_metadata = True
 
 
 class CountedConditionalStrategy(GenerationStrategy):

@@ -8,7 +8,7 @@ pkg/registry/resource/resourceclaim/strategy.go and pkg/registry/resource/utils.
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from kubepy.api import resources
 from kubepy.api.errors import FieldError, forbidden, invalid
@@ -24,6 +24,7 @@ from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.strategies import core
 from kubepy.apiserver.registry.strategy import Strategy
+from kubepy.lib.clock import rfc3339
 from kubepy.storage.cache import ResourceCache
 
 _COST_MOST: Final = 1_000_000
@@ -156,3 +157,52 @@ class ResourceClaimTemplateStrategy(_AsksForDevices, core.ReturnsDeletedStrategy
 
     def faults(self, obj: Object) -> list[FieldError]:
         return _faults(_of_claim((obj.get("spec") or {}).get("spec") or {}, "spec.spec"))
+
+
+class ResourceSliceStrategy(core.GenerationStrategy):
+    """Slices of devices, which kubelets and drivers select by theirs."""
+
+    returns_deleted = True
+    selectable: ClassVar = {"spec.nodeName": ("spec", "nodeName"), "spec.driver": ("spec", "driver")}
+
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_for_create(obj, ctx)
+        _date_taints(obj, ctx)
+
+    def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
+        _date_taints(new, ctx)
+        super().prepare_for_update(new, old, ctx)
+
+
+class DeviceTaintRuleStrategy(core.CountedConditionalStrategy):
+    """Taints of devices: a new effect holds from now on, unless its writer says since when."""
+
+    status_keeps_metadata = True
+
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_for_create(obj, ctx)
+        _date([_taint(obj)], ctx)
+
+    def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
+        taint, before = _taint(new), _taint(old)
+        if taint.get("effect") != before.get("effect") and taint.get("timeAdded") == before.get("timeAdded"):
+            taint.pop("timeAdded", None)
+        _date([taint], ctx)
+        super().prepare_for_update(new, old, ctx)
+
+
+def _taint(obj: Object) -> Object:
+    taint: Object = (obj.get("spec") or {}).get("taint") or {}
+    return taint
+
+
+def _date_taints(obj: Object, ctx: Context) -> None:
+    for device in (obj.get("spec") or {}).get("devices") or ():
+        _date(device.get("taints") or (), ctx)
+
+
+def _date(taints: Sequence[Object], ctx: Context) -> None:
+    """Taints hold from now on where they do not say since when."""
+    for taint in taints:
+        if taint.get("effect") and not taint.get("timeAdded"):
+            taint["timeAdded"] = rfc3339(ctx.now)

@@ -85,4 +85,5 @@ class PodDisruptionBudgetStrategy(Strategy):
 class AutoscalerStrategy(Strategy):
     """HorizontalPodAutoscalers."""
 
+    tracks_generation = True
     empty_status: ClassVar = {"desiredReplicas": 0, "currentMetrics": None}

@@ -242,3 +242,13 @@ def test_what_dependents_become_may_be_said_while_an_object_waits(policy: str | 
         assert (again["resourceVersion"] == marked["resourceVersion"]) == (finalizers == [HELD])
 
     on_server(test)
+
+
+def test_events_have_no_dependents_to_wait_for() -> None:
+    async def test(ask: Asker) -> None:
+        path = "/api/v1/namespaces/default/events"
+        await ask("POST", path, {"metadata": {"name": "e"}, "involvedObject": {"namespace": "default"}})
+        await ask("DELETE", f"{path}/e", {"propagationPolicy": "Foreground"})
+        assert (await ask("GET", f"{path}/e")).status == 404
+
+    on_server(test)

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.unit.apiserver.asking import Asker, on_server
+from tests.unit.apiserver.asking import MERGE, Asker, on_server
 
 MAPS = "/api/v1/namespaces/default/configmaps"
+SCHEMA = {"priorityLevelConfiguration": {"name": "exempt"}}
 PORTS = {"spec": {"ports": [{"port": 80}]}}
 
 
@@ -82,5 +83,58 @@ def test_what_is_judged_twice_is_two_causes_but_said_once() -> None:
         assert len(causes) > 1
         assert {cause["field"] for cause in causes} == {"metadata.labels"}
         assert told.message.count("metadata.labels") == 1
+
+    on_server(test)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("apps/v1/namespaces/default/controllerrevisions", {"revision": 1, "data": {"a": "b"}}, 200),
+        (
+            "flowcontrol.apiserver.k8s.io/v1/flowschemas",
+            {"spec": {"priorityLevelConfiguration": {"name": "exempt"}}},
+            200,
+        ),
+        ("resource.k8s.io/v1/devicetaintrules", {"spec": {"taint": {"key": "a.b/c", "effect": "NoSchedule"}}}, 422),
+        ("storagemigration.k8s.io/v1/storageversionmigrations", {"spec": {"resource": {"resource": "pods"}}}, 422),
+    ],
+)
+def test_some_kinds_are_overwritten_only_knowingly(path: str, body: Any, status: int) -> None:
+    async def test(ask: Asker) -> None:
+        obj = {"metadata": {"name": "a"}, **body}
+        assert (await ask("POST", f"/apis/{path}", obj)).status == 201
+        obj["metadata"]["labels"] = {"a": "b"}
+        assert (await ask("PUT", f"/apis/{path}/a", obj)).status == status
+
+    on_server(test)
+
+
+def test_an_autoscaler_s_spec_is_counted_at_every_version() -> None:
+    async def test(ask: Asker) -> None:
+        at = "/apis/autoscaling/{}/namespaces/default/horizontalpodautoscalers"
+        spec = {"maxReplicas": 3, "scaleTargetRef": {"kind": "ReplicationController", "name": "x"}}
+        made = await ask("POST", at.format("v1"), {"metadata": {"name": "a"}, "spec": spec})
+        assert made.body["metadata"]["generation"] == 1
+        changed = await ask("PATCH", f"{at.format('v1')}/a", {"spec": {"maxReplicas": 4}}, kind=MERGE)
+        assert changed.body["metadata"]["generation"] == 2
+        told = await ask("PATCH", f"{at.format('v2')}/a/status", {"status": {"currentReplicas": 4}}, kind=MERGE)
+        assert told.body["metadata"]["generation"] == 2
+
+    on_server(test)
+
+
+def test_a_taint_holds_from_when_it_is_given_or_changed() -> None:
+    async def test(ask: Asker) -> None:
+        path = "/apis/resource.k8s.io/v1/devicetaintrules"
+        taint = {"key": "a.b/c", "effect": "NoSchedule"}
+        made = await ask("POST", path, {"metadata": {"name": "a"}, "spec": {"taint": taint}})
+        assert made.body["spec"]["taint"]["timeAdded"]
+        old = {"effect": "NoSchedule", "timeAdded": "2020-01-01T00:00:00Z"}
+        kept = await ask("PATCH", f"{path}/a", {"spec": {"taint": old}}, kind=MERGE)
+        assert kept.body["spec"]["taint"]["timeAdded"] == old["timeAdded"]
+        changed = await ask("PATCH", f"{path}/a", {"spec": {"taint": {"effect": "NoExecute"}}}, kind=MERGE)
+        assert changed.body["spec"]["taint"]["timeAdded"] > old["timeAdded"]
+        assert changed.body["metadata"]["generation"] == 3
 
     on_server(test)
