@@ -1,7 +1,8 @@
 """TLS of the secure port: its certificates, one for each name where there are several, kept up with their files.
 
 Without a certificate a self-signed one is kept in --cert-dir, so that a server that starts again is the one that its
-clients know. Which authority a client's certificate must be of, authentication knows: here any trusted one will do.
+clients know. Which authority a client's certificate must be of, and when it is good, authentication knows: here any
+trusted one will do.
 Source: apiserver pkg/server/options/serving.go, pkg/server/dynamiccertificates.
 """
 
@@ -18,6 +19,8 @@ from kubepy.lib.http_server import server_tls
 from kubepy.lib.tls import cipher_names
 
 _PAIR = "apiserver"
+_NO_CHECK_TIME = 0x200000
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME: an expired certificate is answered 401, as upstream does, not by an alert."""
 _SERVICE_NAMES = ("kubernetes.default.svc", "kubernetes.default", "kubernetes", "localhost")
 _log = log.get(__name__)
 
@@ -56,6 +59,8 @@ class Serving:
             context.load_verify_locations(path)
         if self._authorities:
             context.verify_mode = ssl.CERT_OPTIONAL
+            flags = context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME
+            context.verify_flags = ssl.VerifyFlags(flags)
         return context
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:

@@ -2,7 +2,7 @@
 
 TLS has verified that the peer holds the key and that some trusted authority signed; which one is decided here, because
 the authority of the request-header proxies must not make users. What a certificate says never changes, so it is
-read once; only its validity in time is looked at on every request.
+read once; only its validity in time, which TLS leaves to this module, is looked at on every request.
 Source: apiserver pkg/authentication/request/x509.
 """
 
@@ -60,11 +60,11 @@ def read_certificate(der: bytes, authorities: Sequence[x509.Certificate], issuer
     `issuers` are certificates by which TLS has found it to be good: one of them may be, or be signed by, an authority.
     """
     certificate = x509.load_der_x509_certificate(der)
-    not_before = certificate.not_valid_before_utc.timestamp()
-    not_after = certificate.not_valid_after_utc.timestamp()
-    chain = [certificate, *map(x509.load_der_x509_certificate, issuers)]
-    if not any(one == ca or is_signed_by(one, ca) for one in chain for ca in authorities):
+    chain = chain_to(certificate, [x509.load_der_x509_certificate(one) for one in issuers], authorities)
+    if chain is None:
         return "x509: certificate signed by unknown authority"
+    not_before = max(one.not_valid_before_utc for one in chain).timestamp()
+    not_after = min(one.not_valid_after_utc for one in chain).timestamp()
     if not is_for_clients(certificate):
         return "x509: certificate specifies an incompatible key usage"
     name = pki.common_name(certificate.subject)
@@ -73,6 +73,20 @@ def read_certificate(der: bytes, authorities: Sequence[x509.Certificate], issuer
     extra = {CREDENTIAL_ID: (f"X509SHA256={hashlib.sha256(der).hexdigest()}",)}
     user = UserInfo(name, "", pki.organizations(certificate.subject), extra)
     return user.with_group(ALL_AUTHENTICATED), not_before, not_after
+
+
+def chain_to(
+    certificate: x509.Certificate, issuers: Sequence[x509.Certificate], authorities: Sequence[x509.Certificate]
+) -> Sequence[x509.Certificate] | None:
+    """The certificates from this one to the first of `authorities` that it leads to by its issuers, or None."""
+    chain: list[x509.Certificate] = []
+    for one in (certificate, *issuers):
+        chain.append(one)
+        if one in authorities:
+            return chain
+        if authority := next((ca for ca in authorities if is_signed_by(one, ca)), None):
+            return [*chain, authority]
+    return None
 
 
 def is_for_clients(certificate: x509.Certificate) -> bool:

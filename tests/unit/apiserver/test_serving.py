@@ -3,12 +3,16 @@
 import asyncio
 import ssl
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.config.security import security_faults, sni_pairs
+from kubepy.apiserver.embedded import in_process
+from kubepy.apiserver.securing import secure
 from kubepy.apiserver.serving import Serving, is_for
 from kubepy.lib import pki
 
@@ -118,3 +122,38 @@ def test_flags_that_do_not_go_together_are_faults() -> None:
         "authorization-mode Webhook's authorization config file not passed",
         "--authentication-config /nowhere: no such file or directory",
     ]
+
+
+@pytest.mark.parametrize(
+    ("leaf", "status"),
+    [
+        (pki.issue(CA, "alice"), 403),
+        (pki.issue(CA, "alice", days=1, now=datetime.now(UTC) - timedelta(days=3)), 401),
+    ],
+    ids=["good", "expired"],
+)
+def test_an_expired_certificate_is_answered_and_no_alert(tmp_path: Path, leaf: pki.Identity, status: int) -> None:
+    """So that clients say that one has to log in, as they do of upstream's."""
+    shown = write(tmp_path, "server", pki.issue(CA, "server", ips=["127.0.0.1"], server=True))
+    mine = write(tmp_path, "mine", leaf)
+    (tmp_path / "ca").write_bytes(CA.certificate_pem)
+    config = ApiServerConfig(
+        storage_backend="embedded",
+        tls_cert_file=shown[0],
+        tls_private_key_file=shown[1],
+        client_ca_file=str(tmp_path / "ca"),
+        authorization_mode=("RBAC",),
+    )
+
+    async def run() -> bytes:
+        async with asyncio.timeout(20), in_process(config=config, secure=secure) as server:
+            listening = await server.listen("127.0.0.1", 0, tls=Serving(config).context)
+            client = ssl.create_default_context(cafile=str(tmp_path / "ca"))
+            client.load_cert_chain(*mine)
+            reader, writer = await asyncio.open_connection("127.0.0.1", listening.port, ssl=client)
+            writer.write(b"GET /api/v1/secrets HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+            return answer
+
+    assert uvloop.run(run()).startswith(f"HTTP/1.1 {status} ".encode())

@@ -19,19 +19,19 @@ from kubepy.lib.http_server import serve, server_tls
 ROOT, OTHER = pki.new_ca("root"), pki.new_ca("other")
 
 
-def intermediate() -> pki.Identity:
+def intermediate(root: pki.Identity = ROOT, cn: str = "intermediate") -> pki.Identity:
     key, now = pki.new_key(), datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()
-        .subject_name(pki.subject("intermediate"))
-        .issuer_name(ROOT.certificate.subject)
+        .subject_name(pki.subject(cn))
+        .issuer_name(root.certificate.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     )
-    return pki.Identity(builder.sign(ROOT.key, hashes.SHA256()), key)
+    return pki.Identity(builder.sign(root.key, hashes.SHA256()), key)
 
 
 def test_a_certificate_comes_with_those_that_it_was_verified_by(tmp_path: Path) -> None:
@@ -81,3 +81,11 @@ def test_a_chain_that_ends_elsewhere_makes_no_user() -> None:
     der.issuers = tuple(one.certificate.public_bytes(Encoding.DER) for one in (between, ROOT))
     with pytest.raises(Refused, match="signed by unknown authority"):
         ClientCertificates([OTHER.certificate]).authenticate(der, datetime.now(UTC).timestamp())
+
+
+def test_a_certificate_lasts_no_longer_than_those_that_it_is_good_by() -> None:
+    now = datetime.now(UTC)
+    ending = pki.new_ca("ending", days=1, now=now - timedelta(days=2))
+    der = intermediate(ending, "alice").certificate.public_bytes(Encoding.DER)
+    with pytest.raises(Refused, match="expired"):
+        ClientCertificates([ending.certificate]).authenticate(der, now.timestamp())
