@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, ClassVar, Final
 
 from kubepy.api import resources
+from kubepy.api.disabled_devices import drop_from_claim, drop_from_claim_status, drop_from_slice
 from kubepy.api.errors import FieldError, forbidden, invalid
 from kubepy.api.meta import Object
 from kubepy.apiserver.cel.environment import Environment, Program
@@ -122,6 +123,10 @@ class _AsksForDevices(Strategy):
         raise NotImplementedError
 
 
+def _spec(obj: Object) -> Object:
+    return obj.get("spec") or {}
+
+
 def _admin_request(spec: Mapping[str, Any]) -> str | None:
     for index, request in enumerate((spec.get("devices") or {}).get("requests") or ()):
         if (request.get("exactly") or {}).get("adminAccess"):
@@ -137,8 +142,32 @@ def _admin_result(status: Mapping[str, Any]) -> str | None:
     return None
 
 
+class ResourceSliceStrategy(core.ResourceSliceStrategy):
+    """What drivers tell of their devices."""
+
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        drop_from_slice(_spec(obj), None)
+        super().prepare_for_create(obj, ctx)
+
+    def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
+        drop_from_slice(_spec(new), _spec(old))
+        super().prepare_for_update(new, old, ctx)
+
+
 class ResourceClaimStrategy(_AsksForDevices, core.ResourceClaimStrategy):
     """Claims."""
+
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        drop_from_claim(_spec(obj), None)
+        super().prepare_for_create(obj, ctx)
+
+    def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
+        drop_from_claim(_spec(new), _spec(old))
+        super().prepare_for_update(new, old, ctx)
+
+    def prepare_for_status_update(self, new: Object, old: Object, ctx: Context) -> None:
+        drop_from_claim_status(new.get("status") or {}, old.get("status"))
+        super().prepare_for_status_update(new, old, ctx)
 
     def admin_path(self, new: Object, old: Object | None) -> str | None:
         if old is None:
@@ -151,6 +180,14 @@ class ResourceClaimStrategy(_AsksForDevices, core.ResourceClaimStrategy):
 
 class ResourceClaimTemplateStrategy(_AsksForDevices, core.ReturnsDeletedStrategy):
     """What claims are made of."""
+
+    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        drop_from_claim(_spec(obj).get("spec") or {}, None)
+        super().prepare_for_create(obj, ctx)
+
+    def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
+        drop_from_claim(_spec(new).get("spec") or {}, _spec(old).get("spec"))
+        super().prepare_for_update(new, old, ctx)
 
     def admin_path(self, new: Object, old: Object | None) -> str | None:
         return _admin_request((new.get("spec") or {}).get("spec") or {})

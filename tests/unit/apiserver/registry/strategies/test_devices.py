@@ -10,6 +10,7 @@ from kubepy.apiserver.registry.strategies.devices import (
     DeviceClassStrategy,
     ResourceClaimStrategy,
     ResourceClaimTemplateStrategy,
+    ResourceSliceStrategy,
     selector_fault,
 )
 
@@ -137,3 +138,26 @@ def test_the_label_is_looked_for_where_every_write_is_seen() -> None:
     for spec in (ASKS, {}):
         asyncio.run(claim.begin_write({"metadata": {"namespace": "open"}, "spec": spec}, None, ctx))
     assert seen.waited == 1
+
+
+def test_fields_of_features_that_are_off_are_dropped_when_they_are_written() -> None:
+    claim, template = strategies()
+    resource_slice = ResourceSliceStrategy(resources.named("resourceslices", "resource.k8s.io"))
+    ctx: Any = None
+    derived = {"derivedAttributes": [{"name": "a.b/c", "expression": "true"}]}
+
+    def asking() -> Any:
+        return {"devices": {"requests": [{"name": "a", "exactly": dict(derived)}]}}
+
+    for strategy, spec in (
+        (claim, asking()),
+        (template, {"spec": asking()}),
+        (resource_slice, {"driver": "a.b", "skipNodeOperations": ["*"]}),
+    ):
+        obj: Any = {"metadata": {}, "spec": spec}
+        strategy.prepare_for_create(obj, ctx)
+        assert "derived" not in str(obj) and "skip" not in str(obj)
+        strategy.prepare_for_update({"metadata": {}, "spec": {"devices": {}}}, obj, ctx)
+    status: Any = {"allocation": {"devices": {"results": [{"skipNodeOperations": ["*"]}]}}}
+    claim.prepare_for_status_update({"metadata": {}, "spec": {}, "status": status}, {"metadata": {}, "spec": {}}, ctx)
+    assert status == {"allocation": {"devices": {"results": [{}]}}}
