@@ -151,7 +151,13 @@ def _go_type(row: Resource) -> str:
 
 
 def _at(made: Object, form: Form) -> Object:
-    made["apiVersion"] = f"meta.k8s.io/{form.shape_version}"
+    """The Table at the version that was asked for, and the metadata in its rows too."""
+    version = f"meta.k8s.io/{form.shape_version}"
+    if made["apiVersion"] != version:
+        for row in made["rows"]:
+            if row["object"] and row["object"]["apiVersion"] == made["apiVersion"]:
+                row["object"]["apiVersion"] = version
+        made["apiVersion"] = version
     return made
 
 

@@ -18,10 +18,10 @@ async def raw(server: ApiServer, path: str, **headers: str) -> tuple[Response, b
     return answer, answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
 
 
-@pytest.mark.parametrize("path", ["/version", "/api", "/apis", "/apis/apps/v1", "/metrics", "/nope", NAMESPACE])
-def test_nothing_is_to_be_kept_by_caches_unless_it_says_so(path: str) -> None:
+def test_nothing_is_to_be_kept_by_caches_unless_it_says_so() -> None:
     async def story(ask: Asker) -> None:
-        assert (await ask("GET", path)).headers["Cache-Control"] == "no-cache, private"
+        for path in ("/version", "/api", "/apis", "/apis/apps/v1", "/metrics", "/nope", NAMESPACE):
+            assert (await ask("GET", path)).headers["Cache-Control"] == "no-cache, private", path
 
     on_server(story)
 
@@ -35,15 +35,15 @@ def test_only_aggregated_discovery_has_a_tag() -> None:
     on_server(story)
 
 
-@pytest.mark.parametrize("path", [NAMESPACE, "/api/v1/namespaces", "/apis", "/apis/apps/v1", "/api/v1/pods/none"])
-def test_json_ends_its_line_unless_it_is_indented(path: str) -> None:
+def test_json_ends_its_line_unless_it_is_indented() -> None:
     async def story(ask: Asker) -> None:
-        _, compact = await raw(ask.server, path)
-        assert compact.endswith(b"}\n")
-        assert compact.count(b"\n") == 1
-        _, pretty = await raw(ask.server, f"{path}?pretty=true")
-        assert pretty.startswith(b'{\n  "')
-        assert pretty.endswith(b"\n}")
+        for path in (NAMESPACE, "/api/v1/namespaces", "/apis", "/apis/apps/v1", "/api/v1/pods/none"):
+            _, compact = await raw(ask.server, path)
+            assert compact.endswith(b"}\n"), path
+            assert compact.count(b"\n") == 1, path
+            _, pretty = await raw(ask.server, f"{path}?pretty=true")
+            assert pretty.startswith(b'{\n  "'), path
+            assert pretty.endswith(b"\n}"), path
 
     on_server(story)
 
@@ -105,5 +105,20 @@ def test_an_unknown_kind_of_patch_is_refused_in_general() -> None:
     async def story(ask: Asker) -> None:
         told = await ask("PATCH", NAMESPACE, {}, kind="application/unknown")
         assert (told.status, told.message, told.body["details"]) == (415, "415: Unsupported Media Type", {})
+
+    on_server(story)
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta1"])
+def test_the_rows_of_a_table_are_at_its_version(version: str) -> None:
+    async def story(ask: Asker) -> None:
+        for path in (NAMESPACE, "/api/v1/namespaces"):
+            told = await ask("GET", path, accept=f"application/json;as=Table;v={version};g=meta.k8s.io")
+            assert told.body["apiVersion"] == f"meta.k8s.io/{version}"
+            assert {row["object"]["apiVersion"] for row in told.body["rows"]} == {f"meta.k8s.io/{version}"}
+            whole = await ask(
+                "GET", f"{path}?includeObject=Object", accept=f"application/json;as=Table;v={version};g=meta.k8s.io"
+            )
+            assert {row["object"]["apiVersion"] for row in whole.body["rows"]} == {"v1"}
 
     on_server(story)
