@@ -7,7 +7,8 @@ to say where. Decoding is idempotent.
 Normalised is what a Go struct forgets or adds: null is absent; an empty list, map, string, 0 or false is absent where
 the field is optional and no pointer; a required scalar or a nested struct that is no pointer is written out when
 absent. Which fields these are is in zero_values.json (facts of the types that no OpenAPI document carries):
-`keep` are optional pointers, `fill` optional yet always written, `unset` required pointers, `structs` no pointers.
+`keep` are optional pointers, `fill` optional yet always written, `unset` required pointers, `structs` no pointers,
+`null` times that are no pointers and lists that are always written: their zero is null.
 
 Source: encoding/json as the API types use it (staging/src/k8s.io/api), resource.Quantity, metav1.Time.
 """
@@ -48,6 +49,7 @@ class ZeroValues(msgspec.Struct, frozen=True):
     fill: tuple[str, ...] = ()
     unset: frozenset[str] = frozenset()
     structs: tuple[str, ...] = ()
+    null: frozenset[str] = frozenset()
 
 
 _NO_ZERO_VALUES: Final = ZeroValues()
@@ -252,7 +254,7 @@ class _Fields:
         zero = _zero_values().get(schema.name, _NO_ZERO_VALUES)
         self.plain: dict[str, type] = {}
         self.decoders: dict[str, Decoder] = {}
-        self.keep = schema.required | zero.keep | frozenset(zero.fill)
+        self.keep = (schema.required | zero.keep | frozenset(zero.fill)) - zero.null
         for field, node in schema.properties.items():
             if node.kind in _PLAIN:
                 self.plain[field] = _PLAIN[node.kind]
@@ -283,12 +285,18 @@ class _Fields:
         for field, node in schema.properties.items():
             if field in zero.structs:
                 found.append((field, _empty_struct(node)))
+            elif field in zero.null:
+                found.append((field, _nothing))
             elif (field in schema.required and field not in zero.unset) or field in zero.fill:
                 make = _ZEROES.get(node.kind)
                 told = field in zero.fill and node.kind == "quantity"
                 if make is not None and (told or node.kind not in ("bytes", "int-or-string", "quantity")):
                     found.append((field, make))
         return found
+
+
+def _nothing() -> None:
+    return None
 
 
 def _empty_struct(node: Schema) -> Callable[[], Any]:

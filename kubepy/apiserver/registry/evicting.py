@@ -29,6 +29,7 @@ _DISRUPTED = {
     "status": "True",
     "reason": "EvictionByEvictionAPI",
     "message": "Eviction API: evicting",
+    "lastProbeTime": None,
 }
 _PROCESSED = "The disruption budget {} is still being processed by the server."
 _VIOLATES = "Cannot evict pod as it would violate the pod's disruption budget."

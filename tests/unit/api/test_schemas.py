@@ -223,7 +223,7 @@ def test_what_is_nested_too_deep_to_be_stored_is_refused() -> None:
     ("api_version", "kind", "given", "held"),
     [
         ("apps/v1", "StatefulSet", {"spec": {"ordinals": {}}}, {"spec": {"ordinals": {"start": 0}}}),
-        ("resource.k8s.io/v1", "ResourceClaim", {"spec": {}}, {"spec": {"devices": {}}}),
+        ("resource.k8s.io/v1", "ResourceClaim", {"spec": {}}, {"spec": {"devices": {"requests": None}}}),
         ("storage.k8s.io/v1", "CSINode", {"spec": {"drivers": []}}, {"spec": {"drivers": []}, "status": {}}),
         ("networking.k8s.io/v1", "IPAddress", {"spec": {}}, {"spec": {}}),
         ("v1", "Node", {"status": {"runtimeHandlers": [{}]}}, {"status": {"runtimeHandlers": [{"name": ""}]}}),
@@ -248,4 +248,20 @@ def test_what_go_writes_although_it_is_optional_is_there(
 def test_a_count_that_go_omits_is_absent() -> None:
     autoscaler: dict[str, Any] = {"status": {"currentReplicas": 0}}
     schemas.decode_kind("autoscaling/v2", "HorizontalPodAutoscaler", autoscaler)
-    assert autoscaler["status"] == {"desiredReplicas": 0}
+    assert autoscaler["status"] == {"currentMetrics": None, "desiredReplicas": 0}
+
+
+def test_times_and_lists_that_are_always_written_are_null_when_there_are_none() -> None:
+    event: dict[str, Any] = {"firstTimestamp": "2026-01-02T03:04:05Z"}
+    schemas.decode_kind("v1", "Event", event)
+    assert [event[field] for field in ("eventTime", "firstTimestamp", "lastTimestamp")] == [
+        None, "2026-01-02T03:04:05Z", None,
+    ]  # fmt: skip
+    pod: dict[str, Any] = {"status": {"conditions": [{"type": "Ready", "status": "True", "lastProbeTime": None}]}}
+    for _ in range(2):
+        schemas.decode_kind("v1", "Pod", pod)
+        ready = {"type": "Ready", "status": "True", "lastProbeTime": None, "lastTransitionTime": None}
+        assert pod["status"]["conditions"] == [ready]
+    slices: dict[str, Any] = {"endpoints": [], "addressType": "IPv4"}
+    schemas.decode_kind("discovery.k8s.io/v1", "EndpointSlice", slices)
+    assert slices == {"endpoints": None, "ports": None, "addressType": "IPv4", "metadata": {}}
