@@ -142,18 +142,6 @@ def _admin_result(status: Mapping[str, Any]) -> str | None:
     return None
 
 
-class ResourceSliceStrategy(core.ResourceSliceStrategy):
-    """What drivers tell of their devices."""
-
-    def prepare_for_create(self, obj: Object, ctx: Context) -> None:
-        drop_from_slice(_spec(obj), None)
-        super().prepare_for_create(obj, ctx)
-
-    def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
-        drop_from_slice(_spec(new), _spec(old))
-        super().prepare_for_update(new, old, ctx)
-
-
 class ResourceClaimStrategy(_AsksForDevices, core.ResourceClaimStrategy):
     """Claims."""
 
@@ -203,10 +191,12 @@ class ResourceSliceStrategy(core.GenerationStrategy):
     selectable: ClassVar = {"spec.nodeName": ("spec", "nodeName"), "spec.driver": ("spec", "driver")}
 
     def prepare_for_create(self, obj: Object, ctx: Context) -> None:
+        drop_from_slice(_spec(obj), None)
         super().prepare_for_create(obj, ctx)
         _date_taints(obj, ctx)
 
     def prepare_for_update(self, new: Object, old: Object, ctx: Context) -> None:
+        drop_from_slice(_spec(new), _spec(old))
         _date_taints(new, ctx)
         super().prepare_for_update(new, old, ctx)
 
