@@ -462,6 +462,15 @@ def test_deprecated_versions_warn_and_the_newest_is_preferred(tmp_path: Path) ->
 def test_objects_say_what_they_are_and_subresources_must_be_there(tmp_path: Path) -> None:
     async def test(api: Api) -> None:
         assert (await api.call("POST", DEFINITIONS, definition("widgets", "Widget", {"type": "object"})))[0] == 201
+        code, status = await api.call("POST", WIDGETS, {"metadata": {"name": "w"}})
+        body = '{"metadata": {"name": "w"}}'
+        missing = f"Object 'Kind' is missing in '{body}' ({body})"
+        assert code == 400
+        assert status["message"] == f"the object provided is unrecognized (must be of type Widget): {missing}"
+        code, status = await api.call("POST", WIDGETS, {"kind": "Widget", "metadata": {"name": "w"}})
+        assert code == 400
+        expected = "does not match the expected API version (example.com/v1)"
+        assert status["message"] == f"the API version in the data () {expected}"
         code, status = await api.call("POST", WIDGETS, {**widget("w"), "kind": "Other"})
         assert code == 422
         assert status["message"] == 'Other.example.com "w" is invalid: kind: Invalid value: "Other": must be Widget'

@@ -99,6 +99,21 @@ def check_type_meta(obj: Object, kind: str, body: bytes = b"") -> tuple[str, str
     return obj.get("kind") or "", obj.get("apiVersion") or ""
 
 
+def parse_own(ctx: Context, resource: Resource, custom: Custom | None) -> Object:
+    """The body as an object of the resource itself, its kind checked. Raises ApiError.
+
+    A type of Go knows what it is; a custom object has only its own word for that, and must give it.
+    """
+    obj = parse_body(ctx, resource.kind)
+    if custom is not None and not obj.get("kind"):
+        body = ctx.request.body
+        raise _unrecognized(resource.kind, f"Object 'Kind' is missing in '{body.decode(errors='replace')}'", body)
+    if custom is not None and not obj.get("apiVersion"):
+        raise _of_other_version("", resource)
+    check_own_kind(obj, resource, custom)
+    return obj
+
+
 def check_own_kind(obj: Object, resource: Resource, custom: Custom | None) -> None:
     """As `check_kind`, of an object of the resource itself; a custom one's kind is judged. Raises Invalid as well."""
     if custom is None:
@@ -107,13 +122,17 @@ def check_own_kind(obj: Object, resource: Resource, custom: Custom | None) -> No
     found_kind, found_version = check_type_meta(obj, resource.kind)
     obj["apiVersion"], obj["kind"] = found_version or resource.api_version, found_kind or resource.kind
     if obj["apiVersion"] != resource.api_version:
-        expected = f"does not match the expected API version ({resource.api_version})"
-        raise BadRequest(f"the API version in the data ({found_version}) {expected}")
+        raise _of_other_version(found_version, resource)
     if obj["kind"] != resource.kind:
         name = (obj.get("metadata") or {}).get("name") or ""
         raise invalid_object(
             resource.group, found_kind, name, [invalid("kind", found_kind, f"must be {resource.kind}")]
         )
+
+
+def _of_other_version(found: str, resource: Resource) -> BadRequest:
+    expected = f"does not match the expected API version ({resource.api_version})"
+    return BadRequest(f"the API version in the data ({found}) {expected}")
 
 
 def check_kind(obj: Object, resource: Resource, *, kind: str, api_version: str) -> None:

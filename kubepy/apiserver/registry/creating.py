@@ -11,7 +11,7 @@ from kubepy.api.errors import ApiError, BadRequest, InternalError, forbidden_obj
 from kubepy.api.meta import Object, new_uid
 from kubepy.apiserver.http.options import WriteOptions, parse_write_options
 from kubepy.apiserver.registry import conversion, owning, validating
-from kubepy.apiserver.registry.codec import check_own_kind, decode_object, encode, parse_body
+from kubepy.apiserver.registry.codec import decode_object, encode, parse_own
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.result import Result
@@ -33,8 +33,7 @@ async def create(engine: Engine, served: Served, ctx: Context) -> Result:
     resource = served.resource
     options = parse_write_options(ctx.params, "CreateOptions")
     ctx.dry_run = options.dry_run
-    obj = parse_body(ctx, resource.kind)
-    check_own_kind(obj, served.resource, served.custom)
+    obj = parse_own(ctx, resource, served.custom)
     decode_object(obj, ctx, options.validation, custom=served.custom)
     return await create_object(engine, served, ctx, obj, options)
 

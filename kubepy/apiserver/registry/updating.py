@@ -16,7 +16,7 @@ from kubepy.api.managed_fields import is_unchanged_but_times
 from kubepy.api.meta import Object
 from kubepy.apiserver.http.options import parse_write_options, require_uint
 from kubepy.apiserver.registry import conversion, owning, validating
-from kubepy.apiserver.registry.codec import check_own_kind, decode_object, decode_stored, encode, parse_body
+from kubepy.apiserver.registry.codec import decode_object, decode_stored, encode, parse_own
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.creating import create_object
 from kubepy.apiserver.registry.engine import Engine
@@ -35,8 +35,7 @@ async def update(engine: Engine, served: Served, ctx: Context) -> Result:
     resource, info = served.resource, ctx.info
     options = parse_write_options(ctx.params, "UpdateOptions")
     ctx.dry_run = options.dry_run
-    sent = parse_body(ctx, resource.kind)
-    check_own_kind(sent, served.resource, served.custom)
+    sent = parse_own(ctx, resource, served.custom)
     decode_object(sent, ctx, options.validation, custom=served.custom)
     check_name(sent, info.name, info.namespace)
     conversion.complete(served, sent)
