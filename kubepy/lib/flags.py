@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 Kind = Literal["string", "bool", "int", "float", "duration", "list", "map"]
 
-_DURATION = re.compile(r"([0-9]*\.?[0-9]+)(ns|us|µs|ms|s|m|h)")
-_UNIT_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([^0-9.]*)")
+_UNIT_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _TRUE, _FALSE = {"true", "t", "1", "yes"}, {"false", "f", "0", "no"}
 
 
@@ -41,8 +41,13 @@ def parse_duration(text: str) -> float:
     if rest == "0":
         return 0.0
     parts = _DURATION.findall(rest)
-    if not rest or "".join(number + unit for number, unit in parts) != rest:
-        raise ValueError(f"time: invalid duration {text!r}")
+    if not parts or "".join(number + unit for number, unit in parts) != rest:
+        raise ValueError(f'time: invalid duration "{text}"')
+    for _, unit in parts:
+        if not unit:
+            raise ValueError(f'time: missing unit in duration "{text}"')
+        if unit not in _UNIT_S:
+            raise ValueError(f'time: unknown unit "{unit}" in duration "{text}"')
     return sign * sum(float(number) * _UNIT_S[unit] for number, unit in parts)
 
 

@@ -94,11 +94,15 @@ class Connection(Protocol):
 
 @dataclass(slots=True)
 class Upgrade:
-    """A switch of protocols: after 101 with `headers`, `serve` owns the connection until it returns."""
+    """A switch of protocols: after 101 with `headers`, `serve` owns the connection until it returns.
+
+    With `is_told` the peer has only to listen: one that takes nothing for too long is cut off, as from a Stream.
+    """
 
     serve: Callable[[Connection], Awaitable[None]]
     headers: Mapping[str, str]
     status: int = 101
+    is_told: bool = False
 
 
 Answer = Response | Stream | Upgrade

@@ -353,7 +353,8 @@ class Server:
         if "connection" not in {name.lower() for name in answer.headers}:
             head += "Connection: Upgrade\r\n"
         tail, protocol._message_tail = protocol._message_tail, b""
-        tunnel = Tunnel(transport, tail, on_lost=protocol.connection_lost)
+        stalled_s = self._limits.stalled_s if answer.is_told else None
+        tunnel = Tunnel(transport, tail, on_lost=protocol.connection_lost, stalled_s=stalled_s)
         transport.set_protocol(tunnel)
         with suppress(RuntimeError):  # reading was not paused
             transport.resume_reading()

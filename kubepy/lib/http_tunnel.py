@@ -24,7 +24,10 @@ class Gone:
 
 
 class Tunnel(asyncio.Protocol):
-    """A `lib.http.Connection` on a transport. `on_lost` is told once when the transport is gone."""
+    """A `lib.http.Connection` on a transport. `on_lost` is told once when the transport is gone.
+
+    A peer that takes nothing for `stalled_s` is cut off; with None it is waited for.
+    """
 
     def __init__(
         self,
@@ -32,6 +35,7 @@ class Tunnel(asyncio.Protocol):
         tail: bytes = b"",
         *,
         on_lost: Callable[[BaseException | None], None] | None = None,
+        stalled_s: float | None = None,
     ) -> None:
         self._transport = transport
         self._chunks: deque[bytes] = deque([tail] if tail else [])
@@ -41,6 +45,7 @@ class Tunnel(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._writing_paused = False
         self._on_lost = on_lost
+        self._stalled_s = stalled_s
 
     async def read(self) -> bytes:
         while not self._chunks:
@@ -63,11 +68,21 @@ class Tunnel(asyncio.Protocol):
         if self._lost:
             raise ConnectionResetError("peer is gone")
         self._transport.write(data)
-        while self._writing_paused:
-            self._writable = self._writable or asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._writable)
+        if self._writing_paused:
+            await self._drain()
         if self._lost:
             raise ConnectionResetError("peer is gone")
+
+    async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
+        timer = None if self._stalled_s is None else loop.call_later(self._stalled_s, self._transport.abort)
+        try:
+            while self._writing_paused:
+                self._writable = self._writable or loop.create_future()
+                await asyncio.shield(self._writable)
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     async def close(self) -> None:
         if not self._lost:

@@ -318,6 +318,10 @@ class ResourceCache:
         if len(self._fanout):
             self._fanout.bookmark(self.bookmark())
 
+    def send_bookmark(self, watcher: ByteWatcher | EventWatcher) -> None:
+        """Tells one watcher how far it is, if it takes bookmarks."""
+        watcher.mark(self.bookmark())
+
     def serves(self, api_version: str, kind: str) -> None:
         """Says what its bookmarks are made out to, before an object has told."""
         self._api_version, self._kind = api_version, kind

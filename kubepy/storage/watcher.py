@@ -96,6 +96,12 @@ class Watcher(Generic[Item, Batch]):
         elif self._take is None:
             self._wake()
 
+    def mark(self, bookmark: WatchEvent) -> None:
+        """Hands over a bookmark, if those are taken, unless it is older than what this began with."""
+        if self.bookmarks and self.after <= bookmark.object.revision:
+            self.push(self._encode(bookmark), len(bookmark.object.data))
+            self.flush()
+
     def push_to(self, take: Callable[[Batch], bool]) -> None:
         """While the iteration waits, `flush` hands batches to `take`; one that it answers False to is iterated over."""
         self._take = take

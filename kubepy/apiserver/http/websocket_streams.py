@@ -89,7 +89,7 @@ def _upgrade(request: Request, stream: Stream, protocol: str, framing: _Framing)
                 await close()
         await socket.close()
 
-    return Upgrade(serve, headers)
+    return Upgrade(serve, headers, is_told=True)
 
 
 async def _send(socket: WebSocket, chunks: AsyncIterator[bytes], framing: _Framing) -> None:

@@ -28,6 +28,8 @@ from kubepy.storage.cache import ByteWatcher, EventWatcher, WatchEvent
 Render = Callable[[Object, bool], Object]
 Encode = Callable[[str, Object], bytes]
 CONTENT_TYPE = "application/json"
+_LAST_BOOKMARK_S = 2.0
+"""How long before a watch's time is over it is told for the last time how far it is."""
 PROTOBUF_STREAM = f"{PROTOBUF};stream=watch"
 
 
@@ -49,7 +51,7 @@ async def watch(served: Served, ctx: Context, render: Render | None, min_timeout
     except Expired as gone:
         return Stream(_once(encode("ERROR", gone.status())), content_type=content_type)
     if render is None:
-        return Stream(_Plain(cast(ByteWatcher, watcher), timeout_s), content_type=CONTENT_TYPE)
+        return Stream(_Plain(cast(ByteWatcher, watcher), timeout_s, served), content_type=CONTENT_TYPE)
     events = cast(EventWatcher, watcher)
     if late.is_everything:
         return Stream(_Rendered(events, timeout_s, render, served, encode), content_type=content_type)
@@ -96,9 +98,19 @@ class _Timed:
     A class, not a generator: what was never iterated must be closed as well.
     """
 
-    def __init__(self, watcher: "ByteWatcher | EventWatcher", timeout_s: float) -> None:
+    def __init__(self, watcher: "ByteWatcher | EventWatcher", timeout_s: float, served: Served) -> None:
         self._watcher = watcher
-        self._timer = asyncio.get_running_loop().call_later(timeout_s, watcher.end)
+        self._cache = served.cache
+        before_s = _LAST_BOOKMARK_S if watcher.bookmarks and timeout_s > _LAST_BOOKMARK_S else 0.0
+        self._timer = asyncio.get_running_loop().call_later(timeout_s - before_s, self._end, before_s)
+
+    def _end(self, before_s: float) -> None:
+        """The time is over, or nearly so: a client that is told how far it is can go on from there."""
+        if not before_s:
+            self._watcher.end()
+            return
+        self._cache.send_bookmark(self._watcher)
+        self._timer = asyncio.get_running_loop().call_later(before_s, self._watcher.end)
 
     def __aiter__(self) -> "_Timed":
         return self
@@ -121,8 +133,8 @@ class _Timed:
 class _Plain(_Timed):
     """The cache's own bytes, which need not pass through this iterator while it waits."""
 
-    def __init__(self, watcher: ByteWatcher, timeout_s: float) -> None:
-        super().__init__(watcher, timeout_s)
+    def __init__(self, watcher: ByteWatcher, timeout_s: float, served: Served) -> None:
+        super().__init__(watcher, timeout_s, served)
         self.push_to = watcher.push_to
 
 
@@ -130,7 +142,7 @@ class _Rendered(_Timed):
     """The same in another form than the stored one."""
 
     def __init__(self, watcher: EventWatcher, timeout_s: float, render: Render, served: Served, encode: Encode) -> None:
-        super().__init__(watcher, timeout_s)
+        super().__init__(watcher, timeout_s, served)
         self._served = served
         self._events = watcher
         self._render = render

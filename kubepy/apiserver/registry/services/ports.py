@@ -18,7 +18,7 @@ from kubepy.storage.base import Entry, KeyExists, KeyMissing, RevisionConflict, 
 
 KEY = "/registry/ranges/servicenodeports"
 _BAND_STEP, _BAND_MOST = 32, 128
-_DRY_RUN_FIRST = 32768
+_DRY_RUN_FIRST = 32769
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from aiohttp import WSMsgType
 
 from kubepy.apiserver.http.websocket_streams import as_plain, is_websocket, log_upgrade
 from kubepy.lib.http import Answer, Request, Stream
+from kubepy.lib.http_limits import Limits
 from kubepy.lib.http_server import serve
 
 
@@ -86,6 +87,33 @@ def test_a_log_ends_with_who_reads_it() -> None:
                 await socket.close()
                 async with asyncio.timeout(5):
                     await log.closed.wait()
+        finally:
+            await server.close()
+
+    uvloop.run(test())
+
+
+class Flood(Log):
+    """A log that has always more."""
+
+    async def __anext__(self) -> bytes:
+        return bytes(1 << 20)
+
+
+def test_who_never_reads_is_cut_off() -> None:
+    async def test() -> None:
+        log = Flood(follows=True)
+
+        async def handler(request: Request) -> Answer:
+            return log_upgrade(request, Stream(log))
+
+        server = await serve(handler, host="127.0.0.1", port=0, limits=Limits(stalled_s=0.05))
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1)
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            async with asyncio.timeout(5):
+                await log.closed.wait()
+            writer.close()
         finally:
             await server.close()
 

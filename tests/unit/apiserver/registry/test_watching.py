@@ -19,6 +19,7 @@ from kubepy.apiserver.registry.converting import Converter
 from kubepy.apiserver.webhooks.target import Target
 from kubepy.lib.clock import SYSTEM
 from kubepy.lib.http import Request
+from tests.unit.apiserver.asking import Asker, on_server
 
 
 class Away:
@@ -51,3 +52,19 @@ def test_a_watch_whose_objects_cannot_be_converted_leaves_nothing_behind() -> No
             assert pods.cache.watchers == 0
 
     uvloop.run(run())
+
+
+@pytest.mark.parametrize("accept", ["", "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"])
+def test_a_watch_tells_how_far_it_is_before_its_time_is_over(monkeypatch: pytest.MonkeyPatch, accept: str) -> None:
+    monkeypatch.setattr(watching, "_LAST_BOOKMARK_S", 0.9)
+
+    async def test(ask: Asker) -> None:
+        made = await ask("POST", "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "a"}})
+        version = made.body["metadata"]["resourceVersion"]
+        path = f"/api/v1/pods?watch=1&timeoutSeconds=1&resourceVersion={version}"
+        assert (await ask("GET", path, accept=accept)).body == []
+        [mark] = (await ask("GET", f"{path}&allowWatchBookmarks=true", accept=accept)).body
+        assert mark["type"] == "BOOKMARK"
+        assert int(mark["object"]["metadata"]["resourceVersion"]) >= int(version)
+
+    on_server(test)

@@ -74,7 +74,7 @@ def test_a_refused_service_and_a_dry_run_hold_nothing() -> None:
             await make(server, "Bad_Name", clusterIP="10.0.0.50")
         dry = await server.client.create(SERVICES, service("good", type="NodePort"), dry_run=True)
         assert dry["spec"]["clusterIP"] == "10.0.0.0"
-        assert dry["spec"]["ports"][0]["nodePort"] == 32768
+        assert dry["spec"]["ports"][0]["nodePort"] == 32769
         assert await taken(server) == {}
         assert list((await server.pools.ports.read()).ports()) == []
         await make(server, "good", clusterIP="10.0.0.50")
