@@ -13,6 +13,7 @@ from kubepy.apiserver.http.options import WriteOptions, parse_write_options
 from kubepy.apiserver.registry import conversion, owning, validating
 from kubepy.apiserver.registry.codec import decode_object, encode, parse_own
 from kubepy.apiserver.registry.context import Context
+from kubepy.apiserver.registry.duplicate_owners import drop_duplicate_owners
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.result import Result
 from kubepy.apiserver.registry.served import Served
@@ -46,6 +47,7 @@ async def create_object(
     conversion.complete(served, obj)
     meta = _claim_metadata(obj, ctx, namespaced=resource.namespaced)
     if not is_owned:
+        drop_duplicate_owners(obj, ctx.warnings)
         owning.track(served, ctx, options, obj, None)
     obj = conversion.to_storage(served, obj)
     meta = obj["metadata"]
@@ -55,6 +57,7 @@ async def create_object(
         why = "create not allowed while custom resource definition is terminating"
         raise forbidden_object(resource.group, resource.plural, meta.get("name") or "", why)
     await engine.admit(served, ctx, "CREATE", obj, None)
+    drop_duplicate_owners(obj, ctx.warnings, is_admitted=True)
     prefix = _fill_system_fields(obj["metadata"], ctx)
     strategy = served.strategy
     strategy.prepare_for_create(obj, ctx)

@@ -19,6 +19,7 @@ from kubepy.apiserver.registry import conversion, owning, validating
 from kubepy.apiserver.registry.codec import decode_object, decode_stored, encode, parse_own
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.creating import create_object
+from kubepy.apiserver.registry.duplicate_owners import drop_duplicate_owners
 from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.result import Result
 from kubepy.apiserver.registry.retrying import LostRace, confirm, remove, retry_on_lost_race, store
@@ -52,6 +53,7 @@ async def update(engine: Engine, served: Served, ctx: Context) -> Result:
 
     def replace(stored: Object) -> Object:
         new = decode_stored(body)
+        drop_duplicate_owners(new, ctx.warnings)
         owning.track(served, ctx, options, new, conversion.from_storage(served, stored))
         return conversion.to_storage(served, new)
 
@@ -108,6 +110,7 @@ async def _try_change(
     new: Object = changed if isinstance(changed, dict) else await changed
     _carry_over(served, ctx, new, old, is_put=is_put)
     await engine.admit(served, ctx, "UPDATE", new, old)
+    drop_duplicate_owners(new, ctx.warnings, is_admitted=True)
     subresource = ctx.info.subresource
     _prepare(served, ctx, subresource, new, old)
     strategy = served.strategy
