@@ -4,7 +4,7 @@ A name is `int`, `string`, `list<string>`, `map<string, dyn>`, `dyn`, `kubernete
 fields, and an expression that names another one does not compile; its values are plain dicts.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,6 +54,32 @@ def objects(kind: Kind) -> Iterator[Object]:
             yield kind
         case ListOf(element=inner) | MapOf(value=inner) | OptionalOf(value=inner):
             yield from objects(inner)
+
+
+_SCALARS: Final = frozenset(("bool", "int", "uint", "double", "string", "bytes", TIMESTAMP, DURATION))
+
+
+def of_type(shown: str, known: Iterable[Kind]) -> Kind:
+    """The kind of a field that holds values of a type, as the checker names it: `list(string)`.
+
+    Objects are looked for in the known kinds; `dyn` for what no field can be declared to hold.
+    """
+    return _of_type(
+        shown.replace("(", "<").replace(")", ">"), {each.name: each for kind in known for each in objects(kind)}
+    )
+
+
+def _of_type(text: str, known: Mapping[str, Object]) -> Kind:
+    if text in _SCALARS:
+        return text
+    base, _, rest = text.partition("<")
+    inner = split(rest.removesuffix(">"))
+    if base not in ("list", "map") or (base == "map" and inner[0] != "string"):
+        return known.get(text, "dyn")
+    held = _of_type(inner[-1], known)
+    if isinstance(held, ListOf | MapOf):
+        return "dyn"
+    return ListOf(held) if base == "list" else MapOf(held)
 
 
 def spec(kind: Kind) -> dict[str, object]:

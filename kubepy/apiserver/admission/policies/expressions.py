@@ -11,12 +11,11 @@ from typing import Any, Final
 from kubepy.api.meta import Object
 from kubepy.apiserver.cel.environment import Environment, Program
 from kubepy.apiserver.cel.errors import CompileError
-from kubepy.apiserver.cel.kinds import Kind, ListOf, MapOf
+from kubepy.apiserver.cel.kinds import Kind, ListOf, MapOf, of_type
 from kubepy.apiserver.cel.kinds import Object as ObjectKind
 
 CONDITIONS_BUDGET: Final = 2_500_000
 """What all match conditions of one webhook or policy may cost for a request."""
-_SCALARS: Final = frozenset(("bool", "int", "uint", "double", "string", "bytes"))
 
 _GVK = ObjectKind("GroupVersionKind", {"group": "string", "version": "string", "kind": "string"})
 _GVR = ObjectKind("GroupVersionResource", {"group": "string", "version": "string", "resource": "string"})
@@ -70,7 +69,7 @@ _RESOURCE_CHECK: Final = "kubernetes.authorization.ResourceCheck"
 
 
 def declarations(
-    *, params: Kind | None, authorizer: bool, variables: Mapping[str, str] | None = None, object_kind: Kind = "dyn"
+    *, params: Kind | None, authorizer: bool, variables: Mapping[str, Kind] | None = None, object_kind: Kind = "dyn"
 ) -> dict[str, Kind]:
     """The variables of an expression; `variables` are those of its policy that are defined before it."""
     found: dict[str, Kind] = {
@@ -89,9 +88,10 @@ def declarations(
 
 
 @cache
-def plain_environment(*, params: bool, authorizer: bool, dynamic: bool = False) -> Environment:
-    """The environment of expressions without variables of their own."""
-    return Environment(declarations(params="dyn" if params else None, authorizer=authorizer), dynamic=dynamic)
+def plain_environment(*, params: bool, authorizer: bool, dynamic: bool = False, composed: bool = False) -> Environment:
+    """The environment of expressions without variables of their own; `composed` where there might be some."""
+    known = declarations(params="dyn" if params else None, authorizer=authorizer, variables={} if composed else None)
+    return Environment(known, dynamic=dynamic)
 
 
 def compiled(environment: Environment, expression: str, wanted: Sequence[str] = ()) -> Program:
@@ -136,12 +136,12 @@ class Composition:
 
     params: bool
     variables: Mapping[str, Expression]
-    kinds: Mapping[str, str]
+    kinds: Mapping[str, Kind]
 
     def environment(self, *, authorizer: bool = True, dynamic: bool = False) -> Environment:
         """Of what is evaluated when all variables are defined."""
         if not self.variables:
-            return plain_environment(params=self.params, authorizer=authorizer, dynamic=dynamic)
+            return plain_environment(params=self.params, authorizer=authorizer, dynamic=dynamic, composed=True)
         declared = declarations(params="dyn" if self.params else None, authorizer=authorizer, variables=self.kinds)
         return Environment(declared, dynamic=dynamic)
 
@@ -149,13 +149,13 @@ class Composition:
 def composition_of(variables: Iterable[Mapping[str, Any]], *, params: bool) -> Composition:
     """Compiles variables one after the other: each may use those before it."""
     found: dict[str, Expression] = {}
-    kinds: dict[str, str] = {}
+    kinds: dict[str, Kind] = {}
+    known = declarations(params=None, authorizer=False).values()
     for variable in variables:
         name = variable.get("name") or ""
         expression = expression_of(Composition(params, found, kinds).environment(), variable.get("expression") or "")
         found[name] = expression
-        kind = expression.program.result_type if expression.program is not None else "dyn"
-        kinds[name] = kind if kind in _SCALARS else "dyn"
+        kinds[name] = of_type(expression.program.result_type, known) if expression.program is not None else "dyn"
     return Composition(params, found, kinds)
 
 

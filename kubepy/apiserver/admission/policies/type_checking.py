@@ -15,7 +15,7 @@ from kubepy.apiserver.admission.policies.expressions import declarations
 from kubepy.apiserver.cel.environment import Environment
 from kubepy.apiserver.cel.errors import CompileError
 from kubepy.apiserver.cel.escaping import escape
-from kubepy.apiserver.cel.kinds import Kind, ListOf, MapOf
+from kubepy.apiserver.cel.kinds import Kind, ListOf, MapOf, of_type
 from kubepy.apiserver.cel.kinds import Object as ObjectKind
 
 _KINDS_MOST: Final = 10
@@ -23,7 +23,6 @@ _SCALARS: Final = {
     "string": "string", "bytes": "bytes", "boolean": "bool", "int32": "int", "int64": "int", "number": "double",
     "time": "google.protobuf.Timestamp", "micro-time": "google.protobuf.Timestamp", "quantity": "string",
 }  # fmt: skip
-_VARIABLE_KINDS: Final = frozenset(("bool", "int", "uint", "double", "string", "bytes"))
 
 Gvr = tuple[str, str, str]
 Found = tuple[str, str, Schema]
@@ -81,19 +80,20 @@ def _named(rule: Mapping[str, Any]) -> Iterator[Gvr]:
 
 
 def _environment(spec: Mapping[str, Any], object_kind: Kind, params: Kind | None) -> Environment:
-    kinds: dict[str, str] = {}
+    kinds: dict[str, Kind] = {}
+    known = declarations(params=params, authorizer=False, object_kind=object_kind).values()
     for variable in spec.get("variables") or ():
         environment = _declared(object_kind, params, kinds)
         try:
-            kind = environment.compile(variable.get("expression") or "").result_type
+            kind = of_type(environment.compile(variable.get("expression") or "").result_type, known)
         except CompileError:
             kind = "dyn"
-        kinds[variable.get("name") or ""] = kind if kind in _VARIABLE_KINDS else "dyn"
+        kinds[variable.get("name") or ""] = kind
     return _declared(object_kind, params, kinds)
 
 
-def _declared(object_kind: Kind, params: Kind | None, variables: Mapping[str, str]) -> Environment:
-    declared = declarations(params=params, authorizer=True, variables=variables or None, object_kind=object_kind)
+def _declared(object_kind: Kind, params: Kind | None, variables: Mapping[str, Kind]) -> Environment:
+    declared = declarations(params=params, authorizer=True, variables=variables, object_kind=object_kind)
     return Environment(declared)
 
 

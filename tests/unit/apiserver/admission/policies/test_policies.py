@@ -346,3 +346,31 @@ def test_values_of_cel_are_made_plain_or_refused() -> None:
     for odd in ("{1: 'a'}", "type(1)", "optional.of(1)"):
         with pytest.raises(BadMutation, match="could not marshal to JSON"):
             plain(Environment({}, dynamic=True).compile(odd).evaluate({}))
+
+
+@pytest.mark.parametrize(
+    ("expression", "fault"),
+    [
+        ("variables.texts.all(x, x.startsWith('a'))", ""),
+        ("variables.texts.all(x, x > 1)", "found no matching overload for '_>_' applied to '(string, int)'"),
+        ("variables.texts == 1", "found no matching overload for '_==_' applied to '(list(string), int)'"),
+        ("variables.counts['a'] == 'x'", "found no matching overload for '_==_' applied to '(int, string)'"),
+        ("variables.user.nobody == ''", "undefined field 'nobody'"),
+        ("variables.since > timestamp('2020-01-01T00:00:00Z') && variables.nested[0][0] == 'x'", ""),
+        ("variables.missing == 1", "undefined field 'missing'"),
+    ],
+)
+def test_variables_have_the_types_of_their_expressions(expression: str, fault: str) -> None:
+    variables = {
+        "texts": "['a', 'b']", "counts": "{'a': 1}", "user": "request.userInfo", "nested": "[[1]]",
+        "since": "timestamp('2021-01-01T00:00:00Z')",
+    }  # fmt: skip
+    defined = [{"name": name, "expression": text} for name, text in variables.items()]
+    (found,) = policy(variables=defined, validations=[{"expression": expression}]).validations
+    assert fault in found.expression.fault
+    assert bool(fault) == bool(found.expression.fault)
+
+
+def test_variable_that_comes_later_is_no_field_yet() -> None:
+    composition = policy(variables=[{"name": "a", "expression": "variables.b"}, {"name": "b", "expression": "1"}])
+    assert "undefined field 'b'" in composition.composition.variables["a"].fault
