@@ -23,7 +23,7 @@ from kubepy.apiserver.admission.policies.selecting import PolicyIndex
 from kubepy.apiserver.admission.policies.type_checking import warnings_of
 from kubepy.apiserver.admission.policies.validating import BINDINGS, POLICIES
 from kubepy.apiserver.authn.user import UserInfo
-from kubepy.apiserver.authz.chain import Authorization
+from kubepy.apiserver.authz.chain import AlwaysDeny, Authorization
 from kubepy.apiserver.authz.decision import Decision
 from kubepy.apiserver.cel.environment import Environment
 from kubepy.apiserver.http.request_info import RequestInfo
@@ -35,7 +35,7 @@ ALICE = UserInfo("alice", groups=("dev",))
 NOBODY = Authorization([])
 
 
-class Remembering:
+class Remembering(AlwaysDeny):
     """An authorizer that lets everyone read, and keeps what it was asked."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Remembering:
         return Decision(info.verb == "get", "readers may read")
 
 
-class Only:
+class Only(AlwaysDeny):
     """An authorizer that lets everyone do everything with one resource."""
 
     def __init__(self, plural: str) -> None:
