@@ -6,16 +6,25 @@ Source: apiextensions-apiserver pkg/apiserver/conversion/webhook_converter.go.
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from kubepy.api.errors import InternalError
+from kubepy.api.go_values import go_type, json_type
 from kubepy.api.meta import Object
+from kubepy.api.validation.meta import validate_annotations, validate_labels
 from kubepy.apiserver.webhooks.client import CallError, Webhooks
 from kubepy.apiserver.webhooks.target import BadTarget, Target, from_client_config
 
 _GROUP = "apiextensions.k8s.io"
 _KNOWN = ("v1", "v1beta1")
 _SAME = ("name", "namespace", "uid")
+_FREE = ("labels", "annotations")
+_ANNOTATION = "metadata.annotation"  # sic
+_TYPES: Final[Mapping[str, tuple[type, str]]] = {
+    "uid": (str, "types.UID"),
+    "convertedObjects": (list, "[]runtime.RawExtension"),
+    "result": (dict, "v1.Status"),
+}
 
 
 class ConversionFailed(InternalError):
@@ -47,7 +56,7 @@ class Converter:
     async def _ask(self, sent: list[Object], api_version: str, what: str) -> list[Object]:
         version = next((each for each in self._versions if each in _KNOWN), None)
         if version is None:
-            raise CallError("no supported conversion review versions")
+            raise ConversionFailed("no supported conversion review versions")
         uid = str(uuid.uuid4())
         review = {
             "kind": "ConversionReview",
@@ -71,12 +80,16 @@ def _kind_of(obj: Object) -> str:
     return f"{obj.get('apiVersion')}, Kind={obj.get('kind')}"
 
 
-def _converted(answer: Object, uid: str, version: str) -> list[Object]:
+def _converted(answer: Object, uid: str, version: str) -> list[Any]:
     """The objects in an answer. Raises CallError."""
     response = answer.get("response")
+    if response is not None:
+        _check_types(response)
     if version == "v1" and (answer.get("apiVersion"), answer.get("kind")) != (f"{_GROUP}/v1", "ConversionReview"):
-        raise CallError(f"expected webhook response of {_GROUP}/v1, Kind=ConversionReview, got {_kind_of(answer)}")
-    if not isinstance(response, dict):
+        group, _, said = str(answer.get("apiVersion") or "").rpartition("/")
+        got = f"{group}/{said}, Kind={answer.get('kind') or ''}"
+        raise CallError(f"expected webhook response of {_GROUP}/v1, Kind=ConversionReview, got {got}")
+    if response is None:
         raise CallError("no response provided")
     if version == "v1" and response.get("uid") != uid:
         raise CallError(f'expected response.uid="{uid}", got "{response.get("uid") or ""}"')
@@ -88,23 +101,65 @@ def _converted(answer: Object, uid: str, version: str) -> list[Object]:
     return response.get("convertedObjects") or []
 
 
+def _check_types(response: Any) -> None:
+    """Raises CallError in the words of Go's decoder."""
+    if not isinstance(response, dict):
+        raise _unreadable(response, "ConversionReview.response", "v1.ConversionResponse")
+    for name, (kind, shown) in _TYPES.items():
+        value = response.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise _unreadable(value, f"ConversionResponse.response.{name}", shown)
+    for name in ("status", "message"):
+        value = (response.get("result") or {}).get(name)
+        if value is not None and not isinstance(value, str):
+            raise _unreadable(value, f"Status.response.result.{name}", "string")
+
+
+def _unreadable(value: Any, field: str, kind: str) -> CallError:
+    return CallError(f"json: cannot unmarshal {json_type(value)} into Go struct field {field} of type {kind}")
+
+
 def _checked(made: Any, given: Object, api_version: str, at: int, what: str) -> Object:
     """A converted object with the metadata that it must have. Raises ConversionFailed."""
     head = f"conversion webhook for {what} returned invalid converted object at index {at}: "
     if not isinstance(made, dict):
-        raise ConversionFailed(f"{head}it is no object")
+        why = f"json: cannot unmarshal {json_type(made)} into Go value of type map[string]interface {{}}"
+        raise ConversionFailed(f"{head}{'unexpected end of JSON input' if made is None else why}")
     if made.get("apiVersion") != api_version:
         found = made.get("apiVersion")
         raise ConversionFailed(f"{head}invalid groupVersion (expected {api_version}, received {found})")
     if made.get("kind") != given.get("kind"):
         raise ConversionFailed(f"{head}invalid kind (expected {given.get('kind')}, received {made.get('kind')})")
-    meta, before = made.get("metadata") or {}, given["metadata"]
+    before, meta = given["metadata"], made.get("metadata")
+    if not isinstance(meta, dict):
+        meta = {}
     for name in _SAME:
         if (meta.get(name) or "") != (before.get(name) or ""):
             shown = name.upper() if name == "uid" else name
             raise ConversionFailed(
                 f"{head}must have the same {shown}: {before.get(name) or ''} != {meta.get(name) or ''}"
             )
-    kept = {name: value for name, value in before.items() if name not in ("labels", "annotations")}
-    changed = {name: meta[name] for name in ("labels", "annotations") if meta.get(name)}
-    return {**made, "metadata": {**kept, **changed}}
+    kept = {name: value for name, value in before.items() if name not in _FREE}
+    for name in _FREE:
+        if meta.get(name) is not None:
+            if why := _fault_in(name, meta[name], before.get(name)):
+                raise ConversionFailed(
+                    f"conversion webhook for {what} returned invalid metadata in object at index {at}: {why}"
+                )
+            kept[name] = meta[name]
+    return {**made, "metadata": kept}
+
+
+def _fault_in(name: str, made: Any, before: Mapping[str, str] | None) -> str:
+    """What is wrong with the labels or annotations of a converted object; those that it had are not judged."""
+    if not isinstance(made, dict):
+        return f"invalid metadata.{name} of type {go_type(made)} in converted object"
+    for key, value in made.items():
+        if not isinstance(value, str):
+            return f"metadata.{name}[{key}] must be a string, but is {go_type(value)} in converted object"
+    if made == (before or {}):
+        return ""
+    is_labels = name == "labels"
+    faults = validate_labels(made, "metadata.labels") if is_labels else validate_annotations(made, _ANNOTATION)
+    told = list(dict.fromkeys(map(str, faults)))
+    return f"[{', '.join(told)}]" if len(told) > 1 else "".join(told)

@@ -59,7 +59,24 @@ def test_only_what_must_change_is_sent_and_metadata_is_kept() -> None:
         (lambda review: answer(review, [], uid="other"), 'got "other"'),
         (lambda review: answer(review, [], result={"status": "Failure", "message": "no"}), "failed: no"),
         (lambda review: answer(review, [], result={}), "response.result.status was '', not 'Success'"),
-        (lambda review: {"kind": "Nothing"}, "expected webhook response of apiextensions.k8s.io/v1"),
+        (lambda review: {"kind": "Nothing"}, "of apiextensions.k8s.io/v1, Kind=ConversionReview, got /, Kind=Nothing"),
+        (lambda review: answer(review, [], convertedObjects=3),
+         "json: cannot unmarshal number into Go struct field ConversionResponse.response.convertedObjects of type []r"),
+        (lambda review: answer(review, [], result="Success"),
+         "failed: json: cannot unmarshal string into Go struct field ConversionResponse.response.result of type v1.S"),
+        (lambda review: answer(review, [], result={"status": 1}), "Status.response.result.status of type string"),
+        (lambda review: {"response": []}, "array into Go struct field ConversionReview.response of type v1.Conversion"),
+        (lambda review: answer(review, [], convertedObjects=["x"]),
+         "0: json: cannot unmarshal string into Go value of type map[string]int"),
+        (lambda review: answer(review, [{**obj("v2"), "metadata": "m"}]), "must have the same name: a != "),
+        (lambda review: answer(review, [obj("v2", labels=["l"])]),
+         "returned invalid metadata in object at index 0: invalid metadata.labels of type []interface {} in converted"),
+        (lambda review: answer(review, [obj("v2", annotations={"k": 1})]),
+         "metadata.annotations[k] must be a string, but is int64 in converted object"),
+        (lambda review: answer(review, [obj("v2", labels={"l": "a b"})]),
+         """at index 0: metadata.labels: Invalid value: "a b": a valid label must be"""),
+        (lambda review: answer(review, [obj("v2", annotations={"/": "", "//": ""})]),
+         """at index 0: [metadata.annotation: Invalid value: "/": """),
     ],
 )  # fmt: skip
 def test_bad_answer_is_refused(reply: Callable[[Json], Json], message: str) -> None:
@@ -67,3 +84,12 @@ def test_bad_answer_is_refused(reply: Callable[[Json], Json], message: str) -> N
         convert(Hook(reply), obj("v1"))
     assert raised.value.message.startswith("conversion webhook for example.com/v1, Kind=W ")
     assert message in raised.value.message
+
+
+def test_labels_that_were_there_before_are_not_judged_again() -> None:
+    old = {"l": "a b"}
+    assert convert(Hook(lambda review: answer(review, [obj("v2", labels=old)])), obj("v1", labels=old)) == [
+        obj("v2", labels=old)
+    ]
+    empty = Hook(lambda review: answer(review, [obj("v2", labels=None, annotations={})]))
+    assert convert(empty, obj("v1", labels=old)) == [obj("v2", annotations={})]
