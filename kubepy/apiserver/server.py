@@ -142,6 +142,7 @@ class ApiServer:
 
     def _measure(self) -> None:
         self.metrics.registry.register(StateMetrics(self.engine))
+        self.metrics.registry.register(self.engine.conversion_metrics)
         if self.overload.flow is not None:
             self.metrics.registry.register(FlowMetrics(self.overload.flow.levels))
 

@@ -4,6 +4,7 @@ What it answers is believed but for metadata: of that only labels and annotation
 Source: apiextensions-apiserver pkg/apiserver/conversion/webhook_converter.go.
 """
 
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -12,6 +13,7 @@ from kubepy.api.errors import InternalError
 from kubepy.api.go_values import go_type, json_type
 from kubepy.api.meta import Object
 from kubepy.api.validation.meta import validate_annotations, validate_labels
+from kubepy.apiserver.registry.converting_metrics import CALL, INVALID, PARTIAL, ConversionMetrics
 from kubepy.apiserver.webhooks.client import CallError, Webhooks
 from kubepy.apiserver.webhooks.target import BadTarget, Target, from_client_config
 
@@ -28,16 +30,36 @@ _TYPES: Final[Mapping[str, tuple[type, str]]] = {
 
 
 class ConversionFailed(InternalError):
-    """An object that cannot be had at the version that is wanted: a fault that upstream gives no reason."""
+    """An object that cannot be had at the version that is wanted: a fault that upstream gives no reason.
+
+    `counted` is what metrics call it.
+    """
 
     reason = ""
+    counted = INVALID
+
+
+class _Partial(ConversionFailed):
+    counted = PARTIAL
+
+
+class _Unanswered(ConversionFailed):
+    counted = CALL
 
 
 class Converter:
-    """Of one definition. `config` is its spec.conversion.webhook."""
+    """Of one definition, which is called `name`. `config` is its spec.conversion.webhook."""
 
-    def __init__(self, webhooks: Webhooks, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        webhooks: Webhooks,
+        config: Mapping[str, Any],
+        name: str = "",
+        metrics: ConversionMetrics | None = None,
+    ) -> None:
         self._webhooks = webhooks
+        self._name = name
+        self._metrics = metrics or ConversionMetrics()
         self._client: Object = config.get("clientConfig") or {}
         self._versions: Sequence[str] = config.get("conversionReviewVersions") or ()
 
@@ -46,17 +68,24 @@ class Converter:
         sent = [obj for obj in objects if obj.get("apiVersion") != api_version]
         if not sent:
             return objects
-        what = _kind_of(sent[0])
-        try:
-            found = iter(await self._ask(sent, api_version, what))
-        except (CallError, BadTarget) as fault:
-            raise ConversionFailed(f"conversion webhook for {what} failed: {fault}") from fault
+        found = iter(await self._observed(sent, api_version))
         return [obj if obj.get("apiVersion") == api_version else next(found) for obj in objects]
+
+    async def _observed(self, sent: list[Object], api_version: str) -> list[Object]:
+        versions = (_version_of(sent[0]["apiVersion"]), _version_of(api_version))
+        begun = time.perf_counter()
+        try:
+            made = await self._ask(sent, api_version, _kind_of(sent[0]))
+        except ConversionFailed as fault:
+            self._metrics.observe(self._name, versions, fault.counted, time.perf_counter() - begun)
+            raise
+        self._metrics.observe(self._name, versions, "", time.perf_counter() - begun)
+        return made
 
     async def _ask(self, sent: list[Object], api_version: str, what: str) -> list[Object]:
         version = next((each for each in self._versions if each in _KNOWN), None)
         if version is None:
-            raise ConversionFailed("no supported conversion review versions")
+            raise _Unanswered("no supported conversion review versions")
         uid = str(uuid.uuid4())
         review = {
             "kind": "ConversionReview",
@@ -64,16 +93,22 @@ class Converter:
             "request": {"uid": uid, "desiredAPIVersion": api_version, "objects": sent},
             "response": {"uid": "", "convertedObjects": None, "result": {"metadata": {}}},
         }
-        answer = await self._webhooks.call(self._target(), review)
-        made = _converted(answer, uid, version)
+        try:
+            made = _converted(await self._webhooks.call(self._target(), review), uid, version)
+        except (CallError, BadTarget) as fault:
+            raise _Unanswered(f"conversion webhook for {what} failed: {fault}") from fault
         if len(made) != len(sent):
-            raise ConversionFailed(f"conversion webhook for {what} returned {len(made)} objects, expected {len(sent)}")
+            raise _Partial(f"conversion webhook for {what} returned {len(made)} objects, expected {len(sent)}")
         return [
             _checked(obj, given, api_version, at, what) for at, (obj, given) in enumerate(zip(made, sent, strict=True))
         ]
 
     def _target(self) -> Target:
         return from_client_config(self._client)
+
+
+def _version_of(api_version: str) -> str:
+    return api_version.rpartition("/")[2]
 
 
 def _kind_of(obj: Object) -> str:

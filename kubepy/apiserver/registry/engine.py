@@ -16,6 +16,7 @@ from kubepy.apiserver.registry import strategies_table
 from kubepy.apiserver.registry.codec import decode_stored
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.converting import Converter
+from kubepy.apiserver.registry.converting_metrics import ConversionMetrics
 from kubepy.apiserver.registry.custom import Custom, CustomStrategy
 from kubepy.apiserver.registry.served import Served
 from kubepy.apiserver.webhooks.client import Webhooks
@@ -51,6 +52,7 @@ class Engine:
         """Prefixes of custom resources whose definition is being deleted: nothing is created there any more."""
         self.webhooks: Webhooks | None = None
         """What asks the webhooks that convert custom resources."""
+        self.conversion_metrics = ConversionMetrics()
         self.after_create: dict[str, Callable[[Object], Awaitable[None]]] = {}
         """By prefix: what is done about a new object before its creator hears of it."""
         self.min_request_timeout_s = 1800
@@ -104,12 +106,18 @@ class Engine:
             kept_as = row if row.storage_version is None else storage
             self._served[row.group, row.version, row.plural] = Served(
                 row, kept_as, CustomStrategy(kept_as, custom), cache, prefix, custom, custom.typed_schema(),
-                Converter(self.webhooks, custom.webhook) if custom.webhook and self.webhooks else None,
+                self._converter(custom),
             )  # fmt: skip
         self.changes += 1
         self._caches[prefix] = cache
         if known is not None and known.cache is not cache:
             await known.cache.stop()
+
+    def _converter(self, custom: Custom) -> Converter | None:
+        if not custom.webhook or self.webhooks is None:
+            return None
+        name = f"{custom.row.plural}.{custom.row.group}"
+        return Converter(self.webhooks, custom.webhook, name, self.conversion_metrics)
 
     async def is_stale(self, key: str) -> bool:
         """Whether a value is kept otherwise than it would be written now: under an old key, in upstream's protobuf."""

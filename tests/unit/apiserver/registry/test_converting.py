@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from kubepy.api.errors import InternalError
 from kubepy.apiserver.registry.converting import Converter
+from kubepy.apiserver.registry.converting_metrics import ConversionMetrics
 from kubepy.apiserver.webhooks.target import Target
 
 Json = dict[str, Any]
@@ -93,3 +96,28 @@ def test_labels_that_were_there_before_are_not_judged_again() -> None:
     ]
     empty = Hook(lambda review: answer(review, [obj("v2", labels=None, annotations={})]))
     assert convert(empty, obj("v1", labels=old)) == [obj("v2", annotations={})]
+
+
+def test_conversions_are_counted() -> None:
+    metrics, registry = ConversionMetrics(), CollectorRegistry()
+    registry.register(metrics)
+    replies: list[Callable[[Json], Json]] = [
+        lambda review: answer(review, [obj("v2")]),
+        lambda review: answer(review, []),
+        lambda review: answer(review, [obj("v3")]),
+        lambda review: answer(review, [], result={}),
+    ]
+    for reply in replies:
+        with suppress(InternalError):
+            asyncio.run(
+                Converter(Hook(reply), CONFIG, "ws.example.com", metrics).convert([obj("v1")], "example.com/v2")
+            )
+    text = generate_latest(registry).decode()
+    total = "apiserver_conversion_webhook_request_total"
+    failed = 'failure_type="conversion_webhook_'
+    assert f'{total}{{failure_type="",result="success"}} 1.0' in text
+    for kind in ("partial_response", "invalid_converted_object", "call"):
+        assert f'{total}{{{failed}{kind}_failure",result="failure"}} 1.0' in text
+    assert 'apiserver_conversion_webhook_duration_seconds_count{failure_type="",result="success"} 1.0' in text
+    labels = 'crd_name="ws.example.com",from_version="v1",succeeded="false",to_version="v2"'
+    assert f"apiserver_crd_conversion_webhook_duration_seconds_count{{{labels}}} 3.0" in text
