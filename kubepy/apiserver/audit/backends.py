@@ -63,6 +63,7 @@ def _file(config: AuditConfig, metrics: AuditMetrics) -> AuditFile | None:
         backups=config.audit_log_maxbackup,
         days=config.audit_log_maxage,
         compress=config.audit_log_compress,
+        is_text=config.audit_log_format == "legacy",
         most_event_bytes=config.audit_log_truncate_max_event_size if config.audit_log_truncate_enabled else None,
         metrics=metrics,
     )

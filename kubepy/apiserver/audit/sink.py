@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kubepy.apiserver.audit.encoding import fitting
+from kubepy.apiserver.audit.encoding import as_text, fitting
 from kubepy.apiserver.audit.metrics import AuditMetrics
 from kubepy.lib import log
 
@@ -30,7 +30,8 @@ _log = log.get(__name__)
 class AuditFile:
     """Appends events to `path` (`-`: standard output). Zero for backups or days: without limit.
 
-    `compress` makes `.gz` of what is rotated; events larger than `most_event_bytes` lose their bodies.
+    `compress` makes `.gz` of what is rotated; events larger than `most_event_bytes` lose their bodies. `is_text` is the
+    format of old, a line of text an event.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class AuditFile:
         backups: int = 0,
         days: int = 0,
         compress: bool = False,
+        is_text: bool = False,
         most_event_bytes: int | None = None,
         metrics: AuditMetrics | None = None,
     ) -> None:
@@ -50,6 +52,7 @@ class AuditFile:
         self._backups = backups
         self._days = days
         self._compress = compress
+        self._is_text = is_text
         self._most_event_bytes = most_event_bytes
         self._metrics = metrics or AuditMetrics()
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -59,7 +62,7 @@ class AuditFile:
 
     def write(self, event: Mapping[str, Any]) -> None:
         """Hands over an event; it is on disk soon after."""
-        line = fitting(event, self._most_event_bytes)
+        line = as_text(event) if self._is_text else fitting(event, self._most_event_bytes)
         if line is None:
             self._metrics.errors["truncate"] += 1
             _log.error("audit event is too large", id=event.get("auditID"))

@@ -14,6 +14,7 @@ from kubepy.apiserver.config.fields import flag_field
 
 BATCH, BLOCKING, STRICT = "batch", "blocking", "blocking-strict"
 _MODES = (BATCH, BLOCKING)
+_FORMATS = ("legacy", "json")
 _VERSION = "audit.k8s.io/v1"
 _THREAD = "A thread writes the file: nothing waits for it in any mode, and it gathers what there is."
 _MEGABYTES_10 = 10 << 20
@@ -30,7 +31,7 @@ class AuditConfig(AcceptedConfig):
     audit_log_maxbackup: int = flag_field("audit-log-maxbackup", "int", 0, "Rotated files that are kept; 0: all.")
     audit_log_maxage: int = flag_field("audit-log-maxage", "int", 0, "Days that rotated files are kept; 0: for ever.")
     audit_log_compress: bool = flag_field("audit-log-compress", "bool", False, "Compress rotated files by gzip.")
-    audit_log_format: str = flag_field("audit-log-format", "string", "json", "Only json.")
+    audit_log_format: str = flag_field("audit-log-format", "string", "json", "json, or legacy: text.")
     audit_log_version: str = flag_field("audit-log-version", "string", _VERSION, f"Only {_VERSION}.")
     audit_log_mode: str = flag_field("audit-log-mode", "string", BLOCKING, _THREAD)
     audit_log_batch_buffer_size: int = flag_field("audit-log-batch-buffer-size", "int", 10_000, _THREAD)
@@ -90,8 +91,8 @@ class AuditConfig(AcceptedConfig):
 
 def audit_faults(config: AuditConfig) -> Iterator[str]:
     """Every fault, in upstream's words where it has some."""
-    if config.audit_log_format != "json":
-        yield f"invalid audit log format {config.audit_log_format}, allowed formats are [json]"
+    if config.audit_log_format not in _FORMATS:
+        yield f"invalid audit log format {config.audit_log_format}, allowed formats are {','.join(_FORMATS)}"
     if (config.audit_log_path or config.audit_webhook_config_file) and not config.audit_policy_file:
         yield "--audit-log-path or --audit-webhook-config-file without --audit-policy-file writes nothing: specify both"
     for name, value in (

@@ -385,3 +385,26 @@ def test_an_event_that_is_too_large_loses_its_bodies_or_goes() -> None:
     assert cut is not None
     assert orjson.loads(cut) == {"auditID": "a", "annotations": {"b": "c", "audit.k8s.io/truncated": "true"}}
     assert fitting(event, 10) is None
+
+
+def test_the_format_of_old_is_a_line_of_text(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    log = AuditFile(str(path), is_text=True)
+    event = {
+        "auditID": "id-1", "stage": "ResponseComplete", "verb": "create", "requestURI": "/api/v1/pods?x=1",
+        "user": {"username": "alice", "groups": ["a", "b"]}, "sourceIPs": ["10.0.0.9"], "userAgent": 'k"',
+        "objectRef": {"namespace": "default"}, "responseStatus": {"code": 201},
+        "requestReceivedTimestamp": "2026-01-02T03:04:05.678000Z",
+    }  # fmt: skip
+    log.write(event)
+    log.write({**event, "user": {}, "objectRef": None, "responseStatus": None, "impersonatedUser": {"username": "bob"}})
+    log.close()
+    first, second = path.read_text().splitlines()
+    assert first == (
+        '2026-01-02T03:04:05.678Z AUDIT: id="id-1" stage="ResponseComplete" ip="10.0.0.9" method="create" '
+        'user="alice" groups="\\"a\\",\\"b\\"" as="<self>" asgroups="<lookup>" user-agent="k\\"" '
+        'namespace="default" uri="/api/v1/pods?x=1" response="201"'
+    )
+    assert 'user="<none>" groups="<none>" as="bob"' in second
+    assert 'namespace="<none>"' in second
+    assert second.endswith('response="<deferred>"')
