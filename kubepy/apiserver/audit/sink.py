@@ -124,8 +124,8 @@ class AuditFile:
     def _open(self) -> io.FileIO:
         if self._stdout:
             return io.FileIO(1, "w", closefd=False)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        return io.FileIO(self._path, "a")
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return io.FileIO(self._path, "a", opener=_for_its_owner)
 
     def _rotate(self, now: datetime) -> None:
         while (target := self._rotated_name(now)).exists():
@@ -142,9 +142,14 @@ class AuditFile:
                 old.unlink(missing_ok=True)
 
 
+def _for_its_owner(path: str, flags: int) -> int:
+    """Opens a file that nobody else may read: bodies of requests may be secrets."""
+    return os.open(path, flags, 0o600)
+
+
 def _compress(path: Path) -> None:
     packed = path.with_name(f"{path.name}.gz")
-    with path.open("rb") as plain, gzip.open(packed, "wb") as out:
+    with path.open("rb") as plain, io.FileIO(packed, "w", opener=_for_its_owner) as raw, gzip.open(raw, "wb") as out:
         shutil.copyfileobj(plain, out)
     with contextlib.suppress(FileNotFoundError):
         path.unlink()

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import stat
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -375,6 +376,7 @@ def test_a_rotated_log_is_compressed_where_that_is_wanted(tmp_path: Path) -> Non
     log.close()
     [packed] = tmp_path.glob("audit-*")
     assert packed.suffixes[-1] == ".gz"
+    assert {stat.S_IMODE(one.stat().st_mode) for one in (path, packed)} == {0o600}
     assert orjson.loads(gzip.decompress(packed.read_bytes()))["number"] == 3
 
 
