@@ -153,7 +153,7 @@ def open_backend(config: ApiServerConfig) -> Store:
         if not config.data_dir:
             return EmbeddedStore()
         folder = Path(config.data_dir)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return EmbeddedStore(str(folder / "state.db"))
     return EtcdStore(
         list(config.etcd_servers), ca=config.etcd_cafile, cert=config.etcd_certfile, key=config.etcd_keyfile

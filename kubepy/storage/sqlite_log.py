@@ -5,8 +5,10 @@ The newest row of a key is its present state. Used by one thread at a time; a co
 (`synchronous=FULL` syncs the write-ahead log), and a process that is killed leaves whole commits only.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kubepy.storage.base import Change, Compacted, Entry, KeyMissing, StoreError
@@ -14,6 +16,7 @@ from kubepy.storage.base import Change, Compacted, Entry, KeyMissing, StoreError
 FIRST_REVISION = 1
 """The revision of an empty store, as etcd counts."""
 
+_IN_MEMORY = ":memory:"
 _LOCK_WAIT_S = 1.0
 """How long a process that is just ending may still hold the file."""
 
@@ -63,10 +66,18 @@ def _end_of(prefix: str) -> str:
     return prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
+def _make_for_its_owner(path: str) -> None:
+    """A new file is its owner's to read alone, and so are those that SQLite puts beside it: it may hold secrets."""
+    with suppress(OSError):  # what is wrong with the place, SQLite tells
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
+
+
 class SqliteLog:
     """See the module's docstring; `path` may be ":memory:"."""
 
     def __init__(self, path: str, *, synced: bool) -> None:
+        if path != _IN_MEMORY:
+            _make_for_its_owner(path)
         self._db = sqlite3.connect(path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
         try:
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
