@@ -22,6 +22,7 @@ from kubepy.apiserver.registry.engine import Engine
 from kubepy.lib.http import Answer, Response, Stream
 
 _PODS, _SERVICES = resources.named("pods"), resources.named("services")
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 
 
 class Proxies:
@@ -136,7 +137,10 @@ def is_proxyable(address: str, *, names: bool = False) -> bool:
         found = ipaddress.ip_address(address)
     except ValueError:
         return names and address.rstrip(".").lower() != "localhost"
-    return not (found.is_unspecified or found.is_loopback or found.is_link_local or found.is_multicast)
+    if isinstance(found, ipaddress.IPv6Address):  # "::ffff:127.0.0.1" leads to this machine, too
+        found = found.ipv4_mapped or found
+    refused = found.is_unspecified or found.is_loopback or found.is_link_local or found.is_multicast
+    return not (refused or found == _BROADCAST)
 
 
 def pod_port(pod: Object, asked: str) -> int:

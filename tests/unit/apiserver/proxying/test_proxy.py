@@ -261,8 +261,13 @@ class Gone:
         """Nothing is held."""
 
 
-@pytest.mark.parametrize("address", ["", "127.0.0.1", "::1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "name"])
+_OWN = ["", "127.0.0.1", "::1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "255.255.255.255", "name"]
+_MAPPED = ["::ffff:127.0.0.1", "::ffff:169.254.169.254", "::ffff:0.0.0.0"]
+
+
+@pytest.mark.parametrize("address", [*_OWN, *_MAPPED])
 def test_a_pod_is_not_reached_at_the_server_s_own_addresses(address: str) -> None:
     assert not is_proxyable(address)
     assert is_proxyable("10.1.2.3")
     assert is_proxyable("fd00::3")
+    assert is_proxyable("::ffff:10.1.2.3")
