@@ -177,22 +177,18 @@ def check_log_options(params: Params, name: str) -> None:
 def choose_container(pod: Object, asked: str) -> str:
     """The container that is meant: the one asked for, or the only one. Raises BadRequest."""
     spec, name = pod.get("spec") or {}, pod["metadata"]["name"]
-    main, init, ephemeral = (
+    init, main, ephemeral = (
         [container["name"] for container in spec.get(field) or ()]
-        for field in ("containers", "initContainers", "ephemeralContainers")
+        for field in ("initContainers", "containers", "ephemeralContainers")
     )
+    everyone = [*init, *main, *ephemeral]
     if asked:
-        if asked in (*main, *init, *ephemeral):
+        if asked in everyone:
             return asked
         raise BadRequest(f"container {asked} is not valid for pod {name}")
     if len(main) == 1:
         return str(main[0])
-    choice = f"choose one of: [{' '.join(main)}]"
-    if init:
-        choice += f" or one of the init containers: [{' '.join(init)}]"
-    if ephemeral:
-        choice += f" or one of the ephemeral containers: [{' '.join(ephemeral)}]"
-    raise BadRequest(f"a container name must be specified for pod {name}, {choice}")
+    raise BadRequest(f"a container name must be specified for pod {name}, choose one of: [{' '.join(everyone)}]")
 
 
 async def _log_refusal(answer: Answer, name: str) -> ApiError:

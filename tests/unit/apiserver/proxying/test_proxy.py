@@ -144,6 +144,9 @@ def test_the_container_is_the_one_asked_for_or_the_only_one() -> None:
     assert choose_container({**pod, "spec": {"containers": [{"name": "a"}]}}, "") == "a"
     with pytest.raises(BadRequest, match=r"must be specified for pod p, choose one of: \[a b\]"):
         choose_container(pod, "")
+    more = {**pod["spec"], "initContainers": [{"name": "i"}], "ephemeralContainers": [{"name": "e"}]}
+    with pytest.raises(BadRequest, match=r"choose one of: \[i a b e\]$"):
+        choose_container({**pod, "spec": more}, "")
     with pytest.raises(BadRequest, match="container c is not valid for pod p"):
         choose_container(pod, "c")
 
