@@ -1,4 +1,4 @@
-"""Rules of CertificateSigningRequests, ClusterTrustBundles and PodCertificateRequests.
+"""Rules of CertificateSigningRequests and ClusterTrustBundles; pod_certificates.py has those of pods' requests.
 
 A request is only ever approved or denied through its own subresource; certificates come through the status. What was
 wrong with a request before is let pass.
@@ -14,9 +14,11 @@ from kubepy.api import names
 from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, not_supported, render_value, required, too_long
 from kubepy.api.meta import Object
 from kubepy.api.validation.checks import duplicates, spec_of, status_of, unchanged
-from kubepy.api.validation.meta import NameCheck, validate_metadata, validate_metadata_update
+from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
 from kubepy.api.validation.pem import PemBlock, pem_blocks
+from kubepy.api.validation.pod_certificates import create_pod_request, pod_request_status, update_pod_request
 from kubepy.api.validation.rules import Rules
+from kubepy.api.validation.signers import validate_signer_name
 
 _GROUP = "certificates.k8s.io"
 _LEAST_DURATION_S = 600
@@ -30,31 +32,7 @@ _DECISIONS = ("Approved", "Denied")
 _KEPT = (*_DECISIONS, "Failed")
 _STATUSES = ("False", "True", "Unknown")
 _LEGACY_SIGNER = "kubernetes.io/legacy-unknown"
-_DOMAIN_LIMIT, _SIGNER_LIMIT = 253, 571
 _BUNDLE_BYTES = 1 << 20
-
-
-def validate_signer_name(name: str, path: str) -> list[FieldError]:
-    """Faults of a signer's name: a domain and a path, as in `example.com/name`."""
-    if not name:
-        return [required(path, "signerName must be provided")]
-    domain, slash, rest = name.partition("/")
-    if not slash or "/" in rest:
-        return [invalid(path, name, "must be a fully qualified domain and path of the form 'example.com/signer-name'")]
-    errors = [too_long(path, _DOMAIN_LIMIT)] if len(domain) > _DOMAIN_LIMIT else []
-    errors += _segment(domain, path, names.is_dns1123_label)
-    if "." not in domain:
-        errors.append(invalid(path, domain, "should be a domain with at least two segments separated by dots"))
-    errors += _segment(rest, path, names.is_dns1123_subdomain)
-    return [*errors, too_long(path, _SIGNER_LIMIT)] if len(name) > _SIGNER_LIMIT else errors
-
-
-def _segment(segment: str, path: str, check: NameCheck) -> list[FieldError]:
-    """The faults of the first bad label of a segment; those of the others would say the same."""
-    for label in segment.split("."):
-        if faults := check(label):
-            return [invalid(path, segment, f"validating label {render_value(label)}: {text}") for text in faults]
-    return []
 
 
 def _request_fault(request: str) -> str | None:
@@ -277,34 +255,10 @@ def update_bundle(new: Object, old: Object) -> list[FieldError]:
     return errors + unchanged(spec.get("signerName"), before.get("signerName"), "spec.signerName")
 
 
-_POD_FIELDS = ("podName", "podUID", "serviceAccountName", "serviceAccountUID", "nodeName", "nodeUID")
-
-
-def create_pod_request(obj: Object) -> list[FieldError]:
-    """Faults of a new PodCertificateRequest."""
-    spec = spec_of(obj)
-    errors = validate_metadata(obj, True, names.is_dns1123_subdomain)
-    errors += validate_signer_name(spec.get("signerName") or "", "spec.signerName")
-    errors += [required(f"spec.{field}") for field in _POD_FIELDS if not spec.get(field)]
-    if not spec.get("stubPKCS10Request"):
-        errors.append(required("spec.stubPKCS10Request"))
-    seconds = spec.get("maxExpirationSeconds")
-    if seconds is None:
-        errors.append(required("spec.maxExpirationSeconds", "must be set"))
-    elif seconds < 3600:
-        errors.append(invalid("spec.maxExpirationSeconds", seconds, "must be at least 3600"))
-    return errors
-
-
-def update_pod_request(new: Object, old: Object) -> list[FieldError]:
-    """Faults of a changed PodCertificateRequest: its spec stays."""
-    return validate_metadata_update(new, old) + unchanged(spec_of(new), spec_of(old), "spec")
-
-
 RULES: dict[tuple[str, str], Rules] = {
     (_GROUP, "CertificateSigningRequest"): Rules(
         create_request, update_request, request_status, {"approval": request_approval}
     ),
     (_GROUP, "ClusterTrustBundle"): Rules(create_bundle, update_bundle),
-    (_GROUP, "PodCertificateRequest"): Rules(create_pod_request, update_pod_request, update_pod_request),
+    (_GROUP, "PodCertificateRequest"): Rules(create_pod_request, update_pod_request, pod_request_status),
 }

@@ -6,12 +6,12 @@ Source: pkg/apis/core/validation, validateProjectionSources and validateDownward
 from kubepy.api.errors import FieldError, forbidden, invalid, required
 from kubepy.api.meta import Object
 from kubepy.api.validation.bundles import bundle_name
-from kubepy.api.validation.certificates import validate_signer_name
 from kubepy.api.validation.env import VOLUME_FIELDS, validate_field_ref, validate_resource_ref
 from kubepy.api.validation.fields import label_selector, missing, one_of
 from kubepy.api.validation.meta import validate_annotations
 from kubepy.api.validation.paths import file_mode, local_file_path
 from kubepy.api.validation.shown import TRUST_BUNDLE_PROJECTION, show
+from kubepy.api.validation.signers import validate_signer_name
 
 _TEN_MINUTES_S, _HOUR_S, _DAY_S = 600, 3600, 86400
 _KEY_TYPES = ("ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519", "RSA3072", "RSA4096")
