@@ -4,13 +4,14 @@ Source: pkg/apis/{scheduling,coordination,node}/validation/validation.go.
 """
 
 from kubepy.api import names
-from kubepy.api.errors import FieldError, forbidden, invalid
+from kubepy.api.errors import FieldError, duplicate, forbidden, invalid
 from kubepy.api.meta import Object, name_of
 from kubepy.api.validation.affinity import validate_tolerations
-from kubepy.api.validation.checks import checked, nonnegative, one_of, spec_of, unchanged
+from kubepy.api.validation.checks import checked, duplicates, nonnegative, one_of, spec_of, unchanged
 from kubepy.api.validation.meta import validate_labels, validate_metadata, validate_metadata_update
 from kubepy.api.validation.resources import resource_requirements
 from kubepy.api.validation.rules import Rules
+from kubepy.api.validation.shown import TOLERATION, show
 
 _SYSTEM_PREFIX = "system-"
 _SYSTEM_CLASSES = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
@@ -88,12 +89,23 @@ def create_runtime_class(obj: Object) -> list[FieldError]:
         errors += resource_requirements({"limits": overhead}, "overhead")
     scheduling = obj.get("scheduling") or {}
     errors += validate_labels(scheduling.get("nodeSelector"), "scheduling.nodeSelector")
-    return errors + validate_tolerations(scheduling.get("tolerations") or [], "scheduling.tolerations")
+    return errors + _tolerations(scheduling.get("tolerations") or [], "scheduling.tolerations")
+
+
+def _tolerations(tolerations: list[Object], path: str) -> list[FieldError]:
+    """Faults of tolerations: each once, however long it tolerates."""
+    keys = [
+        tuple(toleration.get(field) or "" for field in ("key", "operator", "value", "effect"))
+        for toleration in tolerations
+    ]
+    return validate_tolerations(tolerations, path) + [
+        duplicate(f"{path}[{index}]", show(tolerations[index], TOLERATION)) for index in duplicates(keys)
+    ]
 
 
 def update_runtime_class(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed RuntimeClass: its handler stays."""
-    return validate_metadata_update(new, old) + unchanged(new.get("handler"), old.get("handler"), "handler")
+    return validate_metadata_update(new, old) + unchanged(new.get("handler") or "", old.get("handler") or "", "handler")
 
 
 RULES: dict[tuple[str, str], Rules] = {

@@ -4,31 +4,36 @@ Both groups' Events are stored as the core group's, and judged in that form; the
 Source: pkg/apis/core/validation/events.go.
 """
 
+from typing import Any
+
 from kubepy.api import names
 from kubepy.api.errors import FieldError, invalid, required
 from kubepy.api.meta import Object
-from kubepy.api.validation.checks import unchanged
 from kubepy.api.validation.core_events import validate_event
 from kubepy.api.validation.equality import same
-from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
+from kubepy.api.validation.meta import IMMUTABLE, validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
+from kubepy.api.validation.shown import EVENT_SOURCE, OBJECT_REFERENCE, show
 
 _UNSET = ("firstTimestamp", "lastTimestamp", "count", "source")
-_IMMUTABLE = {
-    "involvedObject": "involvedObject",
-    "reason": "reason",
-    "message": "message",
-    "source": "source",
-    "firstTimestamp": "firstTimestamp",
-    "lastTimestamp": "lastTimestamp",
-    "count": "count",
-    "type": "type",
-    "eventTime": "eventTime",
-    "action": "action",
-    "related": "related",
-    "reportingComponent": "reportingController",
-    "reportingInstance": "reportingInstance",
-}
+_IMMUTABLE = (
+    ("involvedObject", "involvedObject"),
+    ("reason", "reason"),
+    ("message", "message"),
+    ("source", "source"),
+    ("firstTimestamp", "firstTimestamp"),
+    ("lastTimestamp", "lastTimestamp"),
+    ("count", "count"),
+    ("reason", "reason"),  # upstream looks twice
+    ("type", "type"),
+    ("eventTime", "eventTime"),
+    ("action", "action"),
+    ("related", "related"),
+    ("reportingComponent", "reportingController"),
+    ("reportingInstance", "reportingInstance"),
+)
+_UNTEXTUAL: dict[str, Any] = {"firstTimestamp": None, "lastTimestamp": None, "eventTime": None, "count": 0}
+_SHAPES = {"involvedObject": OBJECT_REFERENCE, "related": OBJECT_REFERENCE, "source": EVENT_SOURCE}
 
 
 def _series(obj: Object) -> list[FieldError]:
@@ -61,9 +66,17 @@ def update_event(new: Object, old: Object) -> list[FieldError]:
     errors = validate_event(new, controller_field="reportingController") + validate_metadata_update(new, old)
     if not same(new.get("series"), old.get("series")):
         errors += _series(new)
-    for field, path in _IMMUTABLE.items():
-        errors += unchanged(new.get(field), old.get(field), path)
+    for field, path in _IMMUTABLE:
+        if not same(new.get(field), old.get(field), field):
+            errors.append(invalid(path, _shown(new.get(field), field), IMMUTABLE))
     return errors
+
+
+def _shown(value: Any, field: str) -> Any:
+    """A value as Go has it, where it may be missing."""
+    if field not in _SHAPES:
+        return _UNTEXTUAL.get(field, "") if value is None else value
+    return None if field == "related" and value is None else show(value or {}, _SHAPES[field])
 
 
 RULES: dict[tuple[str, str], Rules] = {

@@ -110,6 +110,17 @@ CSI_NODE_DRIVER: Shape = {
     "TopologyKeys": ("topologyKeys", None),
     "Allocatable": ("allocatable", None),
 }
+TOLERATION: Shape = {
+    **_plain("key", "operator", "value", "effect"),
+    "TolerationSeconds": ("tolerationSeconds", None),
+}
+OBJECT_REFERENCE: Shape = {
+    **_plain("kind", "namespace", "name"),
+    "UID": ("uid", ""),
+    "APIVersion": ("apiVersion", ""),
+    **_plain("resourceVersion", "fieldPath"),
+}
+EVENT_SOURCE: Shape = _plain("component", "host")
 SCOPE_SELECTOR: Shape = {
     "MatchExpressions": ("matchExpressions", _each({**_plain("scopeName", "operator"), "Values": ("values", None)})),
 }

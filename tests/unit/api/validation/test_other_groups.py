@@ -554,6 +554,31 @@ def test_of_an_event_only_the_series_goes_on() -> None:
     assert causes(rules.update(event(message="other"), event())) == {("message", INVALID)}
 
 
+def test_what_stays_of_an_event_is_shown_as_go_has_it() -> None:
+    new = event(involvedObject={"kind": "Pod"}, reason=None, related={"name": "y"}, source={"host": "h"})
+    assert [str(fault) for fault in rules_for("events.k8s.io", "Event").update(new, event())][2:] == [
+        'involvedObject: Invalid value: {"Kind":"Pod","Namespace":"","Name":"","UID":"","APIVersion":"",'
+        '"ResourceVersion":"","FieldPath":""}: field is immutable',
+        'reason: Invalid value: "": field is immutable',
+        'source: Invalid value: {"Component":"","Host":"h"}: field is immutable',
+        'reason: Invalid value: "": field is immutable',
+        'related: Invalid value: {"Kind":"","Namespace":"","Name":"y","UID":"","APIVersion":"",'
+        '"ResourceVersion":"","FieldPath":""}: field is immutable',
+    ]
+
+
+def test_a_runtime_class_tolerates_each_taint_once() -> None:
+    tolerations = [{"key": "a", "operator": "Exists"}, {"key": "a", "operator": "Exists", "effect": "NoExecute"}]
+    again = {**tolerations[1], "tolerationSeconds": 3}
+    rules = rules_for("node.k8s.io", "RuntimeClass")
+    assert rules.create(made("RuntimeClass", {"scheduling": {"tolerations": tolerations}})) == []
+    faults = rules.create(made("RuntimeClass", {"scheduling": {"tolerations": [*tolerations, again]}}))
+    assert [str(fault) for fault in faults] == [
+        'scheduling.tolerations[2]: Duplicate value: {"Key":"a","Operator":"Exists","Value":"","Effect":"NoExecute",'
+        '"TolerationSeconds":3}'
+    ]
+
+
 REVIEW = {"resourceAttributes": {"verb": "get", "namespace": "n"}, "user": "u"}
 
 
