@@ -370,7 +370,7 @@ def daemon_set_status(new: Object, old: Object) -> list[FieldError]:
 
 
 def _validate_revision(obj: Object) -> list[FieldError]:
-    errors = [required("data", "data is mandatory")] if obj.get("data") is None else []
+    errors = validate_metadata(obj, True, names.is_dns1123_subdomain)
     if (obj.get("revision") or 0) < 0:
         errors.append(invalid("revision", obj["revision"], "must be greater than or equal to 0"))
     return errors
@@ -378,12 +378,17 @@ def _validate_revision(obj: Object) -> list[FieldError]:
 
 def create_revision(obj: Object) -> list[FieldError]:
     """Faults of a new ControllerRevision."""
-    return validate_metadata(obj, True, names.is_dns1123_subdomain) + _validate_revision(obj)
+    errors, data = _validate_revision(obj), obj.get("data")
+    if data is None:
+        errors.append(required("data", "data is mandatory"))
+    elif not isinstance(data, dict):
+        errors.append(invalid("data", "<value omitted>", "data must be a valid JSON object"))
+    return errors
 
 
 def update_revision(new: Object, old: Object) -> list[FieldError]:
     """Faults of a changed ControllerRevision: its data never changes."""
-    errors = validate_metadata_update(new, old) + create_revision(new)
+    errors = validate_metadata_update(new, old) + _validate_revision(new)
     return errors + unchanged(new.get("data"), old.get("data"), "data")
 
 

@@ -347,3 +347,22 @@ def test_cron_job_names_leave_room_for_the_jobs() -> None:
 def test_a_strategy_is_shown_as_go_names_it(kind: str, path: str, value: Any, shown: str) -> None:
     [fault] = rules_for("apps", kind).create(set_at(made(kind, WORKLOAD), path, value))
     assert f"value: {shown}: " in fault.message
+
+
+def test_a_revision_holds_an_object_which_stays() -> None:
+    rules = rules_for("apps", "ControllerRevision")
+
+    def revision(data: Any, number: int = 1) -> Any:
+        return {"metadata": {"name": "x", "namespace": "n", "resourceVersion": "1"}, "revision": number, "data": data}
+
+    assert [str(fault) for fault in rules.create(revision({"a": 1}, -1))] == [
+        "revision: Invalid value: -1: must be greater than or equal to 0"
+    ]
+    assert [str(fault) for fault in rules.create(revision(None))] == ["data: Required value: data is mandatory"]
+    assert [str(fault) for fault in rules.create(revision([1]))] == [
+        'data: Invalid value: "<value omitted>": data must be a valid JSON object'
+    ]
+    assert rules.update(revision([1], 2), revision([1])) == []
+    assert [str(fault) for fault in rules.update(revision(None), revision({"a": 1}))] == [
+        "data: Invalid value: null: field is immutable"
+    ]
