@@ -224,7 +224,6 @@ def _validate_stateful_set_spec(spec: Object) -> list[FieldError]:
             errors += one_of(retention.get(field), f"{path}.{field}", ("Retain", "Delete"))
     errors += nonnegative(spec, "spec", "replicas", "minReadySeconds")
     errors += nonnegative(spec.get("ordinals") or {}, "spec.ordinals", "start")
-    errors += nonnegative(spec, "spec", "revisionHistoryLimit")
     errors += _selector(spec, "statefulset")
     return errors + _stateful_template(spec)
 

@@ -223,6 +223,10 @@ def test_a_stateful_set_changes_in_the_named_fields(path: str) -> None:
     assert rules_for("apps", "StatefulSet").update(set_at(old, path, 7), old) == []
 
 
+def test_a_stateful_set_may_keep_every_revision() -> None:
+    assert rules_for("apps", "StatefulSet").create(made("StatefulSet", {**WORKLOAD, "revisionHistoryLimit": -1})) == []
+
+
 def test_a_suspended_job_that_has_not_begun_may_be_directed_elsewhere() -> None:
     old = set_at(made("Job", JOB), "spec.suspend", True)
     moved = set_at(old, "spec.template.spec.nodeSelector", {"zone": "b"})
