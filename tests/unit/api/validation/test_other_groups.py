@@ -427,7 +427,7 @@ CHANGES: list[tuple[str, Object, tuple[str, str]]] = [
     ("EndpointSlice", {"addressType": "FQDN"}, ("addressType", INVALID)),
     ("ResourceClaim", {"spec.devices": {}}, ("spec", INVALID)),
     ("ResourceSlice", {"spec.pool.name": "q"}, ("spec.pool.name", INVALID)),
-    ("StorageVersionMigration", {"spec.resource.resource": "pods"}, ("spec.resource", INVALID)),
+    ("StorageVersionMigration", {"spec.resource.resource": "pods"}, ("spec", INVALID)),
     ("CustomResourceDefinition", {"spec.scope": "Cluster"}, ("spec.scope", INVALID)),
     ("CustomResourceDefinition", {"spec.group": "h.test"}, ("spec.group", INVALID)),
     ("CustomResourceDefinition", {"spec.versions[0].name": "v2"}, ("status.storedVersions[0]", INVALID)),
