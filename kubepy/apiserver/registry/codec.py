@@ -87,7 +87,7 @@ def _summary(body: bytes) -> str:
 
 
 def check_type_meta(obj: Object, kind: str, body: bytes = b"") -> tuple[str, str]:
-    """The kind and apiVersion of what should be a `kind`; each may be empty. Raises BadRequest if one is no text.
+    """The kind and apiVersion of what should be a `kind`; each may be empty. Raises BadRequest if one is none at all.
 
     `body` is what it was read from, to be shown.
     """
@@ -96,7 +96,10 @@ def check_type_meta(obj: Object, kind: str, body: bytes = b"") -> tuple[str, str
         if value is not None and not isinstance(value, str):
             why = f"json: cannot unmarshal {json_type(value)} into Go struct field .{field} of type string"
             raise _unrecognized(kind, f"{_NO_KIND}; json parse error: {why}", body)
-    return obj.get("kind") or "", obj.get("apiVersion") or ""
+    version = obj.get("apiVersion") or ""
+    if version.count("/") > 1:
+        raise _unrecognized(kind, f"unexpected GroupVersion string: {version}", body)
+    return obj.get("kind") or "", version
 
 
 def parse_own(ctx: Context, resource: Resource, custom: Custom | None) -> Object:

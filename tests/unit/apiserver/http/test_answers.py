@@ -122,3 +122,12 @@ def test_the_rows_of_a_table_are_at_its_version(version: str) -> None:
             assert {row["object"]["apiVersion"] for row in whole.body["rows"]} == {"v1"}
 
     on_server(story)
+
+
+def test_a_version_of_three_parts_is_none() -> None:
+    async def story(ask: Asker) -> None:
+        told = await ask("POST", f"{NAMESPACE}/configmaps", {"apiVersion": "a/b/c", "kind": "ConfigMap"})
+        why = "the object provided is unrecognized (must be of type ConfigMap): unexpected GroupVersion string: a/b/c"
+        assert (told.status, told.message) == (400, why + ' ({"apiVersion":"a/b/c","kind":" ...)')
+
+    on_server(story)
