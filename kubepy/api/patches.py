@@ -38,9 +38,13 @@ def _parse(raw: bytes) -> Any:
         raise BadRequest(f"error decoding patch: {fault}") from fault
 
 
-def parse_object_patch(raw: bytes) -> dict[str, Any]:
-    """The body of a merge or strategic merge patch. Raises BadRequest."""
+def parse_object_patch(raw: bytes, *, is_merge: bool = False) -> dict[str, Any]:
+    """The body of a merge or strategic merge patch; null is a strategic one of nothing. Raises BadRequest."""
     patch = _parse(raw)
+    if patch is None:
+        if is_merge:
+            raise BadRequest("Invalid JSON Patch")
+        return {}
     if not isinstance(patch, dict):
         kind = "map[string]interface {}"
         raise BadRequest(

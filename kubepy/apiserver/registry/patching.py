@@ -174,7 +174,7 @@ def parse_patch(ctx: Context, media: str, served: Served, kind: tuple[str, str] 
         operations = patches.parse_json_patch(body)
         faults = [f"json patch {fault}" for fault in _operation_faults(body, operations)]
         return Patch(lambda current: patches.json_patch(current, operations), faults)
-    parsed = patches.parse_object_patch(body)
+    parsed = patches.parse_object_patch(body, is_merge=media == MERGE_PATCH)
     faults = schemas.duplicate_fields(body, parsed)
     if media == MERGE_PATCH:
         return Patch(lambda current: patches.merge_patch(current, parsed), faults)

@@ -173,6 +173,9 @@ def test_bodies_that_are_no_patches() -> None:
         patches.parse_object_patch(b"[]")
     with pytest.raises(BadRequest, match="error decoding patch"):
         patches.parse_object_patch(b"{")
+    with pytest.raises(BadRequest, match=r"^Invalid JSON Patch$"):
+        patches.parse_object_patch(b"null", is_merge=True)
+    assert patches.parse_object_patch(b"null") == {}
     with pytest.raises(RequestEntityTooLarge):
         patches.parse_json_patch(b"[" + b'{"op":"x"},' * 10_000 + b'{"op":"x"}]')
 
