@@ -118,6 +118,8 @@ def ordinary_address(value: str, path: str) -> list[FieldError]:
     address = names.parse_ip(value)
     if address is None:
         return [invalid(path, value, "must be a valid IP address")]
+    if isinstance(address, ipaddress.IPv6Address):  # "::ffff:127.0.0.1" is 127.0.0.1
+        address = address.ipv4_mapped or address
     if address.is_unspecified:
         return [invalid(path, value, f"may not be unspecified ({value})")]
     if address.is_loopback:
