@@ -5,7 +5,7 @@ Source: pkg/apis/discovery/validation/validation.go; the +k8s:beta tags of stagi
 """
 
 from kubepy.api import names
-from kubepy.api.errors import FieldError, duplicate, not_supported, required, too_many
+from kubepy.api.errors import FieldError, duplicate, invalid, not_supported, required, too_many
 from kubepy.api.meta import Object
 from kubepy.api.validation.checks import checked, one_of, unchanged
 from kubepy.api.validation.fields import ordinary_address
@@ -28,7 +28,23 @@ def _address(address: str, kind: str, path: str) -> list[FieldError]:
         case "IPv6":
             return checked(address, path, names.is_ipv6) or ordinary_address(address, path)
         case "FQDN":
-            return checked(address, path, names.is_fully_qualified_name)
+            return _domain_name(address, path)
+    return []
+
+
+def _domain_name(name: str, path: str) -> list[FieldError]:
+    """Faults of the name of a host with its domain; the dot that may end it is not looked at."""
+    if not name:
+        return [required(path)]
+    name = name.removesuffix(".")
+    if faults := names.is_dns1123_subdomain(name):
+        return [invalid(path, name, ",".join(faults))]
+    labels = name.split(".")
+    if len(labels) < 2:
+        return [invalid(path, name, "should be a domain with at least two segments separated by dots")]
+    for label in labels:
+        if faults := names.is_dns1123_label(label):
+            return [invalid(path, label, ",".join(faults))]
     return []
 
 

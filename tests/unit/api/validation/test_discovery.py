@@ -36,3 +36,25 @@ def test_the_type_of_addresses_stays() -> None:
         'addressType: Invalid value: "X": field is immutable',
         'addressType: Unsupported value: "X": supported values: "FQDN", "IPv4", "IPv6"',
     ]
+
+
+@pytest.mark.parametrize("name", ["foo.example.com", "example.com", "example.com.", "hyphens-are-good.example.com"])
+def test_a_name_with_a_domain_is_an_address(name: str) -> None:
+    assert RULES.create(made("EndpointSlice", {"addressType": "FQDN", "endpoints": [{"addresses": [name]}]})) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "Required value"),
+        ("com.", 'Invalid value: "com": should be a domain with at least two segments separated by dots'),
+        ("*.example.com",
+         'Invalid value: "*.example.com": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric '
+         "characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex "
+         "used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"),
+        ("x" * 64 + ".com", f'Invalid value: "{"x" * 64}": must be no more than 63 characters'),
+    ],
+)  # fmt: skip
+def test_another_name_is_none(name: str, why: str) -> None:
+    faults = RULES.create(made("EndpointSlice", {"addressType": "FQDN", "endpoints": [{"addresses": [name]}]}))
+    assert [str(fault) for fault in faults] == [f"endpoints[0].addresses[0]: {why}"]
