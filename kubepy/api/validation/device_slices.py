@@ -119,8 +119,8 @@ def _place(holder: Object, path: str, empty: str, fields: tuple[str, ...]) -> li
         errors.append(invalid(f"{path}.nodeName", node, empty))
     if selector is not None:
         errors += validate_node_selector(selector, f"{path}.nodeSelector")
-        terms = selector.get("nodeSelectorTerms") or []
-        if fields is _WHERE and len(terms) != 1:
+        terms = selector.get("nodeSelectorTerms")
+        if fields is _WHERE and len(terms or ()) != 1:
             why = "must have exactly one node selector term"
             errors.append(invalid(f"{path}.nodeSelector.nodeSelectorTerms", terms, why))
     for field in fields[2:]:

@@ -65,7 +65,7 @@ def _exit_codes(codes: Object, path: str, known: set[str]) -> list[FieldError]:
         why = "must be one of the container or initContainer names in the pod template"
         errors.append(invalid(f"{path}.containerName", container, why))
     if not values:
-        errors.append(invalid(f"{path}.values", values, "at least one value is required"))
+        errors.append(invalid(f"{path}.values", codes.get("values"), "at least one value is required"))
     elif len(values) > _MOST_EXIT_CODES:
         errors.append(too_many(f"{path}.values", len(values), _MOST_EXIT_CODES))
     repeated = set(duplicates(values))

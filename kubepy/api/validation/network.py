@@ -224,7 +224,7 @@ def _validate_ingress(obj: Object, before: Object) -> list[FieldError]:
     spec = spec_of(obj)
     rules, backend = spec.get("rules") or [], spec.get("defaultBackend")
     if not rules and backend is None:
-        errors.append(invalid("spec", rules, "either `defaultBackend` or `rules` must be specified"))
+        errors.append(invalid("spec", spec.get("rules"), "either `defaultBackend` or `rules` must be specified"))
     if backend is not None:
         errors += _backend(backend, "spec.defaultBackend")
     for index, rule in enumerate(rules):
@@ -340,7 +340,7 @@ def update_service_cidr(new: Object, old: Object) -> list[FieldError]:
     now, before = spec_of(new).get("cidrs") or [], spec_of(old).get("cidrs") or []
     errors = validate_metadata_update(new, old)
     if len(now) != len(before) and (len(before), len(now)) != (1, 2):
-        return [*errors, invalid("spec.cidrs", now, IMMUTABLE)]
+        return [*errors, invalid("spec.cidrs", spec_of(new).get("cidrs"), IMMUTABLE)]
     for index, (text, kept) in enumerate(zip(now, before, strict=False)):
         if text != kept:
             errors.append(invalid(f"spec.cidrs[{index}]", text, IMMUTABLE))

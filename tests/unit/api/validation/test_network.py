@@ -25,6 +25,7 @@ def told(kind: str, new: Object, old: Object | None = None) -> list[str]:
         ("Ingress", {"metadata.annotations": {CLASS: "a"}, "spec.ingressClassName": "a"}, []),
         ("Ingress", {"metadata.annotations": {CLASS: "a"}, "spec.ingressClassName": "b"},
          [f'annotations.{CLASS}: Invalid value: "a": must match `ingressClassName` when both are specified']),
+        ("Ingress", {"spec": {}}, ["spec: Invalid value: null: either `defaultBackend` or `rules` must be specified"]),
         ("NetworkPolicy", {"spec.ingress": [{"from": [{"ipBlock": {}}]}], "spec.policyTypes": ["X"]},
          ['spec.policyTypes[0]: Unsupported value: "X": supported values: "Ingress", "Egress"',
           "spec.ingress[0].from[0].ipBlock.cidr: Required value"]),
