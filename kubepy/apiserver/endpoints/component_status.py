@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from kubepy.api import resources
-from kubepy.api.errors import NotFound
+from kubepy.api.errors import InternalError
 from kubepy.api.meta import Object
 from kubepy.apiserver.http import rendering
 from kubepy.apiserver.http.routing import Endpoint
@@ -39,6 +39,12 @@ class ComponentFault(Exception):
     """The component is not healthy; the message is what kubectl shows."""
 
 
+class _UnknownComponent(InternalError):
+    """Nothing is asked after under this name, which upstream tells of as a fault of no kind: 500."""
+
+    reason = ""
+
+
 def component_statuses(server: "ApiServer", components: Mapping[str, Probe] | None = None) -> Endpoint:
     """Answers get and list; `components` of None are those behind the usual ports of this host."""
     cache = ResourceCache(server.store, "/registry/componentstatuses/", fields=lambda obj: {})
@@ -53,7 +59,7 @@ def component_statuses(server: "ApiServer", components: Mapping[str, Probe] | No
             found = await asyncio.gather(*(_ask(name, probe) for name, probe in probes.items()))
             return rendering.respond_objects(served, ctx, list(found), 0)
         if name not in probes:
-            raise NotFound(f'Component "{name}" not found')
+            raise _UnknownComponent(f"Component not found: {name}")
         return rendering.respond_result(served, ctx, Result(200, obj=await _ask(name, probes[name])))
 
     return answer
