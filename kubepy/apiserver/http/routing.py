@@ -19,6 +19,7 @@ from kubepy.apiserver.registry import (
     deleting,
     evicting,
     patching,
+    protobuf_bodies,
     reading,
     scaling,
     updating,
@@ -99,6 +100,7 @@ class Router:
             return await remote(ctx)
         if len(ctx.request.body) > yaml_bodies.LARGE_FROM:
             await yaml_bodies.read_ahead(ctx)
+            await protobuf_bodies.read_ahead(ctx)
         served = self._engine.find(info.group, info.version, info.resource)
         if served is None:
             return await self._unstored(ctx)

@@ -18,9 +18,10 @@ from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.http.negotiation import JSON, PROTOBUF, YAML, body_type
 from kubepy.apiserver.http.protobuf_messages import SCHEME
-from kubepy.apiserver.http.protobuf_reading import BrokenMessage, parse_protobuf
+from kubepy.apiserver.http.protobuf_reading import BrokenMessage
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.custom import Custom
+from kubepy.apiserver.registry.protobuf_bodies import read_protobuf
 from kubepy.apiserver.registry.yaml_bodies import read_yaml
 
 _BYTES_SHOWN = 30
@@ -70,7 +71,7 @@ def _parse_yaml(ctx: Context) -> Parsed:
 _PARSERS: Mapping[str, Callable[[Context], Parsed]] = {
     JSON: _parse_json,
     YAML: _parse_yaml,
-    PROTOBUF: lambda ctx: (parse_protobuf(ctx.request.body), []),
+    PROTOBUF: lambda ctx: (read_protobuf(ctx), []),
 }
 
 

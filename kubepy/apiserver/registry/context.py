@@ -31,3 +31,5 @@ class Context:
     repeated: list[str] = field(default_factory=list)
     yaml: "tuple[Any, list[str]] | ValueError | None" = None
     """What a large YAML body says and names twice, or why it is none; read before anybody asks, beside the loop."""
+    protobuf: "dict[str, Any] | ValueError | None" = None
+    """The same of a large protobuf body."""
