@@ -73,7 +73,7 @@ def secure(server: ApiServer) -> Security:
         reviews=_reviews(config, lookup, identity, authorization, admission),
         documents=identity.documents(),
         background=[*identity.followers(), *access.followers(), identity.uses.run],
-        reconcile=bootstrap_policy.reconcile if authorization.rbac is not None else None,
+        reconcile=bootstrap_policy.reconcile,
     )
 
 

@@ -4,12 +4,19 @@ import asyncio
 import copy
 from typing import Any
 
+import uvloop
+from multidict import CIMultiDict
+
 from kubepy.api.errors import AlreadyExists
 from kubepy.api.resources import Resource
 from kubepy.apiserver.authn.user import UserInfo, service_account
 from kubepy.apiserver.authz import bootstrap
 from kubepy.apiserver.authz.rbac_index import RbacIndex
+from kubepy.apiserver.config.command_line import ApiServerConfig
+from kubepy.apiserver.embedded import in_process
 from kubepy.apiserver.http.request_info import RequestInfo
+from kubepy.apiserver.securing import secure
+from kubepy.lib.http import Request, Response
 
 Object = dict[str, Any]
 
@@ -128,3 +135,15 @@ def test_admin_edit_and_view_contain_each_other() -> None:
     assert all(rule in edit for rule in view)
     assert all(rule in admin for rule in edit)
     assert not any("secrets" in rule["resources"] for rule in view)
+
+
+def test_the_roles_are_there_whoever_decides() -> None:
+    async def test() -> None:
+        async with in_process(config=ApiServerConfig(storage_backend="embedded"), secure=secure) as server:
+            user = {"user": UserInfo("admin", groups=("system:masters",))}
+            path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/cluster-admin"
+            answer = await server.handler(Request("GET", path, "", CIMultiDict(), context=user))
+            assert isinstance(answer, Response)
+            assert answer.status == 200
+
+    uvloop.run(test())
