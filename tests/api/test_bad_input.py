@@ -41,7 +41,7 @@ TEXTS = {
     "hexadecimal": (b"x" * 31, f"({'78' * 30} ...)"),
     "garbage after it": (MAP + b"x", "invalid character 'x' after top-level value"),
     "two objects": (MAP + b"{}", "invalid character '{' after top-level value"),
-    "UTF-16": (MAP.decode().encode("utf-16"), "invalid character 'ï' looking for beginning of value"),
+    "UTF-16": (MAP.decode().encode("utf-16"), "invalid character 'ÿ' looking for beginning of value"),
     "a byte order mark": (b"\xef\xbb\xbf" + MAP, "invalid character 'ï' looking for beginning of value"),
     "deep": (b'{"metadata":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "exceeded max depth"),
     "deep without end": (b"[" * 100_000, "exceeded max depth"),
