@@ -5,11 +5,11 @@ Source: apiextensions-apiserver pkg/apis/apiextensions/validation/validation.go,
 ValidateCustomResourceDefinitionOpenAPISchema and specStandardValidatorV3.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from kubepy.api.errors import FieldError, forbidden, invalid, not_supported, required
+from kubepy.api.go_regexps import regexp_fault
 from kubepy.api.meta import Object
 from kubepy.api.validation.crd_shown import NAMES, show_schema
 
@@ -117,25 +117,10 @@ def _supported(schema: Object, path: str, place: _Place) -> list[FieldError]:
         errors.append(forbidden(f"{path}.items", "items must be a schema object and not an array"))
     if place.in_meta and schema.get(_X_EMBEDDED):
         errors.append(forbidden(f"{path}.{_X_EMBEDDED}", "must not be used inside of resource meta"))
-    if (pattern := schema.get("pattern")) and (fault := _pattern_fault(pattern)):
+    if (pattern := schema.get("pattern")) and (fault := regexp_fault(pattern)):
         why = f"must be a valid regular expression, but isn't: {fault}"
         errors.append(invalid(f"{path}.pattern", pattern, why))
     return errors
-
-
-_LOOKAROUND = re.compile(r"\(\?(=|!|<=|<!)")
-_UNICODE_CLASS = re.compile(r"\\[pP](\{\^?\w+\}|\w)")
-
-
-def _pattern_fault(pattern: str) -> str | None:
-    """Why Go could not read a pattern. Unlike Python it knows Unicode classes and `\\z`, but no look-around."""
-    if found := _LOOKAROUND.search(pattern):
-        return f"error parsing regexp: invalid or unsupported Perl syntax: `{found[0]}`"
-    try:
-        re.compile(_UNICODE_CLASS.sub(".", pattern).replace(r"\z", r"\Z"))
-    except re.error as fault:
-        return f"error parsing regexp: {fault}"
-    return None
 
 
 def _wrong_holder(schema: Object, path: str, extension: str, kind: str) -> list[FieldError]:

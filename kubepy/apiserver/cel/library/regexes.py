@@ -7,6 +7,7 @@ Source: apiserver pkg/cel/library/regex.go.
 from functools import cache, lru_cache
 from typing import Any
 
+from kubepy.api.go_regexps import regexp_fault
 from kubepy.apiserver.cel.errors import EvaluationError
 from kubepy.apiserver.cel.registry import function, searched
 
@@ -23,16 +24,8 @@ def _program(expression: str) -> Any:
 def _run(expression: str, text: str, pattern: str) -> Any:
     found = _program(expression).eval(data={"text": text, "pattern": pattern})
     if found.type().name() == "ERROR":
-        raise EvaluationError(_fault(pattern, str(found.value())))
+        raise EvaluationError(regexp_fault(pattern) or f"error parsing regexp: invalid pattern: `{pattern}`")
     return found.plain_value()
-
-
-def _fault(pattern: str, text: str) -> str:
-    """How Go says that a pattern is none, from how RE2 says it: `missing ]: [`."""
-    _, _, detail = text.partition(": ")
-    reason = next((part for part in detail.split(": ") if part.startswith(("missing", "unexpected"))), None)
-    known = {"missing ]": "missing closing ]", "missing )": "missing closing )"}
-    return f"error parsing regexp: {known.get(reason or '', 'invalid pattern')}: `{pattern}`"
 
 
 @lru_cache(1024)

@@ -456,7 +456,9 @@ INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
         ({"type": "array", "items": {}}, {("items.type", REQUIRED)}),
         ({"type": "string", "pattern": "("}, {("pattern", INVALID)}),
         ({"type": "string", "pattern": "(?=a)b"}, {("pattern", INVALID)}),
+        ({"type": "string", "pattern": "a++"}, {("pattern", INVALID)}),
         ({"type": "string", "pattern": r"^[\p{L}a-z]+\z"}, set()),
+        ({"type": "string", "pattern": "^(?i)yes$"}, set()),
         ({"type": "string", "not": {"enum": ["a"]}}, set()),
         ({"type": "string", "not": {"default": "a"}}, {("not.default", FORBIDDEN)}),
         (
