@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kubepy.api import errors, schemas
-from kubepy.api.apply import check_configuration
+from kubepy.api.apply import ApplyConflict, check_configuration
 from kubepy.api.errors import MODIFIED, BadRequest, InternalError, conflict, invalid
+from kubepy.api.field_sets import FieldSet
 from kubepy.api.meta import Object
 from kubepy.api.printing.custom import SCALE as SHOWN_BY_PATHS
 from kubepy.api.resources import Resource
@@ -28,6 +29,7 @@ from kubepy.apiserver.registry.served import Served
 from kubepy.apiserver.registry.updating import change, check_name
 
 _VERSION, _KIND = "autoscaling/v1", "Scale"
+_REPLICAS: FieldSet = {"f:spec": {"f:replicas": {}}}
 _ROW = Resource("autoscaling", "v1", _KIND, "scales", "scale", namespaced=True)
 
 
@@ -134,11 +136,19 @@ async def _apply(engine: Engine, served: Served, ctx: Context, options: WriteOpt
     def transform(stored: Object) -> Object:
         current = conversion.from_storage(served, stored)
         _check_claims(served, ctx, config.get("metadata") or {}, current)
-        new = owning.apply_configuration(served, ctx, options, current, meaning)
+        try:
+            new = owning.apply_configuration(served, ctx, options, current, meaning)
+        except ApplyConflict as fault:
+            raise ApplyConflict([(_as_of_scale(entry), _REPLICAS) for entry, _ in fault.found]) from None
         _check_replicas(served, ctx, scale_of(new, served.custom), new)
         return conversion.to_storage(served, new)
 
     return await _changed(engine, served, ctx, transform)
+
+
+def _as_of_scale(entry: Object) -> Object:
+    """An owner of the workload's replicas, as an owner of the Scale's."""
+    return {**entry, "apiVersion": _VERSION}
 
 
 async def _scale(

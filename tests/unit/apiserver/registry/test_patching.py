@@ -137,7 +137,9 @@ def test_a_scale_is_applied() -> None:
         await ask("POST", f"{DEPLOYMENTS}?fieldManager=user", {**DEPLOYMENT, "spec": {**SPEC, "replicas": 1}})
         scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "d"}, "spec": {"replicas": 4}}
         target = f"{DEPLOYMENTS}/d/scale?fieldManager=me"
-        assert (await ask("PATCH", target, scale, kind=APPLY)).status == 409
+        refused = await ask("PATCH", target, scale, kind=APPLY)
+        assert refused.status == 409
+        assert refused.message.endswith('1 conflict: conflict with "user" using autoscaling/v1: .spec.replicas')
         told = await ask("PATCH", f"{target}&force=true", scale, kind=APPLY)
         assert (told.body["kind"], told.body["spec"]) == ("Scale", {"replicas": 4})
         found = (await ask("GET", f"{DEPLOYMENTS}/d")).body
