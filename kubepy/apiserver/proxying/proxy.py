@@ -89,7 +89,7 @@ async def forward(backend: Backend, request: Request, target: str, headers: CIMu
             allow_redirects=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
-    except (aiohttp.ClientError, OSError, TimeoutError) as fault:
+    except (aiohttp.ClientError, OSError, TimeoutError, UnicodeError) as fault:  # UnicodeError: of a host's name
         await session.close()
         raise BackendError(_dial_fault(backend, fault)) from fault
     except asyncio.CancelledError:
@@ -154,7 +154,7 @@ async def _forward_upgrade(backend: Backend, request: Request, target: str, head
                 server_hostname=backend.server_name if backend.tls else None,
                 limit=_HEAD_MOST,
             )
-    except (OSError, TimeoutError) as fault:
+    except (OSError, TimeoutError, UnicodeError) as fault:
         raise BackendError(_dial_fault(backend, fault)) from fault
     try:
         async with asyncio.timeout(backend.timeout_s):

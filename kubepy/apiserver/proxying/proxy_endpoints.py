@@ -4,8 +4,10 @@ A name may carry a scheme and a port: `https:web:8443`. Nothing is retried; what
 Source: pkg/registry/core/{node,pod,service}/strategy.go (ResourceLocation), pkg/registry/core/*/rest.
 """
 
+import asyncio
 import ipaddress
 import random
+import socket
 
 from kubepy.api import resources
 from kubepy.api.errors import BadRequest, ServiceUnavailable, object_not_found
@@ -39,7 +41,11 @@ class Proxies:
 
     async def _node(self, ctx: Context) -> Answer:
         scheme, name, port = split_name(ctx.info.name, "node")
-        return await self._forward(ctx, on_node(self._kubelets.of_node(name), scheme, port, name))
+        kubelet = self._kubelets.of_node(name)
+        backend = on_node(kubelet, scheme, port, name)
+        if backend is not kubelet and not all(map(is_proxyable, await addresses_of(backend.host))):
+            raise BadRequest("address not allowed")
+        return await self._forward(ctx, backend)
 
     async def _pod(self, ctx: Context) -> Answer:
         scheme, name, port = split_name(ctx.info.name, "pod")
@@ -121,22 +127,30 @@ def on_node(kubelet: Backend, scheme: str, asked: str, name: str) -> Backend:
     """
     if not asked or _number(asked, name) == kubelet.port:
         return kubelet
-    if not is_proxyable(kubelet.host, names=True):
-        raise BadRequest("address not allowed")
     return _backend(scheme, kubelet.host, _number(asked, name))
 
 
-def is_proxyable(address: str, *, names: bool = False) -> bool:
-    """Whether a pod may be reached there: not at this machine's own addresses, links or groups.
+async def addresses_of(host: str) -> list[str]:
+    """Every address of a host: a node may call itself by any name. Raises BadRequest.
 
-    A name of a host is one only with `names`, and is never this machine's own.
+    Source: pkg/proxy/util/utils.go (IsProxyableHostname).
+    """
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as fault:  # UnicodeError: no name at all, such as "a..b"
+        raise BadRequest(f"lookup {host}: no such host") from fault
+    return [str(address[0]) for *_, address in found]
+
+
+def is_proxyable(address: str) -> bool:
+    """Whether a pod or node may be reached there: not at this machine's own addresses, links or groups.
 
     Source: pkg/proxy/util/utils.go (IsProxyableIP).
     """
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
-        return names and address.rstrip(".").lower() != "localhost"
+        return False
     if isinstance(found, ipaddress.IPv6Address):  # "::ffff:127.0.0.1" leads to this machine, too
         found = found.ipv4_mapped or found
     refused = found.is_unspecified or found.is_loopback or found.is_link_local or found.is_multicast

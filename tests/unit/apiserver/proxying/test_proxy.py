@@ -12,7 +12,7 @@ from kubepy.api.errors import BadRequest
 from kubepy.apiserver.proxying.kubelets import kubelet_port, preferred_address
 from kubepy.apiserver.proxying.pod_streams import choose_container
 from kubepy.apiserver.proxying.proxy import Backend, BackendError, forward, forwarded_headers, pump
-from kubepy.apiserver.proxying.proxy_endpoints import is_proxyable, of_pods, on_node, split_name
+from kubepy.apiserver.proxying.proxy_endpoints import addresses_of, is_proxyable, of_pods, on_node, split_name
 from kubepy.apiserver.proxying.service_places import ready_places
 from kubepy.lib.http import Answer, Connection, Handler, Request, Response, Stream, Upgrade
 from kubepy.lib.http_server import serve
@@ -139,12 +139,13 @@ def test_a_body_before_a_switch_of_protocols_is_not_taken_for_the_next_request()
 
 
 def test_the_container_is_the_one_asked_for_or_the_only_one() -> None:
-    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a"}, {"name": "b"}]}}
+    spec = {"containers": [{"name": "a"}, {"name": "b"}]}
+    pod = {"metadata": {"name": "p"}, "spec": spec}
     assert choose_container(pod, "b") == "b"
     assert choose_container({**pod, "spec": {"containers": [{"name": "a"}]}}, "") == "a"
     with pytest.raises(BadRequest, match=r"must be specified for pod p, choose one of: \[a b\]"):
         choose_container(pod, "")
-    more = {**pod["spec"], "initContainers": [{"name": "i"}], "ephemeralContainers": [{"name": "e"}]}
+    more = {**spec, "initContainers": [{"name": "i"}], "ephemeralContainers": [{"name": "e"}]}
     with pytest.raises(BadRequest, match=r"choose one of: \[i a b e\]$"):
         choose_container({**pod, "spec": more}, "")
     with pytest.raises(BadRequest, match="container c is not valid for pod p"):
@@ -177,9 +178,25 @@ def test_only_the_kubelet_of_a_node_is_shown_this_servers_certificate() -> None:
     other = on_node(kubelet, "https", "6443", "n")
     assert (other.port, other.tls is not None, other.tls is tls) == (6443, True, False)
     assert on_node(Backend("n1.example", 10250, tls), "", "80", "n").port == 80
-    for host in ("127.0.0.1", "169.254.169.254", "localhost"):
-        with pytest.raises(BadRequest, match="address not allowed"):
-            on_node(Backend(host, 10250, tls), "", "80", "n")
+
+
+def test_a_name_of_a_node_is_looked_up_before_it_is_proxied_to() -> None:
+    def reached(host: str) -> bool:
+        return all(map(is_proxyable, uvloop.run(addresses_of(host))))
+
+    assert reached("10.0.0.1")
+    for host in ("127.0.0.1", "169.254.169.254", "localhost", "127.1", "2130706433"):
+        assert not reached(host)
+    for host in ("n..example", ""):
+        with pytest.raises(BadRequest, match=rf"lookup {host}: no such host"):
+            reached(host)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Connection": "Upgrade", "Upgrade": "SPDY/3.1"}])
+def test_a_node_with_a_name_that_no_host_has_cannot_be_reached(headers: dict[str, str]) -> None:
+    request = Request("GET", "/x", headers=CIMultiDict(headers))
+    with pytest.raises(BackendError, match=r"dial tcp n\.\.example:80: "):
+        uvloop.run(forward(Backend("n..example", 80, None), request, "/x"))
 
 
 def test_only_ready_endpoints_of_the_port_are_places() -> None:
