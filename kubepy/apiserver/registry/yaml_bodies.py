@@ -64,9 +64,20 @@ def parse_yaml(text: bytes) -> Any:
         check_depth(text)
         parsed = yaml.load(text, _Loader)
     except yaml.YAMLError as fault:
-        raise ValueError(f"error converting YAML to JSON: yaml: {fault}") from fault
+        raise ValueError(f"error converting YAML to JSON: yaml: {_told(fault)}") from fault
     check_aliases(text, parsed)
     return as_json(parsed)
+
+
+def _told(fault: yaml.YAMLError) -> str:
+    """What is wrong and where, as Go's parser tells it: no line for the first one, parser's lines counted from 0."""
+    if not isinstance(fault, yaml.MarkedYAMLError):
+        return str(getattr(fault, "reason", fault))
+    marks = (fault.context_mark, fault.problem_mark)
+    line = next((mark.line for mark in marks if mark is not None and mark.line), 0)
+    if line and isinstance(fault, yaml.scanner.ScannerError):
+        line += 1
+    return f"line {line}: {fault.problem}" if line else str(fault.problem)
 
 
 def repeated_keys(text: bytes, parsed: Any) -> list[str]:
