@@ -89,9 +89,9 @@ def binding(device: Object, path: str) -> list[FieldError]:
         errors += [duplicate(f"{bad_at}[{index}]", name)] if index in repeated else []
         errors += [invalid(f"{bad_at}[{index}]", name, why)] if name in good else []
     if bad and not good:
-        errors.append(invalid(good_at, good, "bindingConditions are required to use bindingFailureConditions"))
+        errors.append(invalid(good_at, None, "bindingConditions are required to use bindingFailureConditions"))
     if good and not bad:
-        errors.append(invalid(bad_at, bad, "bindingFailureConditions are required to use bindingConditions"))
+        errors.append(invalid(bad_at, None, "bindingFailureConditions are required to use bindingConditions"))
     return errors
 
 

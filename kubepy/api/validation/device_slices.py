@@ -25,6 +25,7 @@ from kubepy.api.validation.device_checks import (
 from kubepy.api.validation.equality import same
 from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
 from kubepy.api.validation.rules import Rules
+from kubepy.api.validation.shown import NODE_SELECTOR_TERM, show_all
 
 _MOST_DEVICES = 128
 _MOST_COMPLEX_DEVICES = 64
@@ -122,7 +123,8 @@ def _place(holder: Object, path: str, empty: str, fields: tuple[str, ...]) -> li
         terms = selector.get("nodeSelectorTerms")
         if fields is _WHERE and len(terms or ()) != 1:
             why = "must have exactly one node selector term"
-            errors.append(invalid(f"{path}.nodeSelector.nodeSelectorTerms", terms, why))
+            shown = show_all(terms, NODE_SELECTOR_TERM)
+            errors.append(invalid(f"{path}.nodeSelector.nodeSelectorTerms", shown, why))
     for field in fields[2:]:
         if holder.get(field) is False:
             errors.append(invalid(f"{path}.{field}", False, "must be either unset or set to true"))

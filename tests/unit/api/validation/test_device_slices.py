@@ -104,7 +104,7 @@ def test_a_slice_is_judged(spec: Any, expected: list[str]) -> None:
          ['bindingFailureConditions[0]: Invalid value: "a": bindingFailureConditions must not overlap with '
           "bindingConditions"]),
         ({"bindingConditions": ["a"]},
-         ["bindingFailureConditions: Invalid value: []: bindingFailureConditions are required to use "
+         ["bindingFailureConditions: Invalid value: null: bindingFailureConditions are required to use "
           "bindingConditions"]),
     ],
 )  # fmt: skip
@@ -144,4 +144,15 @@ def test_a_slice_stays_with_its_driver_pool_and_node_and_taints_that_were_there_
     assert [str(fault) for fault in RULES.update(new, old)] == [
         'spec.driver: Invalid value: "c.d": field is immutable',
         'spec.nodeName: Invalid value: "m": field is immutable',
+    ]
+
+
+def test_terms_are_shown_as_go_has_them() -> None:
+    terms = [{"matchExpressions": [{"key": "a", "operator": "Exists"}]}, {"matchFields": []}]
+    shown = (
+        '[{"MatchExpressions":[{"Key":"a","Operator":"Exists","Values":null}],"MatchFields":null},'
+        '{"MatchExpressions":null,"MatchFields":[]}]'
+    )
+    assert faults(resource_slice(nodeSelector={"nodeSelectorTerms": terms})) == [
+        f"spec.nodeSelector.nodeSelectorTerms: Invalid value: {shown}: must have exactly one node selector term"
     ]

@@ -73,3 +73,9 @@ def test_a_wildcards_bad_rule_may_go_on() -> None:
 
     assert told("Ingress", ingress("*.b.c"), ingress("*.a.c")) == []
     assert told("Ingress", ingress("b.c"), ingress("a.c")) == ["spec.rules[0].http.paths: Required value"]
+
+
+def test_rules_that_are_missing_are_shown_as_nothing() -> None:
+    assert told("Ingress", made("Ingress", {"spec": {}})) == [
+        "spec: Invalid value: null: either `defaultBackend` or `rules` must be specified"
+    ]
