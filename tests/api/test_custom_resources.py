@@ -479,6 +479,11 @@ def test_objects_say_what_they_are_and_subresources_must_be_there(tmp_path: Path
             400,
             "the API version in the data (example.com/v2) does not match the expected API version (example.com/v1)",
         )
+        assert (await api.call("POST", WIDGETS, widget("kept")))[0] == 201
+        code, status = await api.call("PATCH", f"{WIDGETS}/kept", {"kind": None}, kind=MERGE)
+        assert code == 422
+        assert status["message"].startswith(' "" is invalid: patch: Invalid value: ')
+        assert ": Object 'Kind' is missing in '{" in status["message"]
         code, status = await api.call("GET", f"{WIDGETS}/w/status")
         assert (code, status["message"]) == (404, 'widgets.example.com "w" not found')
 

@@ -111,11 +111,16 @@ def parse_own(ctx: Context, resource: Resource, custom: Custom | None) -> Object
     obj = parse_body(ctx, resource.kind)
     if custom is not None and not obj.get("kind"):
         body = ctx.request.body
-        raise _unrecognized(resource.kind, f"Object 'Kind' is missing in '{body.decode(errors='replace')}'", body)
+        raise _unrecognized(resource.kind, missing_kind(body), body)
     if custom is not None and not obj.get("apiVersion"):
         raise _of_other_version("", resource)
     check_own_kind(obj, resource, custom)
     return obj
+
+
+def missing_kind(body: bytes) -> str:
+    """What the decoder of custom objects says of one without a kind."""
+    return f"Object 'Kind' is missing in '{body.decode(errors='replace')}'"
 
 
 def check_own_kind(obj: Object, resource: Resource, custom: Custom | None) -> None:

@@ -15,7 +15,7 @@ from kubepy.api.errors import BadRequest, Invalid, UnsupportedMediaType, conflic
 from kubepy.api.meta import Object
 from kubepy.apiserver.http.options import WriteOptions, parse_write_options
 from kubepy.apiserver.registry import conversion, owning
-from kubepy.apiserver.registry.codec import check_own_kind, decode_object
+from kubepy.apiserver.registry.codec import check_own_kind, decode_object, missing_kind
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.creating import create_object
 from kubepy.apiserver.registry.engine import Engine
@@ -133,6 +133,8 @@ def settle(new: Object, served: Served, ctx: Context, options: WriteOptions, sen
     if sent is not None:
         sent.keep_kind(new, row.api_version, row.kind)
     try:
+        if sent is not None and served.custom is not None and not new.get("kind"):
+            raise BadRequest(missing_kind(orjson.dumps(new)))
         check_own_kind(new, served.resource, served.custom)
         decode_object(new, ctx, options.validation, custom=served.custom)
     except BadRequest as fault:
