@@ -46,7 +46,9 @@ class Custom:
     row: Resource
     schema: Mapping[str, Any]
     scale: Mapping[str, str] | None
-    printer: Printer
+    columns: Sequence[Mapping[str, Any]] | None
+    printer: Printer = field(compare=False)
+    """Made of the columns."""
     compiled: "CompiledRules" = field(compare=False)
     selectable: Mapping[str, str]
     """Field selectors of this version: their JSON paths."""
@@ -279,6 +281,7 @@ def _custom(definition: Object, version: Object, stored: str, kept: Kept) -> Cus
         row=row,
         schema=schema,
         scale=subresources.get("scale"),
+        columns=version.get("additionalPrinterColumns"),
         printer=custom_printer(version.get("additionalPrinterColumns")),
         compiled=CompiledRules(schema),
         selectable=_selectable(version),
