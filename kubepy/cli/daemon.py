@@ -1,9 +1,10 @@
-"""What the command lines of all daemons share: help, faults and verbosity, then the daemon itself."""
+"""What the command lines of all daemons share: help, version, faults and verbosity, then the daemon itself."""
 
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
+from kubepy.apiserver.endpoints.version import VERSION
 from kubepy.lib import daemon, log
 from kubepy.lib.flags import Flag, FlagError, usage
 
@@ -28,6 +29,9 @@ def start(
     words = list(sys.argv[1:] if argv is None else argv)
     if {"--help", "-h"} & set(words):
         print(usage(name, about, flags))
+        return 0
+    if {"--version", "--version=true"} & set(words):
+        print(f"Kubernetes {VERSION}")
         return 0
     only_check = "--check-config" in words
     try:

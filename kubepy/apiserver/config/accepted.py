@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kubepy.apiserver.config.fields import flag_field
+from kubepy.apiserver.config.refused import RefusedConfig, refused_faults
 
 _NO_HTTP2 = "There is no HTTP/2 here."
 _CACHES = "Watch caches keep as much history as there is room for."
 _NO_METRIC = "There is no such metric here."
 _LOG = "Lines are written as they come, to standard error."
+_NO_COORDINATION = "Leaders are not chosen by the server: CoordinatedLeaderElection is off."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptedConfig:
+class AcceptedConfig(RefusedConfig):
     """See the module's docstring."""
 
     http2_max_streams_per_connection: int = flag_field("http2-max-streams-per-connection", "int", 0, _NO_HTTP2)
@@ -33,6 +35,21 @@ class AcceptedConfig:
     lease_reuse_duration_seconds: int = flag_field(
         "lease-reuse-duration-seconds", "int", 60, "How leases are shared is the store's own business here."
     )
+    storage_initialization_timeout_s: float = flag_field(
+        "storage-initialization-timeout", "duration", 60.0, "What is stored has been read before the ports are open."
+    )
+    permit_address_sharing: bool = flag_field(
+        "permit-address-sharing", "bool", False, "Ports are always bound with SO_REUSEADDR."
+    )
+    coordinated_leadership_lease_duration_s: float = flag_field(
+        "coordinated-leadership-lease-duration", "duration", 15.0, _NO_COORDINATION
+    )
+    coordinated_leadership_renew_deadline_s: float = flag_field(
+        "coordinated-leadership-renew-deadline", "duration", 10.0, _NO_COORDINATION
+    )
+    coordinated_leadership_retry_period_s: float = flag_field(
+        "coordinated-leadership-retry-period", "duration", 2.0, _NO_COORDINATION
+    )
     contention_profiling: bool = flag_field("contention-profiling", "bool", False, "There are no profiling paths here.")
     show_hidden_metrics_for_version: str = flag_field(
         "show-hidden-metrics-for-version", "string", "", "No metric is hidden here."
@@ -46,5 +63,8 @@ def accepted_faults(config: AcceptedConfig) -> Iterator[str]:
     """What is asked for and not to be had."""
     if not 0 <= config.goaway_chance <= 0.02:
         yield "--goaway-chance can not be less than 0 or greater than 0.02"
+    if config.storage_initialization_timeout_s < 0:
+        yield "--storage-initialization-timeout can not be negative value"
+    yield from refused_faults(config)
     if config.logging_format != "text":
         yield f'--logging-format "{config.logging_format}" is not supported: lines are text'

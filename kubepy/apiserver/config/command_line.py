@@ -7,7 +7,7 @@ Source: cmd/kube-apiserver/app/options; apiserver pkg/server/options.
 
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +139,9 @@ class ApiServerConfig(SecurityConfig):
     )
 
     # What they may
+    admission_control: tuple[str, ...] = flag_field(
+        "admission-control", "list", [], "Exactly these admission plug-ins: the old way to say what the next two do."
+    )
     enable_admission_plugins: tuple[str, ...] = flag_field(
         "enable-admission-plugins", "list", [], "Admission plug-ins to enable beside the default ones."
     )
@@ -244,6 +247,7 @@ def read(argv: Sequence[str]) -> ApiServerConfig:
     values: dict[str, Any] = {
         _FIELDS[name]: tuple(value) if isinstance(value, list) else value for name, value in given.items()
     }
+    values["feature_gates"] = {name.removeprefix("kube:"): on for name, on in values["feature_gates"].items()}
     try:
         values["service_node_port_range"] = parse_port_range(values["service_node_port_range"])
     except ValueError as error:
@@ -253,7 +257,16 @@ def read(argv: Sequence[str]) -> ApiServerConfig:
     faults += check(config)
     if faults:
         raise FlagError(faults)
-    return config
+    return _with_plugins(config)
+
+
+def _with_plugins(config: ApiServerConfig) -> ApiServerConfig:
+    """The configuration with the plug-ins of --admission-control turned on and all others off, if it was given."""
+    named = config.admission_control
+    if not named:
+        return config
+    others = tuple(name for name in plugins.MAKERS if name not in named)
+    return replace(config, enable_admission_plugins=named, disable_admission_plugins=others)
 
 
 def parse_port_range(text: str) -> tuple[int, int]:
@@ -351,6 +364,11 @@ def _account_faults(config: ApiServerConfig) -> Iterator[str]:
 
 def _admission_faults(config: ApiServerConfig) -> Iterator[str]:
     yield from plugins.selection_faults(config.enable_admission_plugins, config.disable_admission_plugins)
+    for name in config.admission_control:
+        if name not in plugins.MAKERS:
+            yield f'admission-control plugin "{name}" is unknown'
+    if config.admission_control and (config.enable_admission_plugins or config.disable_admission_plugins):
+        yield "admission-control and enable-admission-plugins/disable-admission-plugins flags are mutually exclusive"
     yield from _plugin_faults(config)
     if config.event_ttl_s <= 0:
         yield "--event-ttl must be positive"
@@ -365,9 +383,10 @@ def _plugin_faults(config: ApiServerConfig) -> Iterator[str]:
     except ValueError as error:
         yield f"--admission-control-config-file {path}: {error}"
     else:
-        if "EventRateLimit" in config.enable_admission_plugins and not found.event_limits:
+        enabled = config.admission_control or config.enable_admission_plugins
+        if "EventRateLimit" in enabled and not found.event_limits:
             yield "enable-admission-plugins plugin EventRateLimit needs limits in --admission-control-config-file"
-        if "ImagePolicyWebhook" in config.enable_admission_plugins and found.image_policy is None:
+        if "ImagePolicyWebhook" in enabled and found.image_policy is None:
             yield "enable-admission-plugins plugin ImagePolicyWebhook needs --admission-control-config-file to name it"
 
 

@@ -89,6 +89,18 @@ def test_what_must_be_given_is_asked_for_all_at_once() -> None:
         ("--tls-cert-file=/nowhere", "--tls-cert-file and --tls-private-key-file must be specified together"),
         ("--client-ca-file=/dev/null", "--client-ca-file /dev/null: not a certificate in PEM"),
         ("--service-account-max-token-expiration=1m", "must be between 1 hour and 2^32 seconds"),
+        ("--tracing-config-file=/t", "--tracing-config-file is not supported: there is no tracing"),
+        ("--egress-selector-config-file=/t", "--egress-selector-config-file is not supported: the server reaches"),
+        ("--peer-ca-file=/t", "--peer-ca-file is not supported: servers do not pass requests on to one another"),
+        ("--service-account-signing-endpoint=/t", "--service-account-signing-endpoint is not supported"),
+        ("--etcd-servers-overrides=/events#http://a", "--etcd-servers-overrides is not supported: all objects"),
+        ("--enable-garbage-collector=false", "--enable-garbage-collector is not supported"),
+        ("--log-json-info-buffer-size=1M", "--log-json-info-buffer-size is not supported: lines are written"),
+        ("--emulated-version=1.36", "--emulated-version 1.36 is not supported: this server knows 1.37 only"),
+        ("--emulated-version=wardle=1.37", "component not registered: wardle"),
+        ("--min-compatibility-version=kube=1.35", "--min-compatibility-version 1.35 is not supported"),
+        ("--emulation-forward-compatible", "EmulationForwardCompatible cannot be set to true if the emulation"),
+        ("--storage-initialization-timeout=-1s", "--storage-initialization-timeout can not be negative value"),
         ("--event-ttl=soon", 'invalid argument "soon" for "--event-ttl" flag'),
     ],
 )
@@ -113,3 +125,38 @@ def test_workers_need_a_store_that_several_processes_open(needed: list[str]) -> 
     assert faults([*embedded, "--storage-backend=embedded", "--workers=2"]) == [
         "--workers 2 is not supported with --storage-backend embedded, which one process opens"
     ]
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--emulated-version=kube=1.37",
+        "--emulated-version=1.37",
+        "--min-compatibility-version=1.36",
+        "--enable-garbage-collector=true",
+        "--enable-logs-handler=false",
+        "--log-text-info-buffer-size=0",
+        "--max-connection-bytes-per-sec=0",
+        "--storage-initialization-timeout=2m",
+        "--permit-address-sharing",
+        "--coordinated-leadership-retry-period=1s",
+    ],
+)
+def test_flags_that_ask_for_what_is_there_anyway_are_taken(needed: list[str], flag: str) -> None:
+    assert read([*needed, flag])
+
+
+def test_the_old_list_of_plugins_is_all_that_there_are(needed: list[str]) -> None:
+    config = read([*needed, "--admission-control=NamespaceLifecycle,AlwaysPullImages"])
+    assert config.enable_admission_plugins == ("NamespaceLifecycle", "AlwaysPullImages")
+    assert "LimitRanger" in config.disable_admission_plugins
+    assert "NamespaceLifecycle" not in config.disable_admission_plugins
+    assert faults([*needed, "--admission-control=Magic"]) == ['admission-control plugin "Magic" is unknown']
+    both = ["--admission-control=LimitRanger", "--disable-admission-plugins=ResourceQuota"]
+    assert faults([*needed, *both]) == [
+        "admission-control and enable-admission-plugins/disable-admission-plugins flags are mutually exclusive"
+    ]
+
+
+def test_a_feature_may_be_named_with_its_component(needed: list[str]) -> None:
+    assert read([*needed, "--feature-gates=kube:OneOfThem=false"]).feature_gates == {"OneOfThem": "false"}
