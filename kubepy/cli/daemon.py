@@ -20,6 +20,7 @@ def start(
     read: Callable[[Sequence[str]], C],
     run: Callable[[C], Awaitable[None]],
     verbosity: Callable[[C], Any],
+    log_format: Callable[[C], str] = lambda _: "text",
     launch: Callable[[C], int] | None = None,
 ) -> int:
     """The process `name` from its command line to its exit code; wrong flags are told on standard error, with 1.
@@ -42,7 +43,7 @@ def start(
         return 1
     if only_check:
         return 0
-    log.setup(int(verbosity(config)), name)
+    log.setup(int(verbosity(config)), name, log_format(config))
     if launch is not None:
         return launch(config)
 

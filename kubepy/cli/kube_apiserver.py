@@ -195,7 +195,7 @@ def launch(config: ApiServerConfig) -> int:
     worker = Supervisor(count, listens_on=[*secure_ports, *insecure_ports]).run()
     if isinstance(worker, int):
         return worker
-    log.setup(config.v, NAME)
+    log.setup(config.v, NAME, config.logging_format)
     place = Place(
         serving=serving,
         secure=_own(secure_ports, worker),
@@ -222,7 +222,17 @@ def _own(sockets: list[socket.socket], worker: Worker) -> socket.socket | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script."""
-    return start(NAME, _ABOUT, FLAGS, argv, read=read, run=run, verbosity=lambda config: config.v, launch=launch)
+    return start(
+        NAME,
+        _ABOUT,
+        FLAGS,
+        argv,
+        read=read,
+        run=run,
+        verbosity=lambda config: config.v,
+        log_format=lambda config: config.logging_format,
+        launch=launch,
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Log lines are facts with fields: `log.info("scaled", key=key, old=2, new=5)`.
 
-A line has klog's head (level, time, component) and logfmt fields. Records pass through a queue, so that a
+A line has klog's head (level, time, component) and logfmt fields, or is one JSON object with the keys of upstream's
+(--logging-format=json, component-base/logs/json). Records pass through a queue, so that a
 slow disk or terminal never holds the event loop. Verbosity counts as upstream's `--v`: 4 and more is DEBUG.
 """
 
@@ -16,6 +17,7 @@ import orjson
 
 _ROOT = "kubepy"
 _DEBUG_FROM = 4
+FORMATS = ("json", "text")
 _LETTERS = {logging.DEBUG: "D", logging.INFO: "I", logging.WARNING: "W", logging.ERROR: "E"}
 
 
@@ -30,24 +32,24 @@ class Logger:
     def debug(self, fact: str, /, **fields: Any) -> None:
         """Nothing to do, or why nothing was done."""
         if self._logger.isEnabledFor(logging.DEBUG):
-            self._logger.debug(fact, extra={"fields": fields})
+            self._logger.debug(fact, extra={"fields": fields}, stacklevel=2)
 
     def info(self, fact: str, /, **fields: Any) -> None:
         """What changed, and why."""
         if self._logger.isEnabledFor(logging.INFO):
-            self._logger.info(fact, extra={"fields": fields})
+            self._logger.info(fact, extra={"fields": fields}, stacklevel=2)
 
     def warning(self, fact: str, /, **fields: Any) -> None:
         """A person may have to act."""
-        self._logger.warning(fact, extra={"fields": fields})
+        self._logger.warning(fact, extra={"fields": fields}, stacklevel=2)
 
     def error(self, fact: str, /, *, error: BaseException | None = None, **fields: Any) -> None:
         """A fault; with `error`, its trace."""
-        self._logger.error(fact, exc_info=error, extra={"fields": fields})
+        self._logger.error(fact, exc_info=error, extra={"fields": fields}, stacklevel=2)
 
     def exception(self, fact: str, /, **fields: Any) -> None:
         """A fault, with the trace of the exception that is being handled."""
-        self._logger.error(fact, exc_info=True, extra={"fields": fields})
+        self._logger.error(fact, exc_info=True, extra={"fields": fields}, stacklevel=2)
 
 
 def get(name: str) -> Logger:
@@ -73,6 +75,28 @@ class Formatter(logging.Formatter):
         return line
 
 
+class JsonFormatter(logging.Formatter):
+    """`{"ts":1700000000000.123,"caller":"kubelet/pods.py:7","msg":"started","v":0,"pod":"default/web"}`.
+
+    `ts` counts milliseconds. Faults have `err`, and no `v`, which is for lines that verbosity chooses.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        folder, _, name = record.pathname.rpartition("/")
+        line: dict[str, Any] = {
+            "ts": record.created * 1000,
+            "caller": f"{folder.rpartition('/')[2]}/{name}:{record.lineno}",
+            "msg": record.getMessage(),
+        }
+        if record.levelno < logging.ERROR:
+            line["v"] = _DEBUG_FROM if record.levelno <= logging.DEBUG else 0
+        line |= {name: value for name, value in getattr(record, "fields", {}).items() if name not in line}
+        if record.exc_info:
+            line["err"] = str(record.exc_info[1])
+            line["stacktrace"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
 def render_field(value: Any) -> str:
     """A field's value in logfmt: quoted where it has spaces, quotes or is empty."""
     text = value if isinstance(value, str) else str(value)
@@ -88,10 +112,13 @@ class _Queued(logging.handlers.QueueHandler):
         return record
 
 
-def setup(verbosity: int, component: str) -> None:
-    """Sends the records of this process to standard error; once per process, before the first line."""
+def setup(verbosity: int, component: str, form: str = "text") -> None:
+    """Sends the records of this process to standard error; once per process, before the first line.
+
+    `form` is one of FORMATS.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Formatter(component))
+    handler.setFormatter(JsonFormatter() if form == "json" else Formatter(component))
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     listener = logging.handlers.QueueListener(records, handler)
     listener.start()

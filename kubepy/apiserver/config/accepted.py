@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from kubepy.apiserver.config.fields import flag_field
 from kubepy.apiserver.config.refused import RefusedConfig, refused_faults
+from kubepy.apiserver.endpoints.version import INFO
 
+_PREVIOUS_VERSION = f"{INFO['major']}.{int(INFO['minor']) - 1}"
 _NO_HTTP2 = "There is no HTTP/2 here."
 _CACHES = "Watch caches keep as much history as there is room for."
 _NO_METRIC = "There is no such metric here."
@@ -55,7 +57,6 @@ class AcceptedConfig(RefusedConfig):
         "show-hidden-metrics-for-version", "string", "", "No metric is hidden here."
     )
     log_flush_frequency_s: float = flag_field("log-flush-frequency", "duration", 5.0, _LOG)
-    logging_format: str = flag_field("logging-format", "string", "text", "Only text.")
     vmodule: tuple[str, ...] = flag_field("vmodule", "list", [], "Verbosity is one for all files here.")
 
 
@@ -66,5 +67,8 @@ def accepted_faults(config: AcceptedConfig) -> Iterator[str]:
     if config.storage_initialization_timeout_s < 0:
         yield "--storage-initialization-timeout can not be negative value"
     yield from refused_faults(config)
-    if config.logging_format != "text":
-        yield f'--logging-format "{config.logging_format}" is not supported: lines are text'
+    if config.show_hidden_metrics_for_version not in ("", _PREVIOUS_VERSION):
+        yield (
+            f"--show-hidden-metrics-for-version must be omitted or have the value '{_PREVIOUS_VERSION}'. "
+            "Only the previous minor version is allowed"
+        )

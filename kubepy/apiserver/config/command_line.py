@@ -18,7 +18,7 @@ from kubepy.apiserver.config import auditing
 from kubepy.apiserver.config.encryption import parse_encryption_config
 from kubepy.apiserver.config.fields import flag_field
 from kubepy.apiserver.config.security import SecurityConfig, security_faults
-from kubepy.lib import pki
+from kubepy.lib import log, pki
 from kubepy.lib.flags import Flag, FlagError, parse_known
 
 _HIGHEST_PORT = 65535
@@ -223,6 +223,9 @@ class ApiServerConfig(SecurityConfig):
     runtime_config: Mapping[str, str] = flag_field("runtime-config", "map", {}, "API versions to turn on or off.")
     feature_gates: Mapping[str, str] = flag_field("feature-gates", "map", {}, "Features to turn on or off.")
     profiling: bool = flag_field("profiling", "bool", True, "There are no profiling paths here.")
+    logging_format: str = flag_field(
+        "logging-format", "string", "text", f"How lines of the log are written, of: {', '.join(log.FORMATS)}."
+    )
     v: int = flag_field("v", "int", 0, "Verbosity of the log; 4 and more is debug.")
     logtostderr: bool = flag_field("logtostderr", "bool", True, "The log always goes to standard error.")
 
@@ -304,6 +307,8 @@ def _serving_faults(config: ApiServerConfig) -> Iterator[str]:
         yield f"--insecure-port {config.insecure_port} must be between 0 and 65535, inclusive. 0 for turning it off"
     if not config.secure_port and not config.insecure_port:
         yield "--secure-port cannot be turned off with 0"
+    if config.logging_format not in log.FORMATS:
+        yield f'format: Invalid value: "{config.logging_format}": Unsupported log format'
     if config.workers < 1:
         yield f"--workers {config.workers} must be at least 1"
     for flag in ("bind-address", "advertise-address", "insecure-bind-address"):

@@ -104,10 +104,11 @@ def test_flags_that_do_not_go_together_are_faults() -> None:
         strict_transport_security_directives=("max-age=a",),
         cors_allowed_origins=("x.example",), oidc_client_id="k", oidc_signing_algs=("HS256",),
         authentication_config="/nowhere", authorization_mode=("Webhook",), authorization_webhook_version="v2",
-        logging_format="json",
+        show_hidden_metrics_for_version="1.0",
     )  # fmt: skip
     assert list(security_faults(config, ())) == [
-        '--logging-format "json" is not supported: lines are text',
+        "--show-hidden-metrics-for-version must be omitted or have the value '1.36'. Only the previous minor version "
+        "is allowed",
         '--tls-min-version: unknown tls version "VersionTLS11", use VersionTLS12 or VersionTLS13',
         "--tls-cipher-suites: Cipher suite NONE not supported or doesn't exist",
         "--tls-sni-cert-key: expected comma separated certificate and key file paths, got /nowhere",

@@ -1,5 +1,6 @@
 """Log lines: a fact and its fields, as a person and a machine can read them."""
 
+import json
 import logging
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from kubepy.lib import log
 
 SAID = """
 from kubepy.lib import log
-log.setup({verbosity}, "test")
+log.setup({verbosity}, "test", {form!r})
 logger = log.get("kubepy.part")
 logger.debug("detail")
 logger.info("scaled", key="default/web", old=2, new=5)
@@ -22,9 +23,9 @@ except ValueError:
 """
 
 
-def said(verbosity: int) -> list[str]:
+def said(verbosity: int, form: str = "text") -> list[str]:
     """What a process writes that logs; its setup is for the whole process."""
-    command = [sys.executable, "-c", SAID.format(verbosity=verbosity)]
+    command = [sys.executable, "-c", SAID.format(verbosity=verbosity, form=form)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == ""
     return done.stderr.splitlines()
@@ -68,3 +69,13 @@ def test_a_level_that_is_off_costs_nothing(caplog: pytest.LogCaptureFixture) -> 
     caplog.set_level(logging.WARNING, "kubepy.quiet")
     log.get("kubepy.quiet").info("nothing", field=Loud())
     assert not caplog.records
+
+
+def test_a_line_may_be_an_object() -> None:
+    scaled, odd, failed = [json.loads(line) for line in said(0, "json")]
+    assert (scaled["msg"], scaled["v"], scaled["key"], scaled["new"]) == ("scaled", 0, "default/web", 5)
+    assert scaled["ts"] > 1e12
+    assert scaled["caller"].endswith("/<string>:6")
+    assert odd["why"] == "two words"
+    assert (failed["msg"], failed["err"], "v" in failed) == ("failed", "broken", False)
+    assert failed["stacktrace"].startswith("Traceback")

@@ -101,6 +101,7 @@ def test_what_must_be_given_is_asked_for_all_at_once() -> None:
         ("--min-compatibility-version=kube=1.35", "--min-compatibility-version 1.35 is not supported"),
         ("--emulation-forward-compatible", "EmulationForwardCompatible cannot be set to true if the emulation"),
         ("--storage-initialization-timeout=-1s", "--storage-initialization-timeout can not be negative value"),
+        ("--logging-format=xml", 'format: Invalid value: "xml": Unsupported log format'),
         ("--event-ttl=soon", 'invalid argument "soon" for "--event-ttl" flag'),
     ],
 )
