@@ -7,6 +7,8 @@ Source: apiserver pkg/endpoints/handlers/rest.go (dedupOwnerReferences).
 
 from typing import Any
 
+import orjson
+
 from kubepy.api.meta import Object
 
 _AFTER_ADMISSION = " after mutating admission happens"
@@ -18,16 +20,17 @@ def drop_duplicate_owners(obj: Object, warnings: list[str], *, is_admitted: bool
     owners = meta.get("ownerReferences") or ()
     if len(owners) < 2:
         return
-    kept: list[Any] = []
+    kept: dict[bytes, Any] = {}
     dropped: list[str] = []
     for owner in owners:
-        if owner in kept:
+        told = orjson.dumps(owner, option=orjson.OPT_SORT_KEYS)
+        if told in kept:
             dropped.append(owner.get("uid") or "")
         else:
-            kept.append(owner)
+            kept[told] = owner
     if not dropped:
         return
-    meta["ownerReferences"] = kept
+    meta["ownerReferences"] = [*kept.values()]
     warning = (
         f".metadata.ownerReferences contains duplicate entries{_AFTER_ADMISSION if is_admitted else ''}; API server "
         "dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; "

@@ -23,6 +23,7 @@ from kubepy.apiserver.registry.patterns import matcher
 
 Schema = Mapping[str, Any]
 _INT_OR_STRING: Final = "x-kubernetes-int-or-string"
+_SAFE_INTEGER_MOST: Final = 2**53 - 1
 
 
 def faults_of_value(schema: Schema, value: Any, path: str = "", old: Any = ABSENT) -> list[FieldError]:
@@ -37,18 +38,21 @@ def _joined(path: str, field: str) -> str:
 
 @dataclass(slots=True)
 class _Result:
-    """Faults, and how much was checked and right."""
+    """Faults, each told once however many ways lead to it, in order; and how much was checked and right."""
 
-    faults: list[FieldError] = field(default_factory=list)
+    faults: dict[FieldError, None] = field(default_factory=dict)
     passed: int = 0
 
     def add(self, *faults: FieldError) -> None:
-        """A fault is told once, however many ways lead to it."""
-        self.faults += [fault for fault in faults if fault not in self.faults]
+        self.faults |= dict.fromkeys(faults)
 
     def merge(self, other: "_Result") -> None:
-        self.add(*other.faults)
+        self.faults |= other.faults
         self.passed += other.passed
+
+
+def _failed(fault: FieldError) -> _Result:
+    return _Result({fault: None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +126,8 @@ def _type(schema: Schema, value: Any, place: _Place) -> _Result:
     if form and isinstance(value, str | list) and not is_of_numbers:
         return _Result(passed=1)
     if form and value is not None and not isinstance(value, str | list):
-        return _Result([_mistyped(place, form, _GO_FORMATS.get(type(value), ""))])
-    return _Result([_mistyped(place, ",".join(wanted), found)])
+        return _failed(_mistyped(place, form, _GO_FORMATS.get(type(value), "")))
+    return _failed(_mistyped(place, ",".join(wanted), found))
 
 
 _GO_FORMATS: Final[Mapping[type, str]] = {int: "int64", float: "float64"}
@@ -140,7 +144,7 @@ def _enum(schema: Schema, value: Any, place: _Place) -> _Result:
     if not allowed or any(_is_equal(value, each) for each in allowed):
         return _Result()
     shown = [each if isinstance(each, str) else orjson.dumps(each).decode() for each in allowed]
-    return _Result([not_supported(place.name, value, shown)])
+    return _failed(not_supported(place.name, value, shown))
 
 
 def _is_equal(one: Any, other: Any) -> bool:
@@ -170,6 +174,8 @@ def _is_multiple(value: float, step: float) -> bool:
     if isinstance(value, int) and step >= 1:
         return value % int(step) == 0
     times = 1 / step * value if step < 1 else value / step
+    if not abs(times) <= _SAFE_INTEGER_MOST:  # to upstream, what floats cannot count is no whole number; nor is NaN
+        return False
     return math.isclose(times, round(times), rel_tol=1e-9, abs_tol=1e-9)
 
 
@@ -177,11 +183,11 @@ def _string(schema: Schema, value: str, place: _Place) -> _Result:
     """Length and pattern: the first that is wrong."""
     name = place.name
     if (most := schema.get("maxLength")) is not None and len(value) > most:
-        return _Result([too_long(name, most)])
+        return _failed(too_long(name, most))
     if (least := schema.get("minLength")) is not None and len(value) < least:
-        return _Result([invalid(name, value, f"{name} in body should be at least {least} chars long")])
+        return _failed(invalid(name, value, f"{name} in body should be at least {least} chars long"))
     if (pattern := schema.get("pattern")) and not matcher(pattern)(value):
-        return _Result([invalid(name, value, f"{name} in body should match '{pattern}'")])
+        return _failed(invalid(name, value, f"{name} in body should match '{pattern}'"))
     return _Result()
 
 
@@ -191,7 +197,7 @@ def _format(schema: Schema, value: str, place: _Place) -> _Result:
     from kubepy.apiserver.registry.formats import check_of  # few schemas ask for formats
 
     check = check_of(form)
-    return _Result() if check is None or check(value) else _Result([_mistyped(place, form, value)])
+    return _Result() if check is None or check(value) else _failed(_mistyped(place, form, value))
 
 
 def _array(schema: Schema, value: list[Any], place: _Place) -> _Result:
@@ -211,9 +217,9 @@ def _object(schema: Schema, value: dict[str, Any], place: _Place) -> _Result:
     count = len(value)
     if (least := schema.get("minProperties")) is not None and count < least:
         text = f"{place.name} in body should have at least {least} properties"
-        return _Result([invalid(place.name, count, text)])
+        return _failed(invalid(place.name, count, text))
     if (most := schema.get("maxProperties")) is not None and count > most:
-        return _Result([too_many(place.name, count, most)])
+        return _failed(too_many(place.name, count, most))
     result = _Result()
     properties: Mapping[str, Any] = schema.get("properties") or {}
     if isinstance(others := schema.get("additionalProperties"), dict):

@@ -21,6 +21,12 @@ def test_only_equal_owners_are_dropped() -> None:
     assert warnings[1].endswith("duplicate UID(s) observed: v, u")
 
 
+def test_many_owners_are_told_apart_in_time() -> None:
+    obj: dict[str, Any] = {"metadata": {"ownerReferences": [owner(str(number)) for number in range(50_000)] * 2}}
+    drop_duplicate_owners(obj, [])
+    assert len(obj["metadata"]["ownerReferences"]) == 50_000
+
+
 def test_every_write_drops_them_once() -> None:
     async def test(ask: Asker) -> None:
         twice = [owner("u"), owner("u")]

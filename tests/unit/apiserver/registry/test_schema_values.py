@@ -211,6 +211,18 @@ def test_bounds_are_told_as_go_prints_them() -> None:
     ]
 
 
+def test_many_faults_are_told_in_time() -> None:
+    faults = faults_of_value({"type": "array", "items": {"type": "string"}}, [1] * 20_000)
+    assert len(faults) == 20_000
+    assert faults[-1].field == "[19999]"
+
+
+@pytest.mark.parametrize("step", [1e-300, 5e-324])
+def test_numbers_that_hold_too_many_steps_to_count_are_no_multiples(step: float) -> None:
+    [fault] = faults_of_value({"type": "number", "multipleOf": step}, 1e308)
+    assert "should be a multiple of" in fault.message
+
+
 def test_metadata_is_judged_where_the_schema_speaks_of_it() -> None:
     name = {"type": "string", "maxLength": 3}
     schema = {"type": "object", "properties": {"metadata": {"type": "object", "properties": {"name": name}}}}
