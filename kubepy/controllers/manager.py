@@ -30,6 +30,9 @@ from kubepy.controllers.root_ca import RootCAPublisher
 from kubepy.controllers.service_account import ServiceAccountController
 from kubepy.controllers.service_cidrs import ServiceCIDRController
 from kubepy.controllers.tokens import TokensController
+from kubepy.controllers.volume_protection.attributes_classes import AttributesClassProtectionController
+from kubepy.controllers.volume_protection.claims import ClaimProtectionController
+from kubepy.controllers.volume_protection.volumes import VolumeProtectionController
 from kubepy.lib import kubeconfig, log
 from kubepy.lib.kubeconfig import RestConfig
 
@@ -72,6 +75,9 @@ CONTROLLERS: Sequence[tuple[str, Builder, Enabled]] = (
     ("certificatesigningrequest-signing", CsrSigningController, lambda v: bool(v["cluster-signing-cert-file"])),
     ("certificatesigningrequest-cleaner", CsrCleanerController, _always),
     ("clusterrole-aggregation", ClusterRoleAggregationController, _always),
+    ("persistentvolumeclaim-protection", ClaimProtectionController, _always),
+    ("persistentvolume-protection", VolumeProtectionController, _always),
+    ("volumeattributesclass-protection", AttributesClassProtectionController, _always),
     ("resourcequota", ResourceQuotaController, _always),
     ("service-cidr", ServiceCIDRController, _always),
 )
@@ -87,6 +93,8 @@ _ACCOUNTS: Mapping[str, str] = {
     "garbage-collector": "generic-garbage-collector",
     "node-ipam": "node-controller",
     "node-lifecycle": "node-controller",
+    "persistentvolume-protection": "pv-protection-controller",
+    "persistentvolumeclaim-protection": "pvc-protection-controller",
     "pod-garbage-collector": "pod-garbage-collector",
     "replicationcontroller": "replication-controller",
     "root-ca-certificate-publisher": "root-ca-cert-publisher",

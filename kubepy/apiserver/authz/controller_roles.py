@@ -233,6 +233,7 @@ create | subjectaccessreviews | {AUTHZ}
     "podcertificaterequestcleaner": f"{READ} delete | podcertificaterequests | {CERTS}",
     "pvc-protection-controller": f"""
 {READ} update | persistentvolumeclaims
+update | persistentvolumeclaims/status
 {READ} | pods
 {EVENTS}
 """,
