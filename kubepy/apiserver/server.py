@@ -22,6 +22,7 @@ from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization
 from kubepy.apiserver.authz.metrics import AuthorizationMetrics
 from kubepy.apiserver.catching_up import SureAuthenticator, SureAuthorizer, catch_up_of
 from kubepy.apiserver.config.command_line import ApiServerConfig, parse_port_range
+from kubepy.apiserver.config.metrics import read_shown
 from kubepy.apiserver.endpoints import paths as endpoints
 from kubepy.apiserver.endpoints.component_status import component_statuses
 from kubepy.apiserver.endpoints.health import Check, Health
@@ -108,7 +109,7 @@ class ApiServer:
         self._configure()
         self.lookup: Lookup = self.engine.lookup
         self.webhooks = self.engine.webhooks = WebhookClient(self.lookup)
-        self.metrics = Metrics()
+        self.metrics = Metrics(read_shown(config))
         self.router = Router(self.engine)
         self.security = secure(self) if secure is not None else Security()
         self.engine.admission = self.security.admission

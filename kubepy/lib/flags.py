@@ -5,12 +5,13 @@ up; an unknown flag or a wrong value is a fault, and all faults are told togethe
 Source of the spelling: github.com/spf13/pflag and component-base/cli/flag.
 """
 
+import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["string", "bool", "int", "float", "duration", "list", "map"]
+Kind = Literal["string", "bool", "int", "float", "duration", "list", "map", "pairs"]
 
 _DURATION = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([^0-9.]*)")
 _UNIT_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -27,7 +28,10 @@ class FlagError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag. Durations become seconds; a list is split at commas, a map at commas and `=`."""
+    """One flag. Durations become seconds; a list is split at commas, a map at commas and `=`.
+
+    Pairs are a map whose keys and values may have commas: one pair as it stands, or several in CSV.
+    """
 
     name: str
     kind: Kind
@@ -73,6 +77,18 @@ def _parse_map(text: str) -> dict[str, str]:
     return pairs
 
 
+def _parse_pairs(text: str) -> dict[str, str]:
+    """As pflag's StringToString: what has one `=` is one pair, commas and all."""
+    parts = [text.strip('"')] if text.count("=") <= 1 else next(csv.reader([text]))
+    pairs = {}
+    for part in parts:
+        key, found, value = part.partition("=")
+        if not found:
+            raise ValueError(f"{part} must be formatted as key=value")
+        pairs[key] = value
+    return pairs
+
+
 _READ: Mapping[Kind, Callable[[str], Any]] = {
     "string": str,
     "bool": _parse_bool,
@@ -81,6 +97,7 @@ _READ: Mapping[Kind, Callable[[str], Any]] = {
     "duration": parse_duration,
     "list": _parse_list,
     "map": _parse_map,
+    "pairs": _parse_pairs,
 }
 
 
@@ -127,7 +144,7 @@ def parse_known(flags: Sequence[Flag], argv: Sequence[str]) -> tuple[dict[str, A
 
 
 def _merge(kind: Kind, before: Any, value: Any) -> Any:
-    if before is None or kind not in ("list", "map"):
+    if before is None or kind not in ("list", "map", "pairs"):
         return value
     return before + value if kind == "list" else {**before, **value}
 

@@ -17,6 +17,7 @@ from kubepy.apiserver.authn.token_file import parse_token_file
 from kubepy.apiserver.config import auditing
 from kubepy.apiserver.config.encryption import parse_encryption_config
 from kubepy.apiserver.config.fields import flag_field
+from kubepy.apiserver.config.metrics import metrics_faults
 from kubepy.apiserver.config.security import SecurityConfig, security_faults
 from kubepy.lib import log, pki
 from kubepy.lib.flags import Flag, FlagError, parse_known
@@ -293,6 +294,7 @@ def check(config: ApiServerConfig) -> list[str]:
         _account_faults,
         _admission_faults,
         auditing.audit_faults,
+        metrics_faults,
         lambda config: security_faults(config, config.service_account_issuer),
         _network_faults,
         _file_faults,

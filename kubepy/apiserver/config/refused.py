@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from kubepy.apiserver.config.fields import flag_field
+from kubepy.apiserver.config.metrics import MetricsConfig
 from kubepy.apiserver.endpoints.version import INFO
 from kubepy.lib.flags import Flag, Kind
 
@@ -26,7 +27,7 @@ def _refused(name: str, kind: Kind, default: Any, why: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RefusedConfig:
+class RefusedConfig(MetricsConfig):
     """See the module's docstring."""
 
     tracing_config_file: str = _refused("tracing-config-file", "string", "", "there is no tracing")

@@ -16,6 +16,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from kubepy.apiserver.endpoints.shown_metrics import Shown, ShownMetrics
 from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.lib.distribution import Distribution
 
@@ -63,8 +64,9 @@ class _Counted:
 class Metrics(Collector):
     """One registry a server, so that servers in one process do not share counters."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: Shown | None = None) -> None:
         self.registry = CollectorRegistry()
+        self._shown = ShownMetrics(self.registry, shown) if shown else None
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -115,7 +117,7 @@ class Metrics(Collector):
 
     def render(self) -> bytes:
         """The exposition text."""
-        return generate_latest(self.registry)
+        return generate_latest(self.registry if self._shown is None else self._shown)
 
 
 def _make(info: RequestInfo, scope: str, *, applies: bool, dry_run: bool) -> _Counted:

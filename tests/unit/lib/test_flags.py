@@ -67,3 +67,13 @@ def test_durations_are_gos(text: str, seconds: float) -> None:
 def test_what_go_would_not_parse_is_refused(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(why)}$"):
         parse_duration(text)
+
+
+def test_pairs_may_have_commas() -> None:
+    flags = [Flag("allow", "pairs", {}, "")]
+    assert parse(flags, ["--allow=metric,label=a,b"])["allow"] == {"metric,label": "a,b"}
+    assert parse(flags, ["--allow", '"m,l=a,b","m,k=c"', "--allow=n,l=d"])["allow"] == {
+        "m,l": "a,b", "m,k": "c", "n,l": "d",
+    }  # fmt: skip
+    with pytest.raises(FlagError, match="metric must be formatted as key=value"):
+        parse(flags, ["--allow=metric"])
