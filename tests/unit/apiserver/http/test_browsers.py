@@ -34,5 +34,6 @@ def test_a_page_of_another_origin_learns_nothing() -> None:
 
 def test_patterns_must_end_where_the_host_does() -> None:
     assert not origin_fault("//a[.]example:")
+    assert not origin_fault("//example.com(:|$)")
     assert "does not pin" in origin_fault("a.example$")
     assert "invalid regular expression" in origin_fault("^($")
