@@ -32,6 +32,7 @@ from kubepy.apiserver.endpoints.paths import Documents
 from kubepy.apiserver.endpoints.state_metrics import StateMetrics
 from kubepy.apiserver.flowcontrol import dumps
 from kubepy.apiserver.flowcontrol.metrics import FlowMetrics
+from kubepy.apiserver.http.draining import Draining
 from kubepy.apiserver.http.handler import Authenticator, Authorizer, Chain
 from kubepy.apiserver.http.overload import Overload
 from kubepy.apiserver.http.rendering import respond_error
@@ -133,6 +134,7 @@ class ApiServer:
         self._is_retiring = False
         self._scope = tasks.Scope()
         self._servers: list[http_server.Server] = []
+        self._draining: list[Draining] = []
         self.documents = Documents(self.router, self._address)
         self.openapi = OpenApiEndpoints(self.documents)
         cidrs = [str(AddressRange(text).network) for text in config.service_cluster_ip_range]
@@ -276,13 +278,18 @@ class ApiServer:
         sockets: Sequence[socket.socket] | None = None,
     ) -> http_server.Server:
         """Serves on a socket too, or on `sockets` that are bound already; closed by `stop`."""
+        answering = handler or self.handler
+        if self.config.shutdown_send_retry_after:
+            self._draining.append(Draining(answering))
+            answering = self._draining[-1].handle
         limits = http_limits.Limits(reads_ahead=False, stalled_s=self.config.request_timeout_s or _STALLED_S)
         server = await http_server.serve(
-            handler or self.handler,
+            answering,
             host=host,
             port=port,
             tls=tls,
             sockets=sockets,
+            shares_port=self.config.permit_port_sharing,
             limits=limits,
             too_large=_too_large,
         )
@@ -297,7 +304,9 @@ class ApiServer:
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Stops accepting, ends watches, lets requests in flight finish, then lets go of the caches."""
-        await asyncio.gather(*(server.close(grace_s) for server in self._servers))
+        await asyncio.gather(*(draining.drain(grace_s) for draining in self._draining))
+        spread_s = self.config.shutdown_watch_termination_grace_period_s
+        await asyncio.gather(*(server.close(grace_s, spread_s=spread_s) for server in self._servers))
         await self._scope.close()
         await self.webhooks.close()
         await self.engine.stop()

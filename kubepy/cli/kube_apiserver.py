@@ -186,8 +186,9 @@ def launch(config: ApiServerConfig) -> int:
         return daemon.run(lambda: run(config), name=NAME)
     serving, count = Serving(config), config.workers
     try:
-        secure_ports = _sockets(config.bind_address, config.secure_port, count)
-        insecure_ports = _sockets(config.insecure_bind_address, config.insecure_port, count)
+        shared = config.permit_port_sharing
+        secure_ports = _sockets(config.bind_address, config.secure_port, count, with_others=shared)
+        insecure_ports = _sockets(config.insecure_bind_address, config.insecure_port, count, with_others=shared)
     except daemon.CannotStart as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
@@ -208,8 +209,8 @@ def launch(config: ApiServerConfig) -> int:
     return daemon.run(lambda: serve(config, place), name=NAME, stop_fd=worker.stop_fd)
 
 
-def _sockets(host: str, port: int, count: int) -> list[socket.socket]:
-    return shared_sockets(host, port, count) if port else []
+def _sockets(host: str, port: int, count: int, *, with_others: bool) -> list[socket.socket]:
+    return shared_sockets(host, port, count, with_others=with_others) if port else []
 
 
 def _own(sockets: list[socket.socket], worker: Worker) -> socket.socket | None:

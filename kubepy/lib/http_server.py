@@ -34,6 +34,7 @@ GZIP_FROM = 128 * 1024
 """Bytes from which an answer is compressed for who accepts it, as upstream does."""
 _READ_AHEAD = 32 * 1024
 """Bytes of a body, or half of them, that are read before somebody asks for them."""
+_SPREAD_STEP_S = 0.05
 _PIECE = 256 * 1024
 """Bytes that are handed to the transport at once."""
 _GZIP_THREAD_FROM = 512 * 1024
@@ -171,24 +172,42 @@ class Server:
         self.port = 0
 
     async def listen(
-        self, host: str | None, port: int, tls: ssl.SSLContext | None, sockets: Sequence[socket.socket] | None
+        self,
+        host: str | None,
+        port: int,
+        tls: ssl.SSLContext | None,
+        sockets: Sequence[socket.socket] | None,
+        *,
+        shares_port: bool = False,
     ) -> None:
         loop = asyncio.get_running_loop()
         if sockets is None:
-            self._listeners.append(await loop.create_server(self._web, host or None, port, ssl=tls, backlog=1024))
+            listener = await loop.create_server(
+                self._web, host or None, port, ssl=tls, backlog=1024, reuse_port=shares_port
+            )
+            self._listeners.append(listener)
         else:
             for sock in sockets:
                 self._listeners.append(await loop.create_server(self._web, sock=sock, ssl=tls, backlog=1024))
         bound = [sock.getsockname() for listener in self._listeners for sock in listener.sockets]
         self.port = next((name[1] for name in bound if isinstance(name, tuple)), 0)
 
-    async def close(self, grace_s: float = 10.0) -> None:
-        """Stops accepting, ends streams and tunnels, lets requests in flight finish for `grace_s`, then closes all."""
+    async def close(self, grace_s: float = 10.0, *, spread_s: float = 0.0) -> None:
+        """Stops accepting, ends streams and tunnels, lets requests in flight finish for `grace_s`, then closes all.
+
+        Streams end one after the other in the course of `spread_s`, so that their clients do not all come back at once.
+        """
         self._closing = True
         for listener in self._listeners:
             listener.close()
-        for task in tuple(self._streams):
-            task.cancel()
+        streams = tuple(self._streams)
+        steps = min(len(streams), max(1, int(spread_s / _SPREAD_STEP_S))) if spread_s else 1
+        for step in range(steps):
+            if step:
+                await asyncio.sleep(spread_s / steps)
+            for task in streams[step::steps]:
+                if task in self._streams:
+                    task.cancel()
         self._web.pre_shutdown()
         await self._web.shutdown(grace_s)
 
@@ -449,15 +468,18 @@ async def serve(
     port: int,
     tls: ssl.SSLContext | None = None,
     sockets: Sequence[socket.socket] | None = None,
+    shares_port: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     too_large: Callable[[int], Response] = _plain_too_large,
 ) -> Server:
     """A server that listens already: on `sockets` if given, else on `host` (None: all addresses) and `port` (0: any).
 
+    `shares_port` lets other processes that do the same bind the port, too.
+
     `tls` decides on client certificates: with CERT_OPTIONAL a request carries the certificate that was verified.
     """
     server = Server(handler, limits=limits, too_large=too_large)
-    await server.listen(host, port, tls, sockets)
+    await server.listen(host, port, tls, sockets, shares_port=shares_port)
     return server
 
 

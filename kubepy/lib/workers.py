@@ -213,13 +213,14 @@ class Supervisor:
         _log.error("worker ended, it is started again", worker=seat.index, code=code, after_s=wait_s)
 
 
-def shared_sockets(host: str, port: int, count: int) -> list[socket.socket]:
+def shared_sockets(host: str, port: int, count: int, *, with_others: bool = False) -> list[socket.socket]:
     """A socket for each of `count` workers, bound to one port among which the kernel spreads connections.
 
-    Port 0 takes any. Raises CannotStart when another process has the port.
+    Port 0 takes any. Raises CannotStart when another process has the port, unless it is to be shared `with_others`
+    who share theirs.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with _bound(family, host, port, shares=False) as probe:  # the kernel lets whoever shares join in: look first
+    with _bound(family, host, port, shares=with_others) as probe:  # the kernel lets whoever shares join in: look first
         port = probe.getsockname()[1]
     return [_bound(family, host, port, shares=True) for _ in range(count)]
 

@@ -26,7 +26,7 @@ _HIGHEST_PORT = 65535
 _SHORTEST_TOKEN_S, _LONGEST_TOKEN_S = 3600.0, 2.0**32
 _NOT_NEGATIVE = (
     "max-requests-inflight", "max-mutating-requests-inflight", "request-timeout", "min-request-timeout",
-    "shutdown-delay-duration",
+    "shutdown-delay-duration", "shutdown-watch-termination-grace-period",
 )  # fmt: skip
 _KUBELET_ADDRESSES = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
 
@@ -49,6 +49,9 @@ class ApiServerConfig(SecurityConfig):
         "tls-cert-file", "string", "", "PEM file of the serving certificate; self-signed if empty."
     )
     tls_private_key_file: str = flag_field("tls-private-key-file", "string", "", "PEM file of the serving key.")
+    permit_port_sharing: bool = flag_field(
+        "permit-port-sharing", "bool", False, "Bind ports with SO_REUSEPORT, so that others who do may have them too."
+    )
     external_hostname: str = flag_field("external-hostname", "string", "", "Host name in links made by this server.")
 
     workers: int = flag_field(
@@ -220,6 +223,18 @@ class ApiServerConfig(SecurityConfig):
     )
     shutdown_delay_duration_s: float = flag_field(
         "shutdown-delay-duration", "duration", 0.0, "How long to go on serving after the signal to stop."
+    )
+    shutdown_send_retry_after: bool = flag_field(
+        "shutdown-send-retry-after",
+        "bool",
+        False,
+        "While requests in flight finish, answer new ones 429 with Retry-After instead of taking no connections.",
+    )
+    shutdown_watch_termination_grace_period_s: float = flag_field(
+        "shutdown-watch-termination-grace-period",
+        "duration",
+        0.0,
+        "How long ending all watches takes; 0: at once.",
     )
     runtime_config: Mapping[str, str] = flag_field("runtime-config", "map", {}, "API versions to turn on or off.")
     feature_gates: Mapping[str, str] = flag_field("feature-gates", "map", {}, "Features to turn on or off.")

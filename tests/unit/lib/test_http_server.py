@@ -141,6 +141,44 @@ def test_streams_end_cleanly_when_the_server_closes() -> None:
     on_server(ticking, test)
 
 
+def test_streams_may_end_one_after_the_other() -> None:
+    ended: list[str] = []
+
+    async def ticking(request: Request) -> Answer:
+        async def chunks() -> AsyncIterator[bytes]:
+            try:
+                yield b"first"
+                await asyncio.Event().wait()
+            finally:
+                ended.append(request.path)
+
+        return Stream(chunks())
+
+    async def test(session: aiohttp.ClientSession, url: str, server: Server) -> None:
+        async with session.get(f"{url}/a") as one, session.get(f"{url}/b") as other:
+            for answer in (one, other):
+                assert await answer.content.readexactly(5) == b"first"
+            closing = asyncio.ensure_future(server.close(5, spread_s=0.5))
+            while not ended:
+                await asyncio.sleep(0)
+            assert len(ended) == 1
+            await closing
+            assert sorted(ended) == ["/a", "/b"]
+
+    on_server(ticking, test)
+
+
+def test_a_port_is_shared_with_those_who_share_theirs() -> None:
+    async def run() -> None:
+        first = await serve(echo, host="127.0.0.1", port=0, shares_port=True)
+        second = await serve(echo, host="127.0.0.1", port=first.port, shares_port=True)
+        with pytest.raises(OSError, match="address already in use"):
+            await serve(echo, host="127.0.0.1", port=first.port)
+        await asyncio.gather(first.close(1), second.close(1))
+
+    uvloop.run(run())
+
+
 @pytest.mark.parametrize("upgrades", [False, True])
 def test_stream_that_begins_while_the_server_closes_ends_at_once(upgrades: bool) -> None:
     asked, answers = asyncio.Event(), asyncio.Event()
