@@ -1,10 +1,28 @@
-"""How Go names and prints values: upstream's messages contain both.
+"""How Go names, prints and reads values: upstream's messages contain what it says of them.
 
-Source: fmt's %v of maps, slices and scalars; encoding/json's names of JSON types.
+Source: fmt's %v of maps, slices and scalars; encoding/json's names of JSON types; strconv.
 """
 
+import re
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
+
+_INTEGER: Final = re.compile(r"([+-]?)0*([0-9]+)", re.ASCII)
+_DIGITS_INT64: Final = 19
+
+
+def atoi(text: str) -> int:
+    """The number in a text, as `strconv.Atoi` reads it. Raises ValueError in its words.
+
+    Unlike int() it takes no spaces and no digits of other scripts, and has no limit of its own to zeros in front.
+    """
+    found = _INTEGER.fullmatch(text)
+    if found is None:
+        raise ValueError(f'strconv.Atoi: parsing "{text}": invalid syntax')
+    number = int(f"{found[1]}{found[2][: _DIGITS_INT64 + 1]}")
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError(f'strconv.Atoi: parsing "{text}": value out of range')
+    return number
 
 
 def json_type(value: Any) -> str:

@@ -6,18 +6,19 @@ Source: evanphx/json-patch v4, patch.go.
 """
 
 import copy
-import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import orjson
 
 from kubepy.api.errors import Invalid
+from kubepy.api.go_values import atoi
 
 MAX_COPIED_BYTES: Final = 3 << 20
 """What the copies of one patch may add together, as upstream's AccumulatedCopySizeLimit."""
 _REJECTED: Final = "the server rejected our request due to an error in our request"
 _MISSING: Final = "missing value"
-_INDEX = re.compile(r"[+-]?[0-9]+")
 
 Operation = dict[str, Any]
 Found = tuple[dict[str, Any] | list[Any], str]
@@ -51,46 +52,57 @@ def json_patch(document: Any, operations: list[Operation]) -> Any:
             if copied > MAX_COPIED_BYTES:
                 why = f"the accumulated size increase of copy is {copied}, exceeding the limit {MAX_COPIED_BYTES}"
                 raise Unfit(f"Unable to complete the copy, {why}")
-        elif kind in _OPERATIONS:
+        elif isinstance(kind, str) and kind in _OPERATIONS:
             _OPERATIONS[kind](root, operation)
         else:
-            raise Unfit(f"Unexpected kind: {kind or 'unknown'}")
+            raise Unfit(f"Unexpected kind: {kind if isinstance(kind, str) else 'unknown'}")
     return root[0]
 
 
-def _pointer(operation: Operation, field: str, why: str = _MISSING) -> str:
+def _pointer(operation: Operation, field: str) -> str:
     pointer = operation.get(field)
     if not isinstance(pointer, str):
-        raise Unfit(f"{operation['op']} operation failed to decode {field}: {why}")
+        raise Unfit(f"{operation['op']} operation failed to decode {field}: {_MISSING}")
     return pointer
 
 
-def _find(root: list[Any], pointer: str) -> Found | None:
-    """The container of what a pointer leads to, and its key there; None when there is no such container."""
+def _find(root: list[Any], pointer: str, told: str) -> Found:
+    """The container of what a pointer leads to, and its key there. Raises Unfit, with what is told, without one."""
     first, *tokens = (token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/"))
-    place = root[0]
-    if first or not tokens:
-        return None
-    for token in tokens[:-1]:
-        try:
+    place = None if first or not tokens else root[0]
+    with suppress(_Fault):
+        for token in tokens[:-1]:
             place = _get(place, token)
-        except _Fault:
-            return None
-    return (place, tokens[-1]) if isinstance(place, dict | list) else None
+        if isinstance(place, dict | list):
+            return place, tokens[-1]
+    raise Unfit(f"{told}: {_MISSING}")
 
 
-def _at(index: str, size: int) -> int:
-    if not _INDEX.fullmatch(index) or len(index) > 18:
-        raise _Fault(f'strconv.Atoi: parsing "{index}": invalid syntax')
-    at = int(index)
-    if not -size <= at < size:
-        raise _Fault(f"Unable to access invalid index: {at}: invalid index referenced")
-    return at % size
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """A fault of a container is told as the operation's."""
+    try:
+        yield
+    except _Fault as fault:
+        raise Unfit(f"{what}: {fault}") from fault
+
+
+def _index(key: str, told: str = "") -> int:
+    try:
+        return atoi(key)
+    except ValueError as fault:
+        raise _Fault(f"{told}{fault}") from fault
+
+
+def _at(index: int, size: int) -> int:
+    if not -size <= index < size:
+        raise _Fault(f"Unable to access invalid index: {index}: invalid index referenced")
+    return index % size
 
 
 def _get(place: Any, key: str) -> Any:
     if isinstance(place, list):
-        return place[_at(key, len(place))]
+        return place[_at(_index(key), len(place))]
     if not isinstance(place, dict):
         raise _Fault
     return place.get(key)
@@ -101,15 +113,14 @@ def _insert(place: Any, key: str, value: Any) -> None:
         place[key] = value
     elif key == "-":
         place.append(value)
-    elif _INDEX.fullmatch(key):
-        place.insert(_at(key, len(place) + 1), value)
     else:
-        raise _Fault(f"value was not a proper array index: '{key}': strconv.Atoi: parsing \"{key}\": invalid syntax")
+        index = _index(key, f"value was not a proper array index: '{key}': ")
+        place.insert(_at(index, len(place) + 1), value)
 
 
 def _take(place: Any, key: str) -> Any:
     if isinstance(place, list):
-        return place.pop(_at(key, len(place)))
+        return place.pop(_at(_index(key), len(place)))
     if key not in place:
         raise _Fault(f"Unable to remove nonexistent key: {key}: {_MISSING}")
     return place.pop(key)
@@ -121,22 +132,16 @@ def _value(operation: Operation) -> Any:
 
 def _add(root: list[Any], operation: Operation) -> None:
     path = _pointer(operation, "path")
-    if (found := _find(root, path)) is None:
-        raise Unfit(f'add operation does not apply: doc is missing path: "{path}": {_MISSING}')
-    try:
+    found = _find(root, path, f'add operation does not apply: doc is missing path: "{path}"')
+    with _told(f"error in add for path: '{path}'"):
         _insert(*found, _value(operation))
-    except _Fault as fault:
-        raise Unfit(f"error in add for path: '{path}': {fault}") from fault
 
 
 def _remove(root: list[Any], operation: Operation) -> None:
     path = _pointer(operation, "path")
-    if (found := _find(root, path)) is None:
-        raise Unfit(f'remove operation does not apply: doc is missing path: "{path}": {_MISSING}')
-    try:
+    found = _find(root, path, f'remove operation does not apply: doc is missing path: "{path}"')
+    with _told(f"error in remove for path: '{path}'"):
         _take(*found)
-    except _Fault as fault:
-        raise Unfit(f"error in remove for path: '{path}': {fault}") from fault
 
 
 def _replace(root: list[Any], operation: Operation) -> None:
@@ -147,54 +152,41 @@ def _replace(root: list[Any], operation: Operation) -> None:
             raise Unfit("replace operation value must be object or array: %!w(<nil>)")
         root[0] = value
         return
-    if (found := _find(root, path)) is None:
-        raise Unfit(f"replace operation does not apply: doc is missing path: {path}: {_MISSING}")
-    holder, key = found
+    holder, key = _find(root, path, f"replace operation does not apply: doc is missing path: {path}")
     if isinstance(holder, dict):
         holder[key] = value
         return
     try:
-        holder[_at(key, len(holder))] = value
+        holder[_at(_index(key), len(holder))] = value
     except _Fault as fault:
         raise Unfit(f"replace operation does not apply: doc is missing key: {path}: {_MISSING}") from fault
 
 
 def _move(root: list[Any], operation: Operation) -> None:
     source = _pointer(operation, "from")
-    if (found := _find(root, source)) is None:
-        raise Unfit(f"move operation does not apply: doc is missing from path: {source}: {_MISSING}")
-    try:
-        value = _take(*found)
-    except _Fault as fault:
-        raise Unfit(f"error in move for path: '{found[1]}': {fault}") from fault
+    holder, key = _find(root, source, f"move operation does not apply: doc is missing from path: {source}")
+    with _told(f"error in move for path: '{key}'"):
+        value = _take(holder, key)
     path = _pointer(operation, "path")
-    if (place := _find(root, path)) is None:
-        raise Unfit(f"move operation does not apply: doc is missing destination path: {path}: {_MISSING}")
-    try:
-        _insert(*place, value)
-    except _Fault as fault:
-        raise Unfit(f"error in move for path: '{path}': {fault}") from fault
+    target = _find(root, path, f"move operation does not apply: doc is missing destination path: {path}")
+    with _told(f"error in move for path: '{path}'"):
+        _insert(*target, value)
 
 
 def _copy(root: list[Any], operation: Operation) -> int:
     """How many bytes it has added."""
     source = _pointer(operation, "from")
-    if (found := _find(root, source)) is None:
-        raise Unfit(f"copy operation does not apply: doc is missing from path: {source}: {_MISSING}")
-    try:
+    found = _find(root, source, f"copy operation does not apply: doc is missing from path: {source}")
+    with _told(f"error in copy for from: '{source}'"):
         value = _get(*found)
-    except _Fault as fault:
-        raise Unfit(f"error in copy for from: '{source}': {fault}") from fault
     path = _pointer(operation, "path")
-    if (place := _find(root, path)) is None:
-        raise Unfit(f"copy operation does not apply: doc is missing destination path: {path}: {_MISSING}")
+    target = _find(root, path, f"copy operation does not apply: doc is missing destination path: {path}")
     try:
         added = len(orjson.dumps(value))
-        _insert(*place, copy.deepcopy(value))
     except orjson.JSONEncodeError as fault:  # copies of copies are nested too deeply to be written
         raise Unfit("error while performing deep copy: exceeded max depth") from fault
-    except _Fault as fault:
-        raise Unfit(f"error while adding value during copy: {fault}") from fault
+    with _told("error while adding value during copy"):
+        _insert(*target, copy.deepcopy(value))
     return added
 
 
@@ -203,13 +195,10 @@ def _test(root: list[Any], operation: Operation) -> None:
     path = _pointer(operation, "path")
     if path == "":
         value = root[0]
-    elif (found := _find(root, path)) is None:
-        raise Unfit(f"test operation does not apply: is missing path: {path}: {_MISSING}")
     else:
-        try:
+        found = _find(root, path, f"test operation does not apply: is missing path: {path}")
+        with _told(f"error in test for path: '{path}'"):
             value = _get(*found)
-        except _Fault as fault:
-            raise Unfit(f"error in test for path: '{path}': {fault}") from fault
     if not is_same(value, operation.get("value")):
         raise Unfit(f"testing value {path} failed: test failed", is_test=True)
 

@@ -200,6 +200,8 @@ GONE = ": missing value"
     ("operation", "why"),
     [
         ({"op": "bogus", "path": "/a"}, "Unexpected kind: bogus"),
+        ({"op": {}, "path": "/a"}, "Unexpected kind: unknown"),
+        ({"op": [], "path": "/a"}, "Unexpected kind: unknown"),
         ({"op": "add", "path": "/x/y"}, f'add operation does not apply: doc is missing path: "/x/y"{GONE}'),
         (
             {"op": "add", "path": "/l/5"},
