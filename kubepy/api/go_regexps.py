@@ -9,6 +9,7 @@ import string
 
 _OPERATORS = "*+?"
 _MOST_REPEATS = 1000
+_REPEAT_DIGITS = len(str(_MOST_REPEATS))
 _REPEAT = re.compile(r"\{(0|[1-9][0-9]*)(?:(,)(0|[1-9][0-9]*)?)?\}", re.ASCII)
 _NAMED = re.compile(r"\(\?P?<")
 _NAME = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
@@ -19,6 +20,7 @@ _CATEGORY = re.compile(r"C[cfnos]?|L[Clmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo
 _SCRIPT = re.compile(r"[A-Z][A-Za-z_]{2,}", re.ASCII)
 _ESCAPE = re.compile(r"\\([0-7]{2,3}|0|x[0-9A-Fa-f]{2}|x\{[0-9A-Fa-f]+\}|[afnrtv]|[^A-Za-z0-9])", re.ASCII | re.DOTALL)
 _HEX = frozenset(string.hexdigits)
+_LAST_CHARACTER = 0x10FFFF
 _LETTERS = {"a": 7, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 
 
@@ -83,6 +85,8 @@ def _read(pattern: str) -> None:
 
 
 def _times(found: re.Match[str]) -> int:
+    if max(len(found[1]), len(found[3] or "")) > _REPEAT_DIGITS:
+        raise _fault("invalid repeat count", found[0])
     least, most = int(found[1]), int(found[3]) if found[3] else -1
     if not found[2]:
         most = least
@@ -157,7 +161,7 @@ def _escape(pattern: str, at: int) -> tuple[int, int]:
         raise _fault("trailing backslash at end of expression", "")
     found = _ESCAPE.match(pattern, at)
     number = _number(found[1]) if found else -1
-    if not found or not 0 <= number <= 0x10FFFF:
+    if not found or not 0 <= number <= _LAST_CHARACTER:
         raise _fault("invalid escape sequence", pattern[at : _escape_shown(pattern, at)])
     return found.end(), number
 
@@ -178,8 +182,11 @@ def _escape_shown(pattern: str, at: int) -> int:
         return at + 2
     if not pattern.startswith("{", at + 2):
         return min(at + 4, len(pattern))
-    end = at + 3
-    while end < len(pattern) and pattern[end] in _HEX and int(pattern[at + 3 : end + 1], 16) <= 0x10FFFF:
+    end, number = at + 3, 0
+    while end < len(pattern) and pattern[end] in _HEX:
+        number = number * 16 + int(pattern[end], 16)
+        if number > _LAST_CHARACTER:
+            break
         end += 1
     return min(end + 1, len(pattern))
 

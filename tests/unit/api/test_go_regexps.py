@@ -2,6 +2,8 @@ import pytest
 
 from kubepy.api.go_regexps import regexp_fault
 
+LONG = "9" * 5000
+
 
 @pytest.mark.parametrize(
     ("pattern", "told"),
@@ -13,6 +15,7 @@ from kubepy.api.go_regexps import regexp_fault
         ("a++b", "invalid nested repetition operator: `++`"),
         ("a{2}{3}", "invalid nested repetition operator: `{2}{3}`"),
         ("a{1001}", "invalid repeat count: `{1001}`"),
+        (f"a{{{LONG}}}", f"invalid repeat count: `{{{LONG}}}`"),
         ("a{3,2}", "invalid repeat count: `{3,2}`"),
         ("(a{100}b){100}", "invalid repeat count: `{100}`"),
         ("(abc", "missing closing ): `(abc`"),
@@ -31,6 +34,7 @@ from kubepy.api.go_regexps import regexp_fault
         (r"\C", r"invalid escape sequence: `\C`"),
         (r"\u0041", r"invalid escape sequence: `\u`"),
         (r"\xfg", r"invalid escape sequence: `\xfg`"),
+        (rf"\x{{{'0' * 50_000}", rf"invalid escape sequence: `\x{{{'0' * 50_000}`"),
         (r"\x{11g}", r"invalid escape sequence: `\x{11g`"),
         ("a(?!b)", "invalid or unsupported Perl syntax: `(?!`"),
         ("(?P=n)", "invalid or unsupported Perl syntax: `(?P`"),
