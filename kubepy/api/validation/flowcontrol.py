@@ -5,6 +5,7 @@ Source: pkg/apis/flowcontrol/validation/validation.go.
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 from kubepy.api import flow_objects, names
 from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
@@ -208,15 +209,19 @@ def _queuing(queuing: Object, path: str) -> list[FieldError]:
         errors.append(invalid(f"{path}.handSize", hand, "must be positive"))
     elif hand > queues:
         errors.append(invalid(f"{path}.handSize", hand, f"should not be greater than queues ({queues})"))
-    elif _entropy_bits(queues, hand) > _MOST_BITS:
+    elif _takes_too_many_bits(queues, hand):
         why = f"required entropy bits of deckSize {queues} and handSize {hand} should not be greater than {_MOST_BITS}"
         errors.append(invalid(f"{path}.handSize", hand, why))
     return errors
 
 
-def _entropy_bits(queues: int, hand: int) -> int:
-    """Bits of a hash that dealing such a hand uses up (upstream: shufflesharding.RequiredEntropyBits)."""
-    return math.ceil(sum(math.log2(queues - card) for card in range(hand)))
+def _takes_too_many_bits(queues: int, hand: int) -> bool:
+    """Whether dealing such a hand uses up more of a hash than there is (upstream: shufflesharding.RequiredEntropyBits).
+
+    A hand may be of billions of cards: looks no further than it must.
+    """
+    bits = accumulate(math.log2(queues - card) for card in range(hand))
+    return any(math.ceil(used) > _MOST_BITS for used in bits)
 
 
 def _shares(level: Object, path: str) -> list[FieldError]:

@@ -40,6 +40,14 @@ def test_flow_control_is_told_of_in_order(kind: str, changes: Object, want: list
     assert [str(fault) for fault in rules.update(obj, made(kind))] == want
 
 
+def test_a_hand_of_billions_of_cards_is_refused_at_once() -> None:
+    most = (1 << 31) - 1
+    level = made("PriorityLevelConfiguration", {QUEUING: {"queues": most, "handSize": most, "queueLengthLimit": 1}})
+    assert [fault.field for fault in rules_for(FLOW, "PriorityLevelConfiguration").create(level)] == [
+        f"{QUEUING}.queues", f"{QUEUING}.handSize",
+    ]  # fmt: skip
+
+
 def test_hands_that_one_hash_can_deal_are_let_pass() -> None:
     level = made("PriorityLevelConfiguration", {QUEUING: {"queues": 512, "handSize": 4, "queueLengthLimit": 1}})
     assert rules_for(FLOW, "PriorityLevelConfiguration").create(level) == []
