@@ -11,6 +11,7 @@ from typing import Any
 
 from kubepy.api import names, selectors
 from kubepy.api.errors import FieldError, duplicate, invalid, not_supported, required, too_long
+from kubepy.api.go_values import atoi
 from kubepy.api.meta import Object
 from kubepy.api.validation.equality import same
 from kubepy.api.validation.meta import IMMUTABLE, NOT_NEGATIVE, NameCheck
@@ -46,6 +47,9 @@ def domain_path(value: str | None, path: str) -> list[FieldError]:
     return named(value, path, names.is_domain_prefixed_path)
 
 
+_MOST = (1 << 63) - 1
+
+
 def int_or_percent(value: Any, path: str) -> list[FieldError]:
     """Faults of a count or percentage: neither may be negative."""
     if isinstance(value, str):
@@ -55,7 +59,12 @@ def int_or_percent(value: Any, path: str) -> list[FieldError]:
 
 def percent_of(value: Any) -> int | None:
     """The number before the percent sign; None for anything that is no percentage."""
-    return int(value[:-1]) if isinstance(value, str) and not names.is_percent(value) else None
+    if not isinstance(value, str) or names.is_percent(value):
+        return None
+    try:
+        return atoi(value[:-1])
+    except ValueError:  # more than a number holds
+        return _MOST
 
 
 def amount_of(value: Any) -> int:

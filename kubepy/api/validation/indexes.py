@@ -3,6 +3,8 @@
 Source: pkg/apis/batch/validation/validation.go, validateIndexesFormat and its helpers.
 """
 
+from kubepy.api.go_values import atoi
+
 Interval = tuple[int, int]
 
 
@@ -11,10 +13,10 @@ class BadIndexes(ValueError):
 
 
 def _index(text: str, interval: str) -> int:
-    if not text.lstrip("+-").isdecimal():
-        why = f'strconv.Atoi: parsing "{text}": invalid syntax'
-        raise BadIndexes(f'cannot convert string to integer for index: "{text}"') from ValueError(why)
-    return int(text)
+    try:
+        return atoi(text)
+    except ValueError as fault:
+        raise BadIndexes(f'cannot convert string to integer for index: "{text}"') from fault
 
 
 def _interval(text: str, completions: int) -> Interval:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from kubepy.api import names, pods, quantity
 from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, required
+from kubepy.api.go_values import atoi
 from kubepy.api.meta import Object
 from kubepy.api.validation import affinity
 from kubepy.api.validation.annotated import annotated_tolerations
@@ -105,8 +106,8 @@ def validate_pod_annotations(annotations: Mapping[str, str], spec: Object, path:
 
 def _is_int32(text: str) -> bool:
     """Whether Go reads it as one; a zero in front must follow a sign."""
-    is_number = re.fullmatch("0|[1-9][0-9]*|-[0-9]+", text) is not None
-    return is_number and -(1 << 31) <= int(text) <= _MAX_INT32
+    is_number = re.fullmatch("0|[1-9][0-9]{0,9}|-0*[0-9]{1,10}", text, re.ASCII) is not None
+    return is_number and -(1 << 31) <= atoi(text) <= _MAX_INT32
 
 
 def validate_pod_spec(spec: Object, path: str, *, pod_name: str = "", in_pod: bool = False) -> list[FieldError]:

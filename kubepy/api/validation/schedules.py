@@ -8,6 +8,7 @@ import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from kubepy.api.errors import FieldError, invalid
+from kubepy.api.go_values import atoi
 
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {name: index for index, name in enumerate(_MONTH_NAMES, 1)}
@@ -33,9 +34,10 @@ def _number(text: str, known: dict[str, int]) -> int:
     value = known.get(text.lower())
     if value is not None:
         return value
-    if not re.fullmatch(r"[+-]?\d+", text):
-        raise BadSchedule(f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax')
-    number = int(text)
+    try:
+        number = atoi(text)
+    except ValueError as fault:
+        raise BadSchedule(f"failed to parse int from {text}: {fault}") from fault
     if number < 0:
         raise BadSchedule(f"negative number ({number}) not allowed: {text}")
     return number

@@ -308,6 +308,9 @@ def test_pod_level_resources_are_enough_for_the_containers() -> None:
         ({"controller.kubernetes.io/pod-deletion-cost": "1.5"},
          'metadata.annotations[controller.kubernetes.io/pod-deletion-cost]: Invalid value: "1.5": must be a 32bit '
          'integer'),
+        ({"controller.kubernetes.io/pod-deletion-cost": "9" * 5000},
+         f'metadata.annotations[controller.kubernetes.io/pod-deletion-cost]: Invalid value: "{"9" * 5000}": must be a '
+         '32bit integer'),
         ({"kubernetes.io/config.mirror": "x"},
          'metadata.annotations[kubernetes.io/config.mirror]: Invalid value: "x": must set spec.nodeName if mirror pod '
          "annotation is set"),

@@ -308,6 +308,10 @@ def test_a_fault_that_a_status_had_already_is_let_pass() -> None:
         ("1-2-3 * * * *", "too many hyphens: 1-2-3"),
         ("@often", "unrecognized descriptor: @often"),
         ("x * * * *", 'failed to parse int from x: strconv.Atoi: parsing "x": invalid syntax'),
+        (
+            "1" * 5000 + " * * * *",
+            f'failed to parse int from {"1" * 5000}: strconv.Atoi: parsing "{"1" * 5000}": value out of range',
+        ),
         ("CRON_TZ=UTC * * * * *", "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"),
     ],
 )
