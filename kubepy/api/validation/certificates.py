@@ -9,13 +9,14 @@ import base64
 import binascii
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from kubepy.api import names
 from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, not_supported, render_value, required, too_long
 from kubepy.api.meta import Object
 from kubepy.api.validation.checks import duplicates, spec_of, status_of, unchanged
 from kubepy.api.validation.meta import validate_metadata, validate_metadata_update
-from kubepy.api.validation.pem import PemBlock, pem_blocks
+from kubepy.api.validation.pem import PemBlock, extension, pem_blocks
 from kubepy.api.validation.pod_certificates import create_pod_request, pod_request_status, update_pod_request
 from kubepy.api.validation.rules import Rules
 from kubepy.api.validation.signers import validate_signer_name
@@ -38,10 +39,12 @@ _BUNDLE_BYTES = 1 << 20
 def _request_fault(request: str) -> str | None:
     """Why the PEM of a request cannot be used."""
     try:
-        found = x509.load_pem_x509_csr(base64.b64decode(request))
+        is_signed = x509.load_pem_x509_csr(base64.b64decode(request)).is_signature_valid
     except (ValueError, binascii.Error):
         return "PEM block type must be CERTIFICATE REQUEST"
-    return None if found.is_signature_valid else "x509: signature does not match the signed data"
+    except UnsupportedAlgorithm:
+        return "x509: cannot verify signature: algorithm unimplemented"
+    return None if is_signed else "x509: signature does not match the signed data"
 
 
 def _any_name(_name: str) -> list[str]:
@@ -238,11 +241,8 @@ def _anchor_fault(block: PemBlock) -> str | None:
         return "has PEM block headers"
     if (certificate := block.certificate()) is None:
         return "does not parse as X.509"
-    try:
-        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except (x509.ExtensionNotFound, ValueError):
-        return "does not have the CA bit set"
-    return None if constraints.ca else "does not have the CA bit set"
+    constraints = extension(certificate, x509.BasicConstraints)
+    return None if constraints is not None and constraints.ca else "does not have the CA bit set"
 
 
 def update_bundle(new: Object, old: Object) -> list[FieldError]:

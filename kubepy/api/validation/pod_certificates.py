@@ -14,7 +14,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kubepy.api import instants, names
 from kubepy.api.errors import FieldError, invalid, not_supported, required, too_long
@@ -22,7 +21,7 @@ from kubepy.api.meta import Object
 from kubepy.api.validation.checks import checked, hidden, spec_of, status_of, unchanged, validate_conditions
 from kubepy.api.validation.equality import same
 from kubepy.api.validation.meta import validate_annotations, validate_metadata, validate_metadata_update
-from kubepy.api.validation.pem import pem_blocks
+from kubepy.api.validation.pem import extension, pem_blocks
 from kubepy.api.validation.signers import validate_signer_name
 
 _OF_PODS = (("podName", "podUID"), ("serviceAccountName", "serviceAccountUID"), ("nodeName", "nodeUID"))
@@ -170,7 +169,7 @@ def _issued(status: Object, spec: Object) -> list[FieldError]:
         return [invalid(_CHAIN, chain, "leaf certificate does not parse as valid X.509")]
     errors = _names(leaf)
     request = _read_request(spec.get("stubPKCS10Request") or "")
-    if request is not None and _bytes(request.public_key()) != _bytes(leaf.public_key()):
+    if request is not None and not _has_key_of(leaf, request):
         return [*errors, invalid(_CHAIN, chain, "leaf certificate was not issued to the requested public key")]
     errors += [required(f"status.{field}", why) for field, why in _TIMES.items() if status.get(field) is None]
     if errors or (errors := _times(status, leaf, spec)):
@@ -183,14 +182,15 @@ def _issued(status: Object, spec: Object) -> list[FieldError]:
     return []
 
 
-def _bytes(key: CertificatePublicKeyTypes) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+def _has_key_of(leaf: x509.Certificate, request: x509.CertificateSigningRequest) -> bool:
+    try:
+        return leaf.public_key() == request.public_key()
+    except (UnsupportedAlgorithm, ValueError):
+        return False
 
 
 def _names(leaf: x509.Certificate) -> list[FieldError]:
-    try:
-        alternatives = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
+    if (alternatives := extension(leaf, x509.SubjectAlternativeName)) is None:
         return []
     errors: list[FieldError] = []
     for name in alternatives.get_values_for_type(x509.DNSName):

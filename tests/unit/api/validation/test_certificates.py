@@ -12,13 +12,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from kubepy.api.errors import FieldError
 from kubepy.api.meta import Object
-from kubepy.api.validation.certificates import validate_signer_name
 from kubepy.api.validation.registry import rules_for
+from kubepy.api.validation.signers import validate_signer_name
 
 RULES = rules_for("certificates.k8s.io", "CertificateSigningRequest")
 KEY = ec.generate_private_key(ec.SECP256R1())
 CSR = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(KEY, hashes.SHA256())
 PEM = base64.b64encode(CSR.public_bytes(serialization.Encoding.PEM)).decode()
+P256, UNKNOWN_CURVE = (bytes.fromhex(f"06082a8648ce3d0301{last}") for last in ("07", "09"))
+STRANGE_CSR = x509.load_der_x509_csr(CSR.public_bytes(serialization.Encoding.DER).replace(P256, UNKNOWN_CURVE))
+STRANGE = base64.b64encode(STRANGE_CSR.public_bytes(serialization.Encoding.PEM)).decode()
 APPROVED, DENIED = ({"type": kind, "status": "True"} for kind in ("Approved", "Denied"))
 
 
@@ -39,6 +42,7 @@ def causes(errors: list[FieldError]) -> set[tuple[str, str]]:
     [
         ({}, set()),
         ({"request": "bm8="}, {("spec.request", "Invalid")}),
+        ({"request": STRANGE}, {("spec.request", "Invalid")}),
         ({"usages": []}, {("spec.usages", "Required")}),
         ({"usages": ["odd"]}, {("spec.usages[0]", "NotSupported")}),
         ({"usages": ["signing", "signing"]}, {("spec.usages[1]", "Duplicate")}),

@@ -39,6 +39,26 @@ def certificate(hours: int = 24, of: Any = KEY, dns: str = "a.b") -> str:
     return made.public_bytes(Encoding.PEM).decode()
 
 
+X400 = bytes.fromhex("3004a3020500")
+
+
+@cache
+def strange(was: str, becomes: str) -> str:
+    """A certificate that says in some place what no library reads."""
+    odd = [x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), X400) for oid in ("1.2.3.4", "1.2.3.5")]
+    builder = x509.CertificateBuilder(SUBJECT, SUBJECT, KEY.public_key(), 1, BEGIN, BEGIN + timedelta(hours=24))
+    for extension in odd:
+        builder = builder.add_extension(extension, critical=False)
+    der = builder.sign(KEY, hashes.SHA256()).public_bytes(Encoding.DER)
+    made = x509.load_der_x509_certificate(der.replace(bytes.fromhex(was), bytes.fromhex(becomes)))
+    return made.public_bytes(Encoding.PEM).decode()
+
+
+UNKNOWN_CURVE = strange("06082a8648ce3d030107", "06082a8648ce3d030109")
+TWICE = strange("06032a0305", "06032a0304")
+ODD_NAMES = strange("06032a0305", "0603551d11")
+
+
 def request(status: Any = None, **spec: Any) -> Any:
     names = dict.fromkeys(("podName", "podUID", "serviceAccountName", "serviceAccountUID", "nodeName"), "x")
     full = {"signerName": "a.b/c", "nodeUID": "x", "maxExpirationSeconds": 86400, "stubPKCS10Request": stub(), **names}
@@ -97,6 +117,11 @@ def shown(chain: str) -> str:
     [
         (issued(), []),
         (issued(certificateChain=certificate() + certificate(of=OTHER)), []),
+        (issued(certificateChain=TWICE), []),
+        (issued(certificateChain=ODD_NAMES), []),
+        (issued(certificateChain=UNKNOWN_CURVE),
+         [f'status.certificateChain: Invalid value: "{shown(UNKNOWN_CURVE)}": leaf certificate was not issued to the '
+          "requested public key"]),
         ({"conditions": [condition("Denied")]}, []),
         ({}, []),
         ({"conditions": [condition("Failed")], "certificateChain": "x"},
