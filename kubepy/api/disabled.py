@@ -4,11 +4,13 @@
 Source: pkg/api/pod/util.go, DropDisabledPodFields; pkg/api/persistentvolumeclaim/util.go; pkg/features.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from kubepy.api.meta import Object
 
 Place = tuple[str, Object, str]
+"""A field of a feature that is off: the feature, what holds the field, and its name."""
+Places = Callable[[Object], Iterator[Place]]
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 _OF_PODS = ("schedulingGroup", "evictionResponders")
 _FILES = ("configMap", "secret", "downwardAPI", "projected")
@@ -18,17 +20,21 @@ _USERS = "AtomicWriteVolumeUserFields"
 
 def drop_from_pod_spec(spec: Object, old: Object | None) -> None:
     """Takes away what is off, unless the old spec has something of that feature."""
-    found = list(_places(spec))
+    drop(_places, spec, old)
+
+
+def drop(places: Places, holder: Object, old: Object | None) -> None:
+    """Takes away what is in these places, unless the old one has something of the same feature."""
+    found = list(places(holder))
     if not found:
         return
-    kept = {feature for feature, _, _ in _places(old or {})}
-    for feature, holder, field in found:
+    kept = {feature for feature, _, _ in places(old or {})}
+    for feature, at, field in found:
         if feature not in kept:
-            del holder[field]
+            del at[field]
 
 
 def _places(spec: Object) -> Iterator[Place]:
-    """Each field of a feature that is off: the feature, what holds the field, and its name."""
     for field in _OF_PODS:
         if spec.get(field) is not None:
             yield field, spec, field

@@ -6,36 +6,27 @@ the features' pages: DRAListTypeAttributes, DRADerivedAttributes, DRANodeAllocat
 DRAOptionalNodeOperations, DRAPartitionableDevicesType.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
+from kubepy.api.disabled import Place, drop
 from kubepy.api.meta import Object
 
-Place = tuple[str, Object, str]
-Places = Callable[[Object], Iterator[Place]]
 _LISTS = ("bools", "ints", "strings", "versions")
 
 
 def drop_from_slice(spec: Object, old: Object | None) -> None:
     """Takes away what is off from the spec of a ResourceSlice."""
-    _drop(_of_slice, spec, old)
+    drop(_of_slice, spec, old)
 
 
 def drop_from_claim(spec: Object, old: Object | None) -> None:
     """Takes away what is off from the spec of a ResourceClaim, or of a template's."""
-    _drop(_of_claim, spec, old)
+    drop(_of_claim, spec, old)
 
 
 def drop_from_claim_status(status: Object, old: Object | None) -> None:
     """Takes away what is off from the status of a ResourceClaim."""
-    _drop(_of_status, status, old)
-
-
-def _drop(places: Places, holder: Object, old: Object | None) -> None:
-    found = list(places(holder))
-    kept = {feature for feature, _, _ in places(old or {})} if found else set()
-    for feature, at, field in found:
-        if feature not in kept:
-            del at[field]
+    drop(_of_status, status, old)
 
 
 def _given(holders: Iterable[Object], feature: str, *fields: str) -> Iterator[Place]:
