@@ -6,12 +6,12 @@ Source: pkg/apis/core/validation, ValidateTolerationsInPodAnnotations and Valida
 from collections.abc import Callable, Mapping
 
 from kubepy.api.errors import FieldError, invalid
+from kubepy.api.go_values import json_type
 from kubepy.api.json_text import parse_json
 from kubepy.api.meta import Object
 from kubepy.api.validation.affinity import validate_taints, validate_tolerations
 
 _TOLERATIONS, _TAINTS = "scheduler.alpha.kubernetes.io/tolerations", "scheduler.alpha.kubernetes.io/taints"
-_KINDS = {dict: "object", list: "array", str: "string", bool: "bool"}
 
 
 def annotated_tolerations(annotations: Mapping[str, str], path: str) -> list[FieldError]:
@@ -46,4 +46,4 @@ def _judged(
 
 
 def _mismatch(value: object, go_type: str) -> str:
-    return f"json: cannot unmarshal {_KINDS.get(type(value), 'number')} into Go value of type {go_type}"
+    return f"json: cannot unmarshal {json_type(value)} into Go value of type {go_type}"

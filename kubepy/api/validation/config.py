@@ -5,10 +5,10 @@ Source: pkg/apis/core/validation, ValidateConfigMap* and ValidateSecret*.
 
 import binascii
 from base64 import b64decode
-from typing import Any
 
 from kubepy.api import names
 from kubepy.api.errors import FieldError, forbidden, invalid, required, too_long
+from kubepy.api.go_values import json_type
 from kubepy.api.json_text import parse_json
 from kubepy.api.meta import Object
 from kubepy.api.validation.equality import same
@@ -94,14 +94,9 @@ def _json(text: str, key: str) -> list[FieldError]:
     else:
         if content is None or isinstance(content, dict):
             return []
-        why = f"json: cannot unmarshal {_kind_of(content)} into Go value of type map[string]interface {{}}"
+        why = f"json: cannot unmarshal {json_type(content)} into Go value of type map[string]interface {{}}"
     # Never show a secret, not even a broken one.
     return [invalid(f"data[{key}]", "<secret contents redacted>", why)]
-
-
-def _kind_of(value: Any) -> str:
-    """What Go calls a JSON value that is no object."""
-    return {bool: "bool", str: "string", list: "array"}.get(type(value), "number")
 
 
 def _secret_update(new: Object, old: Object) -> list[FieldError]:
