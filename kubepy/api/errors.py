@@ -3,6 +3,7 @@
 Source: Kubernetes API conventions, "Response Status Kind"; apimachinery pkg/api/errors and util/validation/field.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -31,6 +32,11 @@ class Rendered(str):
     """A bad value that is written as upstream shows it already."""
 
     __slots__ = ()
+
+
+def rendered(value: Any) -> Rendered:
+    """A value as JSON with its fields in the order that they have here, which is Go's. Any depth will do."""
+    return Rendered(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def render_value(value: Any) -> str:

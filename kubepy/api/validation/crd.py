@@ -55,12 +55,12 @@ def _versions(spec: Object, together: Object) -> list[FieldError]:
         at = f"spec.versions[{index}]"
         errors += _joined(version.get("name") or "", f"{at}.name", names.is_dns1035_label)
         errors += validate_version(version, at, together)
-    shown = show_versions(versions, frozenset(together))
-    listed = [version.get("name") for version in versions]
+    listed, faults = [version.get("name") for version in versions], []
     if len(set(listed)) < len(listed):
-        errors.append(invalid("spec.versions", shown, "must contain unique version names"))
+        faults.append("must contain unique version names")
     if sum(bool(version.get("storage")) for version in versions) != 1:
-        errors.append(invalid("spec.versions", shown, "must have exactly one version marked as storage version"))
+        faults.append("must have exactly one version marked as storage version")
+    errors += [invalid("spec.versions", show_versions(versions, frozenset(together)), why) for why in faults]
     if versions and versions[0].get("name"):
         errors += _joined(versions[0]["name"], "spec.version", names.is_dns1035_label)
     return errors

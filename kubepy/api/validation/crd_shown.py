@@ -6,9 +6,7 @@ Source: apiextensions-apiserver pkg/apis/apiextensions/types.go and types_jsonsc
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
-
-from kubepy.api.errors import Rendered
+from kubepy.api.errors import Rendered, rendered
 from kubepy.api.meta import Object
 
 _SAID: Final[tuple[tuple[str, str, Any], ...]] = (
@@ -112,14 +110,14 @@ def _version(version: Object, hoisted: frozenset[str]) -> dict[str, Any]:
 
 def show_schema(schema: Object) -> Rendered:
     """One schema."""
-    return Rendered(orjson.dumps(_schema(schema)).decode())
+    return rendered(_schema(schema))
 
 
 def show_rule(rule: Mapping[str, Any]) -> Rendered:
     """One rule in CEL."""
-    return Rendered(orjson.dumps(_plain(rule, _RULE)).decode())
+    return rendered(_plain(rule, _RULE))
 
 
 def show_versions(versions: list[Object], hoisted: frozenset[str]) -> Rendered:
     """All versions, but for the fields that upstream keeps once for all of them."""
-    return Rendered(orjson.dumps([_version(version, hoisted) for version in versions] or None).decode())
+    return rendered([_version(version, hoisted) for version in versions] or None)

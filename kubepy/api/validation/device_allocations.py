@@ -7,10 +7,18 @@ Source: pkg/apis/resource/validation/validation.go.
 import re
 from typing import Any
 
-import orjson
-
 from kubepy.api import names
-from kubepy.api.errors import FieldError, Rendered, duplicate, forbidden, invalid, required, too_long, too_many
+from kubepy.api.errors import (
+    FieldError,
+    Rendered,
+    duplicate,
+    forbidden,
+    invalid,
+    rendered,
+    required,
+    too_long,
+    too_many,
+)
 from kubepy.api.meta import Object
 from kubepy.api.validation.affinity import validate_node_selector
 from kubepy.api.validation.checks import (
@@ -99,7 +107,7 @@ def _devices(devices: list[Object], allocation: Object, path: str) -> list[Field
 
 def _shown(device: tuple[str, ...]) -> Rendered:
     named = zip(("Driver", "Pool", "Device", "ShareID"), device, strict=True)
-    return Rendered(orjson.dumps(dict(named)).decode())
+    return rendered(dict(named))
 
 
 def _device(device: Object, path: str, given: set[tuple[str, str, str, str]]) -> list[FieldError]:

@@ -6,10 +6,8 @@ Source: pkg/apis/storagemigration/validation/validation.go.
 import re
 from collections.abc import Iterator
 
-import orjson
-
 from kubepy.api import names
-from kubepy.api.errors import FieldError, Rendered, invalid, required
+from kubepy.api.errors import FieldError, Rendered, invalid, rendered, required
 from kubepy.api.meta import Object
 from kubepy.api.validation.checks import spec_of, status_of, validate_conditions
 from kubepy.api.validation.equality import same
@@ -40,7 +38,7 @@ def update_migration(new: Object, old: Object) -> list[FieldError]:
         return errors
     target = spec_of(new).get("resource") or {}
     shown = {"Resource": {field: target.get(field) or "" for field in ("group", "resource")}}
-    return [*errors, invalid("spec", Rendered(orjson.dumps(shown).decode()), IMMUTABLE)]
+    return [*errors, invalid("spec", rendered(shown), IMMUTABLE)]
 
 
 def migration_status(new: Object, old: Object) -> list[FieldError]:
@@ -80,7 +78,7 @@ def _shown(conditions: list[Object]) -> Rendered:
     """In Go's order of the fields."""
     fields = ("type", "status", "observedGeneration", "lastTransitionTime", "reason", "message")
     listed = [{field: each[field] for field in fields if field in each} for each in conditions]
-    return Rendered(orjson.dumps(listed or None).decode())
+    return rendered(listed or None)
 
 
 RULES: dict[tuple[str, str], Rules] = {

@@ -7,10 +7,8 @@ Source: pkg/apis/networking/validation/validation.go; the +k8s:beta tags of stag
 
 from collections.abc import Iterable
 
-import orjson
-
 from kubepy.api import names
-from kubepy.api.errors import FieldError, Rendered, forbidden, invalid, not_supported, required, too_long
+from kubepy.api.errors import FieldError, forbidden, invalid, not_supported, rendered, required, too_long
 from kubepy.api.meta import Object
 from kubepy.api.validation.checks import (
     checked,
@@ -380,7 +378,7 @@ def update_ip_address(new: Object, old: Object) -> list[FieldError]:
     if same(now, before, "parentRef"):
         return errors
     fields = [field for field in ("group", "resource", "namespace", "name") if (now or {}).get(field)]
-    shown = Rendered(orjson.dumps({field: now[field] for field in fields} if now else None).decode())
+    shown = rendered({field: now[field] for field in fields} if now else None)
     errors.append(invalid("spec.parentRef", shown, IMMUTABLE))
     return errors if now else [*errors, required("spec.parentRef")]
 

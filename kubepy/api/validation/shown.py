@@ -7,9 +7,7 @@ Source: apimachinery pkg/util/validation/field (ErrorBody) and pkg/apis/core/typ
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
-
-from kubepy.api.errors import Rendered
+from kubepy.api.errors import Rendered, rendered
 from kubepy.api.meta import Object
 
 Shape = Mapping[str, tuple[str, Any]]
@@ -144,15 +142,15 @@ FIELD_PATH = Rendered("{}")
 
 def show(obj: Object, shape: Shape) -> Rendered:
     """One object."""
-    return Rendered(orjson.dumps(_fields(obj, shape)).decode())
+    return rendered(_fields(obj, shape))
 
 
 def show_all(objs: list[Object], shape: Shape) -> Rendered:
     """A list of them; null for an empty one, which is what most empty ones are to Go."""
-    return Rendered(orjson.dumps([_fields(obj, shape) for obj in objs] or None).decode())
+    return rendered([_fields(obj, shape) for obj in objs] or None)
 
 
 def show_owner(owner: Object) -> Rendered:
     """An OwnerReference."""
     extra = {field: owner[field] for field in ("controller", "blockOwnerDeletion") if owner.get(field) is not None}
-    return Rendered(orjson.dumps({**_fields(owner, OWNER_REFERENCE), **extra}).decode())
+    return rendered({**_fields(owner, OWNER_REFERENCE), **extra})

@@ -5,10 +5,8 @@ nothing that has not changed.
 Source: pkg/apis/storage/validation/validation.go; the +k8s:beta tags of staging/src/k8s.io/api/storage/v1/types.go.
 """
 
-import orjson
-
 from kubepy.api import names, quantity
-from kubepy.api.errors import FieldError, Rendered, duplicate, forbidden, invalid, required, too_long
+from kubepy.api.errors import FieldError, duplicate, forbidden, invalid, rendered, required, too_long
 from kubepy.api.meta import Object
 from kubepy.api.validation.checks import (
     checked,
@@ -190,7 +188,7 @@ def update_attachment(new: Object, old: Object) -> list[FieldError]:
     spec, before = spec_of(new), spec_of(old)
     if not same(spec, before, "spec"):
         shown = {field: spec.get(field) for field in ("attacher", "source", "nodeName")}
-        errors.append(invalid("spec", Rendered(orjson.dumps(shown).decode()), IMMUTABLE))
+        errors.append(invalid("spec", rendered(shown), IMMUTABLE))
         if spec.get("attacher") != before.get("attacher"):
             errors += _attacher(spec.get("attacher") or "")
     return errors

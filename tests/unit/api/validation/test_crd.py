@@ -118,6 +118,18 @@ def test_definition_without_versions_is_told_so() -> None:
     ]
 
 
+def test_deep_schemas_are_shown_too() -> None:
+    made = definition()
+    schema: Json = {"type": "string"}
+    for _ in range(130):
+        schema = {"type": "array", "items": schema}
+    whole = {"type": "object", "properties": {"a": schema}}
+    made["spec"]["versions"][0] |= {"schema": {"openAPIV3Schema": whole}}
+    assert create_definition(made) == []
+    made["spec"]["versions"][0]["storage"] = False
+    assert told(create_definition(made))[0].endswith("must have exactly one version marked as storage version")
+
+
 def test_approval_cannot_be_taken_away() -> None:
     old = definition(group="x.k8s.io")
     old["metadata"]["annotations"] = {"api-approved.kubernetes.io": "https://a.b/c"}
