@@ -4,7 +4,6 @@ Bytes are decoded only for a form that needs it. Lists of bytes are joined, neve
 Source: apiserver pkg/endpoints/handlers/response.go, handlers/responsewriters.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +27,7 @@ from kubepy.apiserver.registry.reading import Page
 from kubepy.apiserver.registry.result import Result
 from kubepy.apiserver.registry.selecting import matches_late
 from kubepy.apiserver.registry.served import Served
+from kubepy.lib.beside import beside
 from kubepy.lib.http import Response
 from kubepy.storage.cache import CachedObject
 
@@ -178,7 +178,7 @@ async def respond_list(served: Served, ctx: Context, page: Page) -> Response:
     objects = [conversion.from_storage(served, obj) for obj in found if matches_late(served, page.late, obj)]
     made = _list_in_shape(served, ctx, objects, _list_meta(page))
     if form.yaml and len(objects) > _YAML_THREAD_FROM:  # it takes long, and others are to be answered meanwhile
-        return await asyncio.to_thread(respond, made, form)
+        return await beside(lambda: respond(made, form))
     return respond(made, form)
 
 

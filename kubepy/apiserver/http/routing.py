@@ -18,13 +18,12 @@ from kubepy.apiserver.registry import (
     creating,
     deleting,
     evicting,
+    large_bodies,
     patching,
-    protobuf_bodies,
     reading,
     scaling,
     updating,
     watching,
-    yaml_bodies,
 )
 from kubepy.apiserver.registry.codec import check_kind, decode_object, parse_body
 from kubepy.apiserver.registry.context import Context
@@ -98,9 +97,8 @@ class Router:
             return await self._non_resource(ctx)
         if self.remotes and (remote := self.remotes.get((info.group, info.version))):
             return await remote(ctx)
-        if len(ctx.request.body) > yaml_bodies.LARGE_FROM:
-            await yaml_bodies.read_ahead(ctx)
-            await protobuf_bodies.read_ahead(ctx)
+        if len(ctx.request.body) > large_bodies.LARGE_FROM:
+            await large_bodies.read_ahead(ctx)
         served = self._engine.find(info.group, info.version, info.resource)
         if served is None:
             return await self._unstored(ctx)

@@ -3,8 +3,6 @@
 Source: pkg/controller/validatingadmissionpolicystatus; it lives here since only the API server has CEL.
 """
 
-import asyncio
-
 from kubepy.api import schemas
 from kubepy.api.definitions import Schema
 from kubepy.api.errors import ApiError
@@ -16,6 +14,7 @@ from kubepy.apiserver.registry.engine import Engine
 from kubepy.apiserver.registry.owning import schema_of
 from kubepy.apiserver.registry.rewriting import rewrite
 from kubepy.lib import log
+from kubepy.lib.beside import beside
 from kubepy.storage.base import StoreError
 
 _log = log.get(__name__)
@@ -45,7 +44,7 @@ class PolicyStatus:
         meta = policy["metadata"]
         if (policy.get("status") or {}).get("observedGeneration") == meta.get("generation"):
             return
-        warnings = await asyncio.to_thread(warnings_of, policy, self._resolve, self._resolve_kind)
+        warnings = await beside(lambda: warnings_of(policy, self._resolve, self._resolve_kind))
 
         def noted(current: Object) -> Object:
             if current["metadata"].get("generation") != meta.get("generation"):

@@ -18,10 +18,10 @@ from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.http.negotiation import JSON, PROTOBUF, YAML, body_type
 from kubepy.apiserver.http.protobuf_messages import SCHEME
-from kubepy.apiserver.http.protobuf_reading import BrokenMessage
+from kubepy.apiserver.http.protobuf_reading import BrokenMessage, parse_protobuf
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.custom import Custom
-from kubepy.apiserver.registry.protobuf_bodies import read_protobuf
+from kubepy.apiserver.registry.large_bodies import body_read_by
 from kubepy.apiserver.registry.yaml_bodies import read_yaml
 
 _BYTES_SHOWN = 30
@@ -64,14 +64,14 @@ def _parse_json(ctx: Context) -> Parsed:
 
 
 def _parse_yaml(ctx: Context) -> Parsed:
-    parsed, repeated = read_yaml(ctx)
+    parsed, repeated = body_read_by(ctx, read_yaml)
     return {} if parsed is None else parsed, repeated
 
 
 _PARSERS: Mapping[str, Callable[[Context], Parsed]] = {
     JSON: _parse_json,
     YAML: _parse_yaml,
-    PROTOBUF: lambda ctx: (read_protobuf(ctx), []),
+    PROTOBUF: lambda ctx: (body_read_by(ctx, parse_protobuf), []),
 }
 
 

@@ -1,6 +1,6 @@
 """What a request carries through the engine, beside the object it is about."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -29,7 +29,5 @@ class Context:
     delete_options: Mapping[str, Any] | None = None
     """The options in the body of a delete, for admission to see."""
     repeated: list[str] = field(default_factory=list)
-    yaml: "tuple[Any, list[str]] | ValueError | None" = None
-    """What a large YAML body says and names twice, or why it is none; read before anybody asks, beside the loop."""
-    protobuf: "dict[str, Any] | ValueError | None" = None
-    """The same of a large protobuf body."""
+    read_ahead: tuple[Callable[[bytes], Any], Any] | None = None
+    """What has read a large body, and what it says or the ValueError that tells why it is none; see large_bodies.py."""

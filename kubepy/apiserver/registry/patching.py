@@ -19,6 +19,7 @@ from kubepy.apiserver.registry.codec import check_own_kind, decode_object, missi
 from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.creating import create_object
 from kubepy.apiserver.registry.engine import Engine
+from kubepy.apiserver.registry.large_bodies import body_read_by
 from kubepy.apiserver.registry.result import Result
 from kubepy.apiserver.registry.served import Served
 from kubepy.apiserver.registry.updating import change
@@ -104,7 +105,7 @@ async def _apply(engine: Engine, served: Served, ctx: Context, options: WriteOpt
 def parse_configuration(ctx: Context, options: WriteOptions) -> Object:
     """The body of an apply patch. Raises BadRequest."""
     try:
-        config, repeated = read_yaml(ctx)
+        config, repeated = body_read_by(ctx, read_yaml)
     except ValueError as fault:
         raise BadRequest(f"error decoding YAML: {fault}") from fault
     if config is None:

@@ -10,8 +10,9 @@ from kubepy.api.names import is_path_segment_name
 from kubepy.api.validation.meta import is_metadata_changed, validate_metadata, validate_metadata_update
 from kubepy.api.validation.privileged import privileged_faults
 from kubepy.api.validation.registry import Rules, rules_for
-from kubepy.apiserver.cel.pacing import TooLong, beside
+from kubepy.apiserver.cel.pacing import TooLong
 from kubepy.apiserver.registry.served import Served
+from kubepy.lib.beside import beside
 
 
 def rules_of(served: Served, warnings: list[str] | None = None) -> Rules:

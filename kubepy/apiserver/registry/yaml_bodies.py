@@ -1,12 +1,8 @@
 """YAML bodies read as the JSON that they stand for.
 
-Reading YAML takes a hundred times as long as reading JSON: a large body is read in a thread, so that others are
-answered meanwhile.
-
 Source: sigs.k8s.io/yaml (YAMLToJSON, YAMLToJSONStrict).
 """
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -15,12 +11,8 @@ import yaml
 
 from kubepy.api import schemas
 from kubepy.api.json_text import parse_json
-from kubepy.apiserver.registry.context import Context
 from kubepy.apiserver.registry.yaml_bounds import check_aliases, check_depth
 from kubepy.apiserver.registry.yaml_values import as_json
-
-LARGE_FROM = 64 * 1024
-"""Bytes of a body from which on it is worth a thread: some tens of milliseconds."""
 
 
 class _Loader(yaml.CSafeLoader):
@@ -33,25 +25,9 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-async def read_ahead(ctx: Context) -> None:
-    """Reads a body that would hold up the loop."""
-    if "yaml" in ctx.request.headers.get("Content-Type", ""):
-        ctx.yaml = await asyncio.to_thread(_read, ctx.request.body)
-
-
-def read_yaml(ctx: Context) -> tuple[Any, list[str]]:
-    """The body as JSON's values, and what it names twice. Raises ValueError."""
-    found = _read(ctx.request.body) if ctx.yaml is None else ctx.yaml
-    if isinstance(found, ValueError):
-        raise found
-    return found
-
-
-def _read(text: bytes) -> tuple[Any, list[str]] | ValueError:
-    try:
-        parsed = parse_yaml(text)
-    except ValueError as fault:
-        return fault
+def read_yaml(text: bytes) -> tuple[Any, list[str]]:
+    """The text as JSON's values, and what it names twice. Raises ValueError."""
+    parsed = parse_yaml(text)
     return parsed, repeated_keys(text, parsed)
 
 

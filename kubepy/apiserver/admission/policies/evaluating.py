@@ -17,8 +17,9 @@ from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.cel.environment import BUDGET, Budget, Program
 from kubepy.apiserver.cel.errors import CostExceeded, EvaluationError
 from kubepy.apiserver.cel.library.authorizer import Authorizer, Question, ResourceCheck, Verdict
-from kubepy.apiserver.cel.pacing import Slice, TooLong, beside
+from kubepy.apiserver.cel.pacing import Slice, TooLong
 from kubepy.apiserver.http.request_info import RequestInfo
+from kubepy.lib.beside import beside
 
 _NO_MORE: Final = "validation failed due to running out of cost budget, no further validation rules will be run"
 _TRIES: Final = 32

@@ -13,7 +13,8 @@ from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.cel.environment import BUDGET, Budget, Environment
 from kubepy.apiserver.cel.errors import CostExceeded
 from kubepy.apiserver.cel.library.authorizer import Authorizer, Verdict
-from kubepy.apiserver.cel.pacing import SLICE, Slice, TooLong, beside, slice_here
+from kubepy.apiserver.cel.pacing import SLICE, Slice, TooLong, slice_here
+from kubepy.lib.beside import beside
 
 LONG = "object.all(a, object.all(b, a + b >= 0))"
 JUDGE = Judge(Authorization([]), UserInfo("alice"))

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from kubepy.apiserver.cel.pacing import TooLong, beside
+from kubepy.apiserver.cel.pacing import TooLong
 from kubepy.apiserver.registry.correlation import ABSENT
 from kubepy.apiserver.registry.custom import CompiledRules
 from kubepy.apiserver.registry.rule_faults import faults_of_rules
 from kubepy.apiserver.registry.rule_tree import Run, compile_rules
+from kubepy.lib.beside import beside
 
 Schema = dict[str, Any]
 
