@@ -328,6 +328,10 @@ def _function(overloads: list[Overload], steps: list[Step]) -> Step:
         values = tuple(step(frame) for step in steps)
         for overload in overloads:
             if all(map(fits, values, overload.types)):
+                if overload.is_steep:
+                    assert overload.cost is not None
+                    frame.charge(overload.cost(values, None))
+                    return overload.call(*values)
                 found = overload.call(*values)
                 cost = overload.cost(values, found) if overload.cost is not None else 1
                 if overload.is_idle:

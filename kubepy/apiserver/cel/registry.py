@@ -52,6 +52,8 @@ class Overload:
     cost: Cost | None
     is_idle: bool = False
     """Whether its cost is not time of ours."""
+    is_steep: bool = False
+    """Whether it costs so much more than there are arguments that it is charged before it is called, not after."""
 
 
 _CLASSES: dict[str, Any] = {
@@ -83,8 +85,13 @@ def opaque(kind: type) -> type:
     return kind
 
 
-def function(*texts: str, cost: Cost | None = None, standard: bool = False, is_idle: bool = False) -> Callable[[F], F]:
-    """Registers a function under its declarations; the checker knows of `standard` ones by itself."""
+def function(
+    *texts: str, cost: Cost | None = None, standard: bool = False, is_idle: bool = False, is_steep: bool = False
+) -> Callable[[F], F]:
+    """Registers a function under its declarations; the checker knows of `standard` ones by itself.
+
+    See Overload for the rest. A steep one's cost is told without a result.
+    """
 
     def register(call: F) -> F:
         for text in texts:
@@ -92,7 +99,7 @@ def function(*texts: str, cost: Cost | None = None, standard: bool = False, is_i
             if not standard:
                 DECLARATIONS.append(found)
             types = (*([found.receiver] if found.receiver else []), *found.parameters)
-            overload = Overload(tuple(map(_class, types)), call, cost, is_idle)
+            overload = Overload(tuple(map(_class, types)), call, cost, is_idle, is_steep)
             OVERLOADS.setdefault(found.name, []).append(overload)
         return call
 

@@ -86,7 +86,7 @@ def _leaves(values: list[Any], depth: int) -> Iterator[Any]:
             yield value
 
 
-@function("list<T>.distinct() list<T>", cost=_compared, standard=True)
+@function("list<T>.distinct() list<T>", cost=_compared, standard=True, is_steep=True)
 def distinct(values: list[Any]) -> list[Any]:
     found: list[Any] = []
     for value in values:
@@ -95,12 +95,12 @@ def distinct(values: list[Any]) -> list[Any]:
     return found
 
 
-@function("list<T>.sort() list<T>", cost=_compared, standard=True)
+@function("list<T>.sort() list<T>", cost=_compared, standard=True, is_steep=True)
 def sort(values: list[Any]) -> list[Any]:
     return sort_by(values, values)
 
 
-@function("list<T>.@sortByAssociatedKeys(list<U>) list<T>", cost=_compared, standard=True)
+@function("list<T>.@sortByAssociatedKeys(list<U>) list<T>", cost=_compared, standard=True, is_steep=True)
 def sort_by(values: list[Any], keys: list[Any]) -> list[Any]:
     if keys and not isinstance(keys[0], _COMPARABLE):
         raise EvaluationError("list elements must be comparable")
