@@ -72,9 +72,12 @@ class AuditWebhook:
 
     async def settle(self) -> None:
         """Returns when the events are sent, where requests wait for that."""
-        if self._batching.waits:
-            async with self._sending:
-                await self._send(self._take())
+        if self._batching.waits:  # a task of its own, as a request that is given up must not take others' events along
+            await asyncio.shield(self._scope.start(self._send_all(), name="audit events"))
+
+    async def _send_all(self) -> None:
+        async with self._sending:
+            await self._send(self._take())
 
     async def run(self) -> None:
         """Sends batches until cancelled: when there are enough events, or the first one has waited long enough."""

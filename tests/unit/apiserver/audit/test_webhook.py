@@ -33,6 +33,19 @@ class Collector:
         return [[event["number"] for event in one["items"]] for one in self.lists]
 
 
+class Slow(Collector):
+    """One that takes nothing before it is `open`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.open = 0, asyncio.Event()
+
+    async def tell(self, body: bytes) -> None:
+        self.asked += 1
+        await self.open.wait()
+        await super().tell(body)
+
+
 def running(
     batching: Batching, collector: Collector, test: Callable[[AuditWebhook], Awaitable[None]]
 ) -> tuple[Collector, AuditMetrics]:
@@ -103,6 +116,22 @@ def test_a_request_waits_for_its_events_where_that_is_wanted() -> None:
         assert collector.numbers == [[0]]
 
     collector = Collector()
+    running(Batching(waits=True), collector, test)
+
+
+def test_a_request_that_is_given_up_does_not_take_the_events_of_others_along() -> None:
+    async def test(webhook: AuditWebhook) -> None:
+        for number in range(2):
+            webhook.write({"number": number})
+        waiting = [asyncio.ensure_future(webhook.settle()) for _ in range(2)]
+        while not collector.asked:
+            await asyncio.sleep(0)
+        waiting[0].cancel()
+        collector.open.set()
+        await waiting[1]
+        assert collector.numbers == [[0, 1]]
+
+    collector = Slow()
     running(Batching(waits=True), collector, test)
 
 
