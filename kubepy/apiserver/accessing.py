@@ -43,8 +43,8 @@ class Access:
         self._text = ""
         settings = self._read() if self._path else _settings_of_flags(config)
         self._needed = [one.mode for one in settings if one.mode != WEBHOOK]
-        self.authorization = Authorization(self._authorizers.make(settings), metrics)
-        self.authorization.set_authorizers(self._authorizers.make(settings), [one.name for one in settings])
+        names = [one.name for one in settings]
+        self.authorization = Authorization(self._authorizers.make(settings), metrics, names)
         if self._path:
             reloads.holds(self._text)
 

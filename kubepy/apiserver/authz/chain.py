@@ -47,11 +47,14 @@ class Authorization:
     """All authorizers as one; `rbac` is the one that grants of permissions ask, if any."""
 
     def __init__(
-        self, authorizers: Sequence[Authorizer | WebhookAuthorizer], metrics: AuthorizationMetrics | None = None
+        self,
+        authorizers: Sequence[Authorizer | WebhookAuthorizer],
+        metrics: AuthorizationMetrics | None = None,
+        names: Sequence[str] = (),
     ) -> None:
         self.metrics = metrics or AuthorizationMetrics()
         self.rbac = next((one for one in authorizers if isinstance(one, Rbac)), None)
-        self.set_authorizers(authorizers)
+        self.set_authorizers(authorizers, names)
 
     def set_authorizers(self, authorizers: Sequence[Authorizer | WebhookAuthorizer], names: Sequence[str] = ()) -> None:
         """Asks these from now on, which metrics call by these names; `rbac` stays the one of the start."""
