@@ -56,7 +56,7 @@ class TakenOverStore(TranslatedStore):
         self._foreign.add(key)
         try:
             return _translated(stored)
-        except (ValueError, KeyError, TypeError, AttributeError, ApiError) as fault:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ApiError) as fault:
             _log.error("stored value cannot be read", key=key, why=str(fault))
             return stored
 

@@ -8,13 +8,14 @@ import uvloop
 from multidict import CIMultiDict
 
 from kubepy.apiserver.config.command_line import ApiServerConfig
-from kubepy.apiserver.http.protobuf_messages import message_of
+from kubepy.apiserver.http.protobuf_messages import MAGIC, message_of, tables
 from kubepy.apiserver.registry.taken_over import TakenOverStore
 from kubepy.apiserver.server import ApiServer
 from kubepy.lib.http import Request, Response
 from kubepy.storage.base import Change, Progress
 from kubepy.storage.embedded import EmbeddedStore
 from tests.unit.apiserver.http.protobuf_library import write
+from tests.unit.apiserver.http.test_protobuf_reading import part
 
 POD: dict[str, Any] = {
     "apiVersion": "v1",
@@ -65,6 +66,17 @@ def test_values_come_out_as_they_would_have_been_written() -> None:
     assert "nodeName" not in pod["spec"]
     assert "tty" not in pod["spec"]["containers"][0]
     assert pod["spec"]["dnsPolicy"] == "ClusterFirst"
+
+
+def test_what_is_too_deep_to_be_read_hides_itself_alone() -> None:
+    numbers = {name: int(number) for number, (name, _) in tables()["apiextensions.v1.JSONSchemaProps"].items()}
+    schema = b""
+    for _ in range(2000):
+        schema = part(numbers["not"], schema)
+    definition = part(2, part(7, part(4, part(1, schema))))
+    kind = part(1, b"apiextensions.k8s.io/v1") + part(2, b"CustomResourceDefinition")
+    deep = MAGIC + part(1, kind) + part(2, definition)
+    assert TakenOverStore(EmbeddedStore()).unseal("k", deep) == deep
 
 
 def test_changes_are_told_so_too() -> None:
