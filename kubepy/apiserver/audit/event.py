@@ -24,6 +24,8 @@ Object = dict[str, Any]
 _WITH_BODIES = ("Request", "RequestResponse")
 _PATCHES = "patch.webhook.admission.k8s.io/"
 _USER_AGENT_MOST = 1024
+SENT = "audit.sent"
+"""Where in a request's context the object in its body is, if that was read before."""
 _UNAUTHORIZED = 401
 _DELETES = frozenset(("delete", "deletecollection"))
 _SENDS_OBJECTS = frozenset(("create", "update"))
@@ -168,8 +170,15 @@ def parse_body(body: bytes, content_type: str) -> Any:
         return None
     try:
         return parse(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
+
+
+def sent_in(request: Request) -> Any:
+    """The object in a request's body, or None; what has been read of it before is in the request's context."""
+    if SENT in request.context:
+        return request.context[SENT]
+    return parse_body(request.body, request.headers.get("Content-Type", "application/json"))
 
 
 def _add_objects(event: Object, record: Record, stage: str, answer: Answer) -> None:
@@ -177,7 +186,7 @@ def _add_objects(event: Object, record: Record, stage: str, answer: Answer) -> N
     if not info.is_resource:
         return
     if info.verb in _WRITES and (level in _WITH_BODIES or info.verb in _SENDS_OBJECTS):
-        sent = parse_body(request.body, request.headers.get("Content-Type", "application/json"))
+        sent = sent_in(request)
         if info.verb in _SENDS_OBJECTS and isinstance(sent, dict):
             event["objectRef"] = _completed(event["objectRef"], sent)
         if sent is not None and level in _WITH_BODIES:

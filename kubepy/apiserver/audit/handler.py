@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from multidict import CIMultiDict
 
-from kubepy.apiserver.audit.event import Record, make_event
+from kubepy.apiserver.audit.event import SENT, Record, make_event, sent_in
 from kubepy.apiserver.audit.metrics import AuditMetrics
 from kubepy.apiserver.audit.policy import Policy
 from kubepy.apiserver.authn.impersonation import ACTING, ASKING
@@ -22,7 +22,9 @@ from kubepy.apiserver.authz.decision import DECISION
 from kubepy.apiserver.flowcontrol.limiting import is_long_running
 from kubepy.apiserver.http import audit_ids
 from kubepy.apiserver.http.request_info import parse_request_info
+from kubepy.apiserver.registry.large_bodies import LARGE_FROM
 from kubepy.lib import log
+from kubepy.lib.beside import beside
 from kubepy.lib.clock import SYSTEM, Clock
 from kubepy.lib.http import Answer, Connection, Handler, Request, Stream, Upgrade
 
@@ -68,6 +70,8 @@ class Auditor:
         except asyncio.CancelledError:  # the peer is gone; what it asked for may be done all the same
             self._safely(self._tell_unanswered, request, received)
             raise
+        if len(request.body) > LARGE_FROM and "protobuf" in request.headers.get("Content-Type", ""):
+            request.context[SENT] = await beside(lambda: sent_in(request))  # it may take seconds
         self._safely(self._tell_answered, request, received, answer)
         await self._sink.settle()
         return answer

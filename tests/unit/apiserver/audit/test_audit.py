@@ -21,6 +21,7 @@ from kubepy.apiserver.authn.user import UserInfo
 from kubepy.apiserver.authz.decision import ALLOWED, DECISION
 from kubepy.apiserver.http.request_info import RequestInfo
 from kubepy.lib.http import Answer, Connection, Request, Response, Stream, Upgrade
+from tests.unit.apiserver.http.protobuf_library import write
 
 Object = dict[str, Any]
 ALICE = UserInfo("alice", groups=("dev",))
@@ -410,3 +411,24 @@ def test_the_format_of_old_is_a_line_of_text(tmp_path: Path) -> None:
     assert 'user="<none>" groups="<none>" as="bob"' in second
     assert 'namespace="<none>"' in second
     assert second.endswith('response="<deferred>"')
+
+
+def test_others_are_answered_while_a_large_message_is_written_down() -> None:
+    data = {f"key-{number}": "some text of no importance" for number in range(6000)}
+    large = write("core.v1.ConfigMap", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}, "data": data})
+    headers = CIMultiDict({"Content-Type": "application/vnd.kubernetes.protobuf"})
+    request, sink = Request("POST", "/api/v1/namespaces/default/configmaps", "", headers, large), Sink()
+
+    async def serve(request: Request) -> Answer:
+        return Response(201)
+
+    async def main() -> None:
+        auditor = Auditor(serve, parse_policy(rules("- {level: Request}")), sink)
+        writing = asyncio.ensure_future(auditor.handle(request))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not writing.done()
+        await writing
+
+    asyncio.run(main())
+    assert sink.events[-1]["requestObject"]["data"] == data
