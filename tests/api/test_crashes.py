@@ -211,6 +211,7 @@ async def forever(*steps: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
         await asyncio.gather(*running)
 
 
+@pytest.mark.timeout(60 + 20 * CRASHES)
 @pytest.mark.parametrize("servers", [1, 2])
 def test_what_was_acknowledged_survives_and_is_told_once(servers: int, tmp_path: Path) -> None:
     async def test() -> None:
