@@ -33,6 +33,12 @@ FLAGS: Sequence[Flag] = (
     Flag("node-monitor-grace-period", "duration", 50.0, "Silence after which a node is taken to be unhealthy."),
     Flag("resource-quota-sync-period", "duration", 300.0, "How often every quota is counted anew."),
     Flag("terminated-pod-gc-threshold", "int", 12500, "Finished pods to keep; 0 keeps all."),
+    Flag(
+        "legacy-service-account-token-clean-up-period",
+        "duration",
+        365 * 86400.0,
+        "How long a token of old is unused before it is invalid, and again before it goes.",
+    ),
     Flag("use-service-account-credentials", "bool", False, "Each loop acts as a service account of its own."),
     *leader.flags("kube-controller-manager"),
     Flag("v", "int", 0, "Verbosity of the log."),
@@ -65,6 +71,8 @@ def read(argv: Sequence[str]) -> ManagerConfig:
         faults += _cidr_faults(name, values[name])
     if bool(values["cluster-signing-cert-file"]) != bool(values["cluster-signing-key-file"]):
         faults.append("--cluster-signing-cert-file and --cluster-signing-key-file go together")
+    if values["legacy-service-account-token-clean-up-period"] <= 0:
+        faults.append("--legacy-service-account-token-clean-up-period must be more than 0")
     faults += leader.flag_faults(values)
     if faults:
         raise FlagError(faults)

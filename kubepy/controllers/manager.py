@@ -29,6 +29,7 @@ from kubepy.controllers.resource_quota import ResourceQuotaController
 from kubepy.controllers.root_ca import RootCAPublisher
 from kubepy.controllers.service_account import ServiceAccountController
 from kubepy.controllers.service_cidrs import ServiceCIDRController
+from kubepy.controllers.token_cleaner import LegacyTokenCleaner
 from kubepy.controllers.tokens import TokensController
 from kubepy.controllers.volume_protection.attributes_classes import AttributesClassProtectionController
 from kubepy.controllers.volume_protection.claims import ClaimProtectionController
@@ -79,6 +80,7 @@ CONTROLLERS: Sequence[tuple[str, Builder, Enabled]] = (
     ("persistentvolume-protection", VolumeProtectionController, _always),
     ("volumeattributesclass-protection", AttributesClassProtectionController, _always),
     ("resourcequota", ResourceQuotaController, _always),
+    ("legacy-serviceaccount-token-cleaner", LegacyTokenCleaner, _always),
     ("service-cidr", ServiceCIDRController, _always),
 )
 """Every loop: its name as in upstream's `--controllers`, how it is made, and what it needs to make sense."""
@@ -91,6 +93,7 @@ _ACCOUNTS: Mapping[str, str] = {
     "certificatesigningrequest-signing": "certificate-controller",
     "endpoints": "endpoint-controller",
     "garbage-collector": "generic-garbage-collector",
+    "legacy-serviceaccount-token-cleaner": "legacy-service-account-token-cleaner",
     "node-ipam": "node-controller",
     "node-lifecycle": "node-controller",
     "persistentvolume-protection": "pv-protection-controller",

@@ -5,10 +5,10 @@ Source: plugin/pkg/admission/noderestriction (admitPodCreate, admitPodStatus, ad
 
 from collections.abc import Iterator
 
+from kubepy.api import pod_references as refs
 from kubepy.apiserver.admission.attributes import Attributes
 from kubepy.apiserver.admission.plugin import UPDATE
 from kubepy.apiserver.admission.service_account import MIRROR
-from kubepy.apiserver.authz import pod_references as refs
 from kubepy.apiserver.lookup import Object
 
 _RESIZING = frozenset(("capacity", "conditions", "allocatedResourceStatuses", "allocatedResources"))

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kubepy.api import resources
+from kubepy.api.pod_references import config_map_names, secret_names
 from kubepy.apiserver.admission.attributes import Attributes, forbid
 from kubepy.apiserver.admission.plugin import CREATE, PODS, UPDATE, Plugin
-from kubepy.apiserver.authz.pod_references import config_map_names, secret_names
 from kubepy.apiserver.lookup import Lookup, Object
 
 MIRROR = "kubernetes.io/config.mirror"

@@ -3,9 +3,9 @@
 Source: plugin/pkg/admission/{admit,deny,alwayspullimages}, plugin/pkg/admission/network/denyserviceexternalips.
 """
 
+from kubepy.api.pod_references import containers_of
 from kubepy.apiserver.admission.attributes import Attributes, forbid
 from kubepy.apiserver.admission.plugin import CREATE, DELETE, PODS, UPDATE, Plugin
-from kubepy.apiserver.authz.pod_references import containers_of
 
 
 class AlwaysAdmit(Plugin):

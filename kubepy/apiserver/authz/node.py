@@ -7,10 +7,10 @@ Source: plugin/pkg/auth/authorizer/node/node_authorizer.go and graph.go.
 
 from collections.abc import Callable, Iterable, Mapping
 
+from kubepy.api import pod_references as refs
 from kubepy.api import resources
 from kubepy.api.selectors import parse_field_selector
 from kubepy.apiserver.authn.user import NODE_PREFIX, NODES_GROUP, UserInfo, node_name
-from kubepy.apiserver.authz import pod_references as refs
 from kubepy.apiserver.authz.bootstrap_roles import NODE_RULES
 from kubepy.apiserver.authz.decision import ALLOWED, NO_OPINION, Decision
 from kubepy.apiserver.authz.rules import Resolved, quote, rule_allows

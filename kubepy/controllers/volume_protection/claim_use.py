@@ -9,6 +9,7 @@ IsPodTerminated; component-helpers/storage/ephemeral.
 from collections.abc import Iterator
 
 from kubepy.api.meta import Object, condition_of, is_controlled_by, is_deleting, name_of, namespace_of
+from kubepy.api.pod_references import claim_names
 from kubepy.api.pods import is_terminal, node_name
 
 UNUSED = "Unused"
@@ -21,7 +22,7 @@ _STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerSt
 
 def claims_of(pod: Object) -> list[str]:
     """The keys of the claims that the pod's volumes name, those made for the pod among them."""
-    return [f"{namespace_of(pod)}/{name}" for name, _ in _claim_names(pod)]
+    return [f"{namespace_of(pod)}/{name}" for name in claim_names(pod)]
 
 
 def _claim_names(pod: Object) -> Iterator[tuple[str, bool]]:

@@ -8,7 +8,7 @@ Source: k8s.io/pod-security-admission/policy.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from kubepy.apiserver.authz.pod_references import containers_of
+from kubepy.api.pod_references import containers_of
 from kubepy.apiserver.lookup import Object
 
 Found = tuple[str, str] | None

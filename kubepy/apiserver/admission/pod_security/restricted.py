@@ -3,6 +3,7 @@
 Source: k8s.io/pod-security-admission/policy.
 """
 
+from kubepy.api.pod_references import containers_of
 from kubepy.apiserver.admission.pod_security import baseline
 from kubepy.apiserver.admission.pod_security.baseline import (
     BASELINE,
@@ -19,7 +20,6 @@ from kubepy.apiserver.admission.pod_security.baseline import (
     setting,
     uses,
 )
-from kubepy.apiserver.authz.pod_references import containers_of
 from kubepy.apiserver.lookup import Object
 
 NEWEST = 37

@@ -6,7 +6,7 @@ Source: pkg/api/v1/pod/util.go (VisitPodSecretNames, VisitPodConfigmapNames).
 from collections.abc import Iterator
 from typing import Any
 
-from kubepy.apiserver.lookup import Object
+from kubepy.api.meta import Object
 
 _CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 _SECRET_REFS = (
