@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kubepy.apiserver.config.command_line import ApiServerConfig
-from kubepy.apiserver.config.security import TLS_VERSIONS, sni_pairs
+from kubepy.apiserver.config.security import sni_pairs
 from kubepy.lib import file_watch, log, pki
 from kubepy.lib.http_server import server_tls
-from kubepy.lib.tls import cipher_names
+from kubepy.lib.tls import TLS_VERSIONS, cipher_names
 
 _PAIR = "apiserver"
 _NO_CHECK_TIME = 0x200000

@@ -9,7 +9,7 @@ from kubepy.client import delegated
 from kubepy.client.client import Client
 from kubepy.lib.health import serve_health
 from kubepy.lib.http_server import Server, server_tls
-from kubepy.lib.tls import self_signed
+from kubepy.lib.tls import TLS_VERSIONS, cipher_names, self_signed
 
 
 @dataclass(slots=True)
@@ -43,6 +43,10 @@ async def serve_delegated(name: str, values: Mapping[str, Any]) -> HealthPort:
 def _tls(name: str, values: Mapping[str, Any]) -> ssl.SSLContext:
     certificate, key = values["tls-cert-file"], values["tls-private-key-file"]
     context = server_tls(certificate, key) if certificate else self_signed(name)
+    if oldest := values["tls-min-version"]:
+        context.minimum_version = TLS_VERSIONS[oldest]
+    if ciphers := cipher_names(values["tls-cipher-suites"]):
+        context.set_ciphers(":".join(ciphers))
     if authority := values["client-ca-file"]:
         context.load_verify_locations(authority)
         context.verify_mode = ssl.CERT_OPTIONAL

@@ -28,7 +28,14 @@ async def run(config: ManagerConfig) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script."""
     return start(
-        "kube-controller-manager", _ABOUT, FLAGS, argv, read=read, run=run, verbosity=lambda config: config["v"]
+        "kube-controller-manager",
+        _ABOUT,
+        FLAGS,
+        argv,
+        read=read,
+        run=run,
+        verbosity=lambda config: config["v"],
+        log_format=lambda config: str(config["logging-format"]),
     )
 
 

@@ -32,7 +32,16 @@ async def run(config: SchedulerConfig) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script."""
-    return start("kube-scheduler", _ABOUT, FLAGS, argv, read=read, run=run, verbosity=lambda config: config["v"])
+    return start(
+        "kube-scheduler",
+        _ABOUT,
+        FLAGS,
+        argv,
+        read=read,
+        run=run,
+        verbosity=lambda config: config["v"],
+        log_format=lambda config: str(config["logging-format"]),
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kubepy.client import delegated, leader
+from kubepy.client import daemon_flags, delegated, leader
 from kubepy.lib.flags import Flag, FlagError, parse
 
 FLAGS: Sequence[Flag] = (
@@ -41,6 +41,7 @@ FLAGS: Sequence[Flag] = (
     ),
     Flag("use-service-account-credentials", "bool", False, "Each loop acts as a service account of its own."),
     *leader.flags("kube-controller-manager"),
+    *daemon_flags.FLAGS,
     Flag("v", "int", 0, "Verbosity of the log."),
 )
 _FILES = (
@@ -74,6 +75,7 @@ def read(argv: Sequence[str]) -> ManagerConfig:
     if values["legacy-service-account-token-clean-up-period"] <= 0:
         faults.append("--legacy-service-account-token-clean-up-period must be more than 0")
     faults += leader.flag_faults(values)
+    faults += daemon_flags.flag_faults(values)
     if faults:
         raise FlagError(faults)
     return ManagerConfig(values=values)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kubepy.client import delegated, leader
+from kubepy.client import daemon_flags, delegated, leader
 from kubepy.lib.flags import Flag, FlagError, parse
 from kubepy.scheduler import settings
 from kubepy.scheduler.settings import SchedulerConfiguration, SettingsError
@@ -22,6 +22,7 @@ FLAGS: Sequence[Flag] = (
     Flag("tls-cert-file", "string", "", "Certificate of the secure port; self-signed when empty."),
     Flag("tls-private-key-file", "string", "", "Key of that certificate."),
     *leader.flags("kube-scheduler"),
+    *daemon_flags.FLAGS,
     Flag("v", "int", 0, "Verbosity of the log."),
 )
 
@@ -40,7 +41,7 @@ class SchedulerConfig:
 def read(argv: Sequence[str]) -> SchedulerConfig:
     """The settings of a command line. Raises FlagError with every fault."""
     values = parse(FLAGS, argv)
-    faults = leader.flag_faults(values)
+    faults = leader.flag_faults(values) + daemon_flags.flag_faults(values)
     file = SchedulerConfiguration()
     if values["config"]:
         try:

@@ -3,7 +3,6 @@
 Source: pkg/kubeapiserver/options/{authentication,authorization}.go; apiserver pkg/server/options/serving.go.
 """
 
-import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +20,8 @@ from kubepy.apiserver.config.expressions import compile_expression
 from kubepy.apiserver.config.fields import flag_field
 from kubepy.apiserver.http.browsers import origin_fault
 from kubepy.lib import pki
-from kubepy.lib.tls import cipher_names
+from kubepy.lib.tls import TLS_VERSIONS, cipher_names
 
-TLS_VERSIONS: Mapping[str, ssl.TLSVersion] = {
-    "VersionTLS12": ssl.TLSVersion.TLSv1_2,
-    "VersionTLS13": ssl.TLSVersion.TLSv1_3,
-}
 ALWAYS_ALLOW = "AlwaysAllow"
 _DEFAULT_MODE = (ALWAYS_ALLOW,)
 
