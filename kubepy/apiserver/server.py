@@ -253,11 +253,12 @@ class ApiServer:
         await self._service_cidr.sync()
         await self._repairs.sync()
         config = self.config
+        reconciles = config.endpoint_reconciler_type != "none"
         service = KubernetesService(
             self.client,
             self.store,
             self._clock,
-            address=advertised_address(config.advertise_address, config.bind_address),
+            address=advertised_address(config.advertise_address, config.bind_address) if reconciles else None,
             port=self._port(),
         )
         first = AddressRange(config.service_cluster_ip_range[0]).first

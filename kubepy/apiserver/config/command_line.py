@@ -15,6 +15,7 @@ from kubepy.apiserver.admission import plugins
 from kubepy.apiserver.admission.configuration import Configuration, read_configuration
 from kubepy.apiserver.authn.token_file import parse_token_file
 from kubepy.apiserver.config import auditing
+from kubepy.apiserver.config.api_enablement import enablement_faults
 from kubepy.apiserver.config.encryption import parse_encryption_config
 from kubepy.apiserver.config.fields import flag_field
 from kubepy.apiserver.config.metrics import metrics_faults
@@ -236,7 +237,9 @@ class ApiServerConfig(SecurityConfig):
         0.0,
         "How long ending all watches takes; 0: at once.",
     )
-    runtime_config: Mapping[str, str] = flag_field("runtime-config", "map", {}, "API versions to turn on or off.")
+    runtime_config: Mapping[str, str] = flag_field(
+        "runtime-config", "map", {}, "API versions to be on: stable ones are."
+    )
     feature_gates: Mapping[str, str] = flag_field("feature-gates", "map", {}, "Features to turn on or off.")
     profiling: bool = flag_field("profiling", "bool", True, "There are no profiling paths here.")
     logging_format: str = flag_field(
@@ -310,6 +313,7 @@ def check(config: ApiServerConfig) -> list[str]:
         _admission_faults,
         auditing.audit_faults,
         metrics_faults,
+        lambda config: enablement_faults(config.runtime_config),
         lambda config: security_faults(config, config.service_account_issuer),
         _network_faults,
         _file_faults,

@@ -1,8 +1,11 @@
 """The Service `kubernetes` and its endpoints."""
 
+import pytest
 import uvloop
 
 from kubepy.api import resources
+from kubepy.apiserver import server as servers
+from kubepy.apiserver.config.command_line import ApiServerConfig
 from kubepy.apiserver.embedded import in_process
 from kubepy.apiserver.loops.kubernetes_service import KubernetesService, advertised_address, plan, render_slice
 from kubepy.lib.clock import SYSTEM
@@ -45,3 +48,25 @@ def test_every_server_that_lives_is_an_endpoint_until_it_leaves() -> None:
             assert service["spec"]["clusterIP"] == "10.96.0.1"
 
     uvloop.run(run())
+
+
+@pytest.mark.parametrize(("kind", "address"), [("lease", "192.0.2.9"), ("none", None)])
+def test_endpoints_are_left_alone_where_that_is_asked_for(
+    kind: str, address: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[str | None] = []
+
+    class Watched(KubernetesService):
+        async def run(self) -> None:
+            found.append(self._address)
+
+    async def run() -> None:
+        config = ApiServerConfig(
+            storage_backend="embedded", advertise_address="192.0.2.9", endpoint_reconciler_type=kind
+        )
+        async with in_process(config=config) as server:
+            await server.client.get(resources.named("services"), "kubernetes", "default")
+
+    monkeypatch.setattr(servers, "KubernetesService", Watched)
+    uvloop.run(run())
+    assert found == [address]
