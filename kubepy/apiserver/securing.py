@@ -23,6 +23,7 @@ from kubepy.apiserver.authz import reviews
 from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.authz.metrics import AuthorizationMetrics
 from kubepy.apiserver.config.command_line import ApiServerConfig, read_admission
+from kubepy.apiserver.config.features import CLAIM_STATUS, IMPERSONATION, is_enabled
 from kubepy.apiserver.config.reloads import Reloads
 from kubepy.apiserver.http.routing import Review
 from kubepy.apiserver.identifying import Identity
@@ -58,7 +59,7 @@ def secure(server: ApiServer) -> Security:
         kinds=EngineKinds(server.engine),
         metrics=AdmissionMetrics(registry),
         pod_security_metrics=PodSecurityMetrics(registry),
-        granular_claim_status=is_enabled(config, "DRAResourceClaimGranularStatusAuthorization"),
+        granular_claim_status=is_enabled(config.feature_gates, CLAIM_STATUS),
         not_ready_s=config.default_not_ready_toleration_seconds,
         unreachable_s=config.default_unreachable_toleration_seconds,
         configuration=read_admission(config),
@@ -79,12 +80,7 @@ def secure(server: ApiServer) -> Security:
 
 def impersonation_modes(config: ApiServerConfig) -> tuple[Mode, ...]:
     """All modes, or that of old alone where the feature is turned off."""
-    return MODES if is_enabled(config, "ConstrainedImpersonation") else MODES[-1:]
-
-
-def is_enabled(config: ApiServerConfig, feature: str) -> bool:
-    """Whether a feature that is on by default has not been turned off."""
-    return config.feature_gates.get(feature, "true").lower() != "false"
+    return MODES if is_enabled(config.feature_gates, IMPERSONATION) else MODES[-1:]
 
 
 class _OwnClient:

@@ -22,6 +22,7 @@ from kubepy.apiserver.authz.chain import AlwaysAllow, Authorization
 from kubepy.apiserver.authz.metrics import AuthorizationMetrics
 from kubepy.apiserver.catching_up import SureAuthenticator, SureAuthorizer, catch_up_of
 from kubepy.apiserver.config.command_line import ApiServerConfig, parse_port_range
+from kubepy.apiserver.config.features import WEBSOCKET_CREATE, is_enabled
 from kubepy.apiserver.config.metrics import read_shown
 from kubepy.apiserver.endpoints import paths as endpoints
 from kubepy.apiserver.endpoints.component_status import component_statuses
@@ -182,8 +183,7 @@ class ApiServer:
         for path, (render, content_type) in self.security.documents.items():
             self.router.paths[path] = endpoints.rendered(render, content_type)
         kubelets = Kubelets(self.config, self.lookup)
-        gate = self.config.feature_gates.get("AuthorizePodWebsocketUpgradeCreatePermission", "true")
-        asked = None if gate.lower() == "false" else self._chain.authorizer
+        asked = self._chain.authorizer if is_enabled(self.config.feature_gates, WEBSOCKET_CREATE) else None
         PodStreams(self.engine, self.engine.of(resources.named("pods")), kubelets, asked).install(self.router)
         Proxies(self.engine, kubelets).install(self.router)
         self.router.virtual["", "componentstatuses"] = component_statuses(self)

@@ -22,6 +22,7 @@ from kubepy.apiserver.audit.policy import parse_policy
 from kubepy.apiserver.authn.user import ALL_AUTHENTICATED, PRIVILEGED_GROUP, UserInfo
 from kubepy.apiserver.config.command_line import FLAGS, ApiServerConfig, read
 from kubepy.apiserver.config.encryption import parse_encryption_config
+from kubepy.apiserver.config.features import without_effect
 from kubepy.apiserver.config.reloads import Reloads
 from kubepy.apiserver.endpoints import paths as endpoints
 from kubepy.apiserver.endpoints.worker_metrics import WorkerMetrics, listening_sockets
@@ -70,6 +71,8 @@ async def run(config: ApiServerConfig) -> None:
 
 async def serve(config: ApiServerConfig, place: Place) -> None:
     """One process of the daemon; returns only when cancelled."""
+    if place.leads and (unknown := without_effect(config.feature_gates)):
+        _log.warning("features without effect", features=",".join(unknown))
     store = open_backend(config)
     sealed = EncryptedStore(store, _keys(config)) if config.encryption_provider_config else None
     store = sealed or store

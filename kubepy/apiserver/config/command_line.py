@@ -17,6 +17,7 @@ from kubepy.apiserver.authn.token_file import parse_token_file
 from kubepy.apiserver.config import auditing
 from kubepy.apiserver.config.api_enablement import enablement_faults
 from kubepy.apiserver.config.encryption import parse_encryption_config
+from kubepy.apiserver.config.features import KNOWN, feature_faults
 from kubepy.apiserver.config.fields import flag_field
 from kubepy.apiserver.config.metrics import metrics_faults
 from kubepy.apiserver.config.security import SecurityConfig, security_faults
@@ -240,7 +241,9 @@ class ApiServerConfig(SecurityConfig):
     runtime_config: Mapping[str, str] = flag_field(
         "runtime-config", "map", {}, "API versions to be on: stable ones are."
     )
-    feature_gates: Mapping[str, str] = flag_field("feature-gates", "map", {}, "Features to turn on or off.")
+    feature_gates: Mapping[str, str] = flag_field(
+        "feature-gates", "map", {}, f"Features to turn on or off, of: {', '.join(sorted(KNOWN))}; no others matter."
+    )
     profiling: bool = flag_field("profiling", "bool", True, "There are no profiling paths here.")
     logging_format: str = flag_field(
         "logging-format", "string", "text", f"How lines of the log are written, of: {', '.join(log.FORMATS)}."
@@ -314,6 +317,7 @@ def check(config: ApiServerConfig) -> list[str]:
         auditing.audit_faults,
         metrics_faults,
         lambda config: enablement_faults(config.runtime_config),
+        lambda config: feature_faults(config.feature_gates),
         lambda config: security_faults(config, config.service_account_issuer),
         _network_faults,
         _file_faults,
