@@ -9,7 +9,7 @@ Source: structured-merge-diff fieldpath/set.go, serialize-pe.go.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any, Final
 
 import orjson
@@ -17,6 +17,7 @@ import orjson
 FieldSet = dict[str, Any]
 Filter = Callable[[FieldSet | None], FieldSet | None]
 """What of a set counts."""
+_NOTHING: Final[FieldSet] = {}
 ANY: Final = "*"
 """In a path: whatever is there."""
 
@@ -54,18 +55,26 @@ def _node(children: FieldSet, member: bool) -> FieldSet | None:
     return {".": {}, **children} if member else children
 
 
-def ordered(node: FieldSet) -> FieldSet:
+def ordered(node: FieldSet, known: FieldSet | None = None) -> FieldSet:
     """The set as upstream writes it: itself first, then by name, by the values of keys or by value.
 
-    Clients written in Go see these very bytes; the algebra keeps the order of what was in order.
+    What it shares with `known`, a set that is in order, is left as it is. Clients written in Go see these very bytes;
+    the algebra keeps the order of what was in order.
     """
+    if node is known:
+        return node
+    known = known or _NOTHING
     keys = sorted(node)
     if len(keys) > 1 and keys[-1][0] in "kvi":
         keys.sort(key=_rank)
-    return {key: ordered(node[key]) if node[key] else {} for key in keys}
+    return {key: child and ordered(child, known.get(key)) for key in keys for child in (node[key],)}
 
 
 def _rank(element: str) -> tuple[int, Any]:
+    return _known_rank(element) if len(element) < _LONG else _new_rank(element)
+
+
+def _new_rank(element: str) -> tuple[int, Any]:
     kind, _, text = element.partition(":")
     if kind in (".", "f"):
         return ".f".index(kind), text
@@ -73,6 +82,10 @@ def _rank(element: str) -> tuple[int, Any]:
     if kind == "k":
         return 2, [(key, _value_rank(value[key])) for key in sorted(value)]
     return 3 + (kind == "i"), _value_rank(value)
+
+
+_LONG: Final = 128
+_known_rank = lru_cache(maxsize=4096)(_new_rank)  # most are names of containers, ports and variables, again and again
 
 
 def _value_rank(value: Any) -> tuple[int, Any]:

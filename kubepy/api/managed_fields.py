@@ -187,7 +187,7 @@ def track_update(
         previous = counts(previous)
     owned = field_sets.union(field_sets.difference(previous, removed), taken)
     assert owned is not None
-    return _capped(arranged([*kept, {**mine, "fieldsV1": field_sets.ordered(owned)}]))
+    return _capped(arranged([*kept, {**mine, "fieldsV1": field_sets.ordered(owned, previous)}]))
 
 
 def _capped(entries: list[Object]) -> list[Object]:

@@ -132,3 +132,13 @@ def test_the_order_is_that_of_upstream() -> None:
         '"f:spec":{"f:a":{".":{},"f:x":{}},"f:b":{}}}'
     )
     assert orjson.dumps(field_sets.ordered(given_set)).decode() == text
+
+
+def test_putting_in_order_costs_what_has_changed() -> None:
+    known: FieldSet = {"f:metadata": {"f:labels": {".": {}, "f:b": {}}}, "f:spec": {"f:x": {"f:y": {}}}}
+    owned = field_sets.union(known, {"f:metadata": {"f:labels": {"f:a": {}}}})
+    assert owned is not None
+    made = field_sets.ordered(owned, known)
+    assert orjson.dumps(made) == orjson.dumps(field_sets.ordered(owned))
+    assert made["f:spec"] is known["f:spec"]
+    assert known["f:metadata"]["f:labels"] == {".": {}, "f:b": {}}
