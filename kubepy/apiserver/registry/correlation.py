@@ -4,7 +4,7 @@ What cannot be told (elements of other lists, fields of atomic objects) has no o
 Source: apiserver pkg/cel/common/equality.go, maplist.go.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -27,13 +27,20 @@ def field(schema: Schema, old: Any, name: str) -> Any:
     return old.get(name, ABSENT)
 
 
-def element(schema: Schema, old: Any, new: Any) -> Any:
-    """The old value of a list's element."""
-    if not isinstance(old, list) or not isinstance(new, dict) or schema.get("x-kubernetes-list-type") != "map":
-        return ABSENT
+def elements(schema: Schema, old: Any) -> Callable[[Any], Any]:
+    """What finds the old element that an element of the new list stands for; ABSENT where there is none."""
+    known: dict[bytes, Any] = {}
     keys = schema.get("x-kubernetes-list-map-keys") or ()
-    wanted = [new.get(key) for key in keys]
-    for each in old:
-        if isinstance(each, dict) and [each.get(key) for key in keys] == wanted:
-            return each
-    return ABSENT
+    if isinstance(old, list) and schema.get("x-kubernetes-list-type") == "map":
+        for each in old:
+            if isinstance(each, dict):
+                known.setdefault(_identity(each, keys), each)
+
+    def find(new: Any) -> Any:
+        return known.get(_identity(new, keys), ABSENT) if known and isinstance(new, dict) else ABSENT
+
+    return find
+
+
+def _identity(element: Mapping[str, Any], keys: Sequence[str]) -> bytes:
+    return orjson.dumps([element.get(key) for key in keys], option=orjson.OPT_SORT_KEYS)

@@ -159,9 +159,9 @@ class Run:
         if node.rules:
             self._rules(node, new, old, path, unchanged=unchanged)
         if isinstance(new, list) and node.items is not None:
+            before = correlation.elements(node.schema, old)
             for index, each in enumerate(new):
-                before = correlation.element(node.schema, old, each)
-                self._visit(node.items, each, before, f"{path}[{index}]", unchanged=unchanged)
+                self._visit(node.items, each, before(each), f"{path}[{index}]", unchanged=unchanged)
         elif isinstance(new, dict):
             for name, each in new.items():
                 inner = node.properties.get(name)

@@ -8,7 +8,7 @@ Source: kube-openapi pkg/validation/validate; apiextensions-apiserver pkg/apiser
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -78,11 +78,12 @@ class _Place:
         """The place of a value in a map."""
         return _Place(f"{self.name}.{key}", correlation.field(self.structure, self.old, key), self._others())
 
-    def element(self, index: int, value: Any) -> "_Place":
-        """The place of a list's element."""
+    def elements(self, values: list[Any]) -> Iterator[tuple[Any, "_Place"]]:
+        """Each element of a list, with its place."""
         items = self.structure.get("items")
-        old = correlation.element(self.structure, self.old, value)
-        return _Place(f"{self.name}[{index}]", old, items if isinstance(items, dict) else {})
+        inner, before = items if isinstance(items, dict) else {}, correlation.elements(self.structure, self.old)
+        for index, each in enumerate(values):
+            yield each, _Place(f"{self.name}[{index}]", before(each), inner)
 
     def _others(self) -> Schema:
         others = self.structure.get("additionalProperties")
@@ -203,8 +204,8 @@ def _format(schema: Schema, value: str, place: _Place) -> _Result:
 def _array(schema: Schema, value: list[Any], place: _Place) -> _Result:
     result = _Result(passed=1)
     if isinstance(items := schema.get("items"), dict):
-        for index, each in enumerate(value):
-            result.merge(_judge(items, each, place.element(index, each)))
+        for each, at in place.elements(value):
+            result.merge(_judge(items, each, at))
     if (least := schema.get("minItems")) is not None and len(value) < least:
         text = f"{place.name} in body should have at least {least} items"
         result.add(invalid(place.name, len(value), text))

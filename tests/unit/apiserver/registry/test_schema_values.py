@@ -217,6 +217,14 @@ def test_many_faults_are_told_in_time() -> None:
     assert faults[-1].field == "[19999]"
 
 
+def test_large_lists_are_held_against_what_they_were_in_time() -> None:
+    element = {"type": "object", "properties": {"k": {"type": "integer"}, "v": {"type": "string"}}}
+    keyed = {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"], "items": element}
+    old = [{"k": number, "v": 1} for number in range(20_000)]
+    faults = faults_of_value(keyed, [*reversed(old), {"k": 20_000, "v": 1}], old=old)
+    assert [fault.field for fault in faults] == ["[20000].v"]
+
+
 @pytest.mark.parametrize("step", [1e-300, 5e-324])
 def test_numbers_that_hold_too_many_steps_to_count_are_no_multiples(step: float) -> None:
     [fault] = faults_of_value({"type": "number", "multipleOf": step}, 1e308)
