@@ -225,6 +225,14 @@ def test_large_lists_are_held_against_what_they_were_in_time() -> None:
     assert [fault.field for fault in faults] == ["[20000].v"]
 
 
+@pytest.mark.parametrize("pattern", ["^a*a*a*a*b$", "a*b", "a{0,}a{1,}a+[ab]*b$"])
+def test_patterns_are_looked_for_in_long_texts_in_time(pattern: str) -> None:
+    schema = {"type": "string", "pattern": pattern}
+    assert faults_of_value(schema, "a" * 100_000 + "b") == []
+    [fault] = faults_of_value(schema, "a" * 100_000)
+    assert "should match" in fault.message
+
+
 @pytest.mark.parametrize("step", [1e-300, 5e-324])
 def test_numbers_that_hold_too_many_steps_to_count_are_no_multiples(step: float) -> None:
     [fault] = faults_of_value({"type": "number", "multipleOf": step}, 1e308)
