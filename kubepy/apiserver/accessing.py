@@ -40,17 +40,19 @@ class Access:
         path = config.authorization_policy_file
         policies = parse_policies(Path(path).read_text()) if path else ()
         self._authorizers = Authorizers(lookup, webhooks, policies, metrics)
-        self._text = ""
-        settings = self._read() if self._path else _settings_of_flags(config)
+        if self._path:
+            settings, text = self._read()
+            reloads.holds(text)
+        else:
+            settings = _settings_of_flags(config)
         self._needed = [one.mode for one in settings if one.mode != WEBHOOK]
         names = [one.name for one in settings]
         self.authorization = Authorization(self._authorizers.make(settings), metrics, names)
-        if self._path:
-            reloads.holds(self._text)
 
-    def _read(self, needed: tuple[str, ...] = ()) -> list[AuthorizerSettings]:
-        self._text = Path(self._path).read_text()
-        return parse_settings(self._text, compile_expression, needed)
+    def _read(self, needed: tuple[str, ...] = ()) -> tuple[list[AuthorizerSettings], str]:
+        """What the file says, and its text. Raises OSError, ValueError."""
+        text = Path(self._path).read_text()
+        return parse_settings(text, compile_expression, needed), text
 
     def followers(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What takes in the file when it changes; each runs until cancelled."""
@@ -61,13 +63,13 @@ class Access:
 
     async def _reload(self) -> None:
         try:
-            settings = self._read(tuple(self._needed))
+            settings, text = self._read(tuple(self._needed))
         except (OSError, ValueError) as fault:  # half written, or wrong: what was read before stays good
             _log.warning("authorization configuration not read again", file=self._path, error=fault)
             self._reloads.failed()
             return
         self.authorization.set_authorizers(self._authorizers.make(settings), [one.name for one in settings])
-        self._reloads.succeeded(self._text)
+        self._reloads.succeeded(text)
         _log.info("authorization configuration read again", file=self._path)
 
 

@@ -72,7 +72,7 @@ class Identity:
         self._follow(keys, self._read_keys)
         self._follow([config.client_ca_file, config.requestheader_client_ca_file], self._read_authorities)
         if config.authentication_config:
-            self._read_settings()
+            reloads.holds(self._read_settings())
 
     def _local(self) -> list[TokenAuthenticator]:
         config, found = self._config, list[TokenAuthenticator]()
@@ -114,19 +114,20 @@ class Identity:
             for paths, since, read in self._follows
         ]
 
-    def _read_settings(self) -> None:
+    def _read_settings(self) -> str:
+        """Takes in the file; its text. Raises OSError, ValueError."""
         config = self._config
         text = Path(config.authentication_config).read_text()
         self._apply(jwt_settings.parse_settings(text, compile_expression, config.service_account_issuer))
-        self._reloads.holds(text)
+        return text
 
     def _read_settings_again(self) -> None:
         try:
-            self._read_settings()
+            text = self._read_settings()
         except (OSError, ValueError):
             self._reloads.failed()
             raise
-        self._reloads.succeeded(Path(self._config.authentication_config).read_text())
+        self._reloads.succeeded(text)
 
     def _read_keys(self) -> None:
         self.verifier.set_keys(_public_keys(self._config))

@@ -9,10 +9,12 @@ away is waited for, never a reason to end.
 import asyncio
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+from prometheus_client import CollectorRegistry
 
 from kubepy.apiserver import memory
 from kubepy.apiserver.audit.backends import Backends
@@ -37,7 +39,7 @@ from kubepy.lib.http import Answer, Handler, Request
 from kubepy.lib.workers import Supervisor, Worker, shared_sockets
 from kubepy.storage.base import Store
 from kubepy.storage.embedded import EmbeddedStore
-from kubepy.storage.encrypted import EncryptedStore, Transformer
+from kubepy.storage.encrypted import EncryptedStore
 from kubepy.storage.etcd import EtcdStore
 
 NAME = "kube-apiserver"
@@ -74,13 +76,11 @@ async def serve(config: ApiServerConfig, place: Place) -> None:
     if place.leads and (unknown := without_effect(config.feature_gates)):
         _log.warning("features without effect", features=",".join(unknown))
     store = open_backend(config)
-    sealed = EncryptedStore(store, _keys(config)) if config.encryption_provider_config else None
-    store = sealed or store
+    keys = Keys(config, store) if config.encryption_provider_config else None
+    store = keys.store if keys is not None else store
     if config.storage_backend != "embedded":
         store = TakenOverStore(store)  # upstream's API server may have filled it
     server = ApiServer(config, store, secure=secure, leads=place.leads)
-    encryption = [config.encryption_provider_config]
-    encryption_signature = file_watch.signature(encryption)
     audits = bool(config.audit_log_path or config.audit_webhook_config_file)
     audit = Auditing(config, server) if audits else None
     scope = tasks.Scope()
@@ -108,12 +108,8 @@ async def serve(config: ApiServerConfig, place: Place) -> None:
                 handler=unsecured(handler),
                 sockets=[place.insecure] if place.insecure else None,
             )
-        if config.encryption_provider_config_automatic_reload and sealed is not None:
-            reloads = Reloads("encryption", server.metrics.registry)
-            reloads.holds(Path(config.encryption_provider_config).read_text())  # noqa: ASYNC240  # once, at the start
-            read = partial(read_keys, config, sealed, reloads)
-            follow = file_watch.follow(encryption, read, since=encryption_signature)
-            scope.start(follow, name="encryption configuration")
+        if config.encryption_provider_config_automatic_reload and keys is not None:
+            scope.start(keys.follow(server.metrics.registry), name="encryption configuration")
         _log.info("serving", address=config.bind_address, port=config.secure_port or config.insecure_port)
         if place.metrics_of_all is not None:
             metrics = place.metrics_of_all(server.metrics.render)
@@ -133,21 +129,32 @@ async def serve(config: ApiServerConfig, place: Place) -> None:
             await audit.backends.close()
 
 
-async def read_keys(config: ApiServerConfig, store: EncryptedStore, reloads: Reloads) -> None:
-    """Takes in a file of keys that has changed; one that is not good leaves everything as it was."""
-    path = config.encryption_provider_config
-    try:
-        store.set_transformers(_keys(config))
-    except (OSError, ValueError) as fault:
-        _log.warning("encryption configuration not read again", file=path, error=fault)
-        reloads.failed()
-    else:
-        reloads.succeeded(Path(path).read_text())  # noqa: ASYNC240  # as small as it is
-        _log.info("encryption configuration read again", file=path)
+class Keys:
+    """What is stored is encrypted as a file says: `store` does so."""
 
+    def __init__(self, config: ApiServerConfig, store: Store) -> None:
+        self._path = config.encryption_provider_config
+        self._signature = file_watch.signature([self._path])
+        self._text = Path(self._path).read_text()
+        self.store = EncryptedStore(store, parse_encryption_config(self._text))
 
-def _keys(config: ApiServerConfig) -> Mapping[str, Sequence[Transformer]]:
-    return parse_encryption_config(Path(config.encryption_provider_config).read_text())
+    async def follow(self, registry: CollectorRegistry) -> None:
+        """Takes in the file when it changes, until cancelled."""
+        reloads = Reloads("encryption", registry)
+        reloads.holds(self._text)
+        await file_watch.follow([self._path], partial(self.read_again, reloads), since=self._signature)
+
+    async def read_again(self, reloads: Reloads) -> None:
+        """Takes in a file that has changed; one that is not good leaves everything as it was."""
+        try:
+            text = Path(self._path).read_text()  # noqa: ASYNC240  # as small as it is
+            self.store.set_transformers(parse_encryption_config(text))
+        except (OSError, ValueError) as fault:
+            _log.warning("encryption configuration not read again", file=self._path, error=fault)
+            reloads.failed()
+        else:
+            reloads.succeeded(text)
+            _log.info("encryption configuration read again", file=self._path)
 
 
 def open_backend(config: ApiServerConfig) -> Store:

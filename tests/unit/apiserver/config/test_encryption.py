@@ -20,7 +20,7 @@ from kubepy.apiserver.config.encryption import (
 )
 from kubepy.apiserver.config.reloads import Reloads
 from kubepy.apiserver.server import ApiServer
-from kubepy.cli.kube_apiserver import read_keys
+from kubepy.cli.kube_apiserver import Keys
 from kubepy.storage.base import Change, RevisionConflict
 from kubepy.storage.embedded import EmbeddedStore
 from kubepy.storage.encrypted import EncryptedStore, Transformer, Unreadable
@@ -150,15 +150,15 @@ def test_replacing_an_object_by_itself_encrypts_it_anew() -> None:
 def test_a_file_of_keys_that_is_not_good_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "keys.yaml"
     settings = ApiServerConfig(encryption_provider_config=str(path))
-    store = EncryptedStore(EmbeddedStore(), parse_encryption_config(config(cipher("aesgcm", "old", OLD))))
-    registry = CollectorRegistry()
+    path.write_text(config(cipher("aesgcm", "old", OLD)))
+    keys, registry = Keys(settings, EmbeddedStore()), CollectorRegistry()
     reloads = Reloads("encryption", registry)
     path.write_text("nonsense")
-    asyncio.run(read_keys(settings, store, reloads))
-    assert store.seal(KEY, b"{}").startswith(b"k8s:enc:aesgcm:v1:old:")
+    asyncio.run(keys.read_again(reloads))
+    assert keys.store.seal(KEY, b"{}").startswith(b"k8s:enc:aesgcm:v1:old:")
     path.write_text(config(cipher("aesgcm", "new", NEW)))
-    asyncio.run(read_keys(settings, store, reloads))
-    assert store.seal(KEY, b"{}").startswith(b"k8s:enc:aesgcm:v1:new:")
+    asyncio.run(keys.read_again(reloads))
+    assert keys.store.seal(KEY, b"{}").startswith(b"k8s:enc:aesgcm:v1:new:")
     lines = generate_latest(registry).decode().splitlines()
     counted = "apiserver_encryption_config_controller_automatic_reloads_total{"
     for status in ("failure", "success"):
