@@ -13,11 +13,11 @@ from typing import Any, Final
 import orjson
 
 from kubepy.api.errors import ApiError, BadRequest, InternalError, from_status
-from kubepy.api.go_values import json_type
 from kubepy.api.meta import Object
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes
 from kubepy.apiserver.admission.kinds import Kind, kind_of
+from kubepy.apiserver.webhooks.answer_types import Types, fault_in_types, unreadable
 
 _GROUP, _KIND = "admission.k8s.io", "AdmissionReview"
 VERSIONS = ("v1", "v1beta1")
@@ -109,7 +109,7 @@ def verdict_of(answer: Object, uid: str, *, version: str, mutating: bool) -> Ver
 
 
 _BASE64: Final = frozenset(string.ascii_letters + string.digits + "+/")
-_TYPES: Final[Mapping[str, tuple[type, str]]] = {
+_TYPES: Final[Types] = {
     "uid": (str, "types.UID"),
     "allowed": (bool, "bool"),
     "status": (dict, "v1.Status"),
@@ -122,20 +122,12 @@ _TYPES: Final[Mapping[str, tuple[type, str]]] = {
 
 def _check_types(response: Any) -> None:
     """Raises Unreadable in the words of Go's decoder."""
-    if not isinstance(response, dict):
-        raise _unreadable(response, "AdmissionReview.response", "v1.AdmissionResponse")
-    for name, (kind, shown) in _TYPES.items():
-        value = response.get(name)
-        if value is not None and not isinstance(value, kind):
-            raise _unreadable(value, f"AdmissionResponse.response.{name}", shown)
+    if (why := fault_in_types(response, "Admission", _TYPES)) is not None:
+        raise Unreadable(why)
     texts = [("auditAnnotations", value) for value in (response.get("auditAnnotations") or {}).values()]
     for name, value in [*texts, *(("warnings", value) for value in response.get("warnings") or ())]:
         if value is not None and not isinstance(value, str):
-            raise _unreadable(value, f"AdmissionResponse.response.{name}", "string")
-
-
-def _unreadable(value: Any, field: str, kind: str) -> Unreadable:
-    return Unreadable(f"json: cannot unmarshal {json_type(value)} into Go struct field {field} of type {kind}")
+            raise Unreadable(unreadable(value, f"AdmissionResponse.response.{name}", "string"))
 
 
 def _check_head(answer: Object, response: Object, uid: str) -> None:

@@ -14,6 +14,7 @@ from kubepy.api.go_values import go_type, json_type
 from kubepy.api.meta import Object
 from kubepy.api.validation.meta import validate_annotations, validate_labels
 from kubepy.apiserver.registry.converting_metrics import CALL, INVALID, PARTIAL, ConversionMetrics
+from kubepy.apiserver.webhooks.answer_types import Types, fault_in_types, unreadable
 from kubepy.apiserver.webhooks.client import CallError, Webhooks
 from kubepy.apiserver.webhooks.target import BadTarget, Target, from_client_config
 
@@ -22,7 +23,7 @@ _KNOWN = ("v1", "v1beta1")
 _SAME = ("name", "namespace", "uid")
 _FREE = ("labels", "annotations")
 _ANNOTATION = "metadata.annotation"  # sic
-_TYPES: Final[Mapping[str, tuple[type, str]]] = {
+_TYPES: Final[Types] = {
     "uid": (str, "types.UID"),
     "convertedObjects": (list, "[]runtime.RawExtension"),
     "result": (dict, "v1.Status"),
@@ -138,20 +139,12 @@ def _converted(answer: Object, uid: str, version: str) -> list[Any]:
 
 def _check_types(response: Any) -> None:
     """Raises CallError in the words of Go's decoder."""
-    if not isinstance(response, dict):
-        raise _unreadable(response, "ConversionReview.response", "v1.ConversionResponse")
-    for name, (kind, shown) in _TYPES.items():
-        value = response.get(name)
-        if value is not None and not isinstance(value, kind):
-            raise _unreadable(value, f"ConversionResponse.response.{name}", shown)
+    if (why := fault_in_types(response, "Conversion", _TYPES)) is not None:
+        raise CallError(why)
     for name in ("status", "message"):
         value = (response.get("result") or {}).get(name)
         if value is not None and not isinstance(value, str):
-            raise _unreadable(value, f"Status.response.result.{name}", "string")
-
-
-def _unreadable(value: Any, field: str, kind: str) -> CallError:
-    return CallError(f"json: cannot unmarshal {json_type(value)} into Go struct field {field} of type {kind}")
+            raise CallError(unreadable(value, f"Status.response.result.{name}", "string"))
 
 
 def _checked(made: Any, given: Object, api_version: str, at: int, what: str) -> Object:
