@@ -62,7 +62,7 @@ OTHERS = {
     "plain text": (MAPS, "text/plain", MAP, 415, "accepted media types include: application/json, application/yaml"),
     "a form": (MAPS, "application/x-www-form-urlencoded", MAP, 415, "accepted media types include"),
     "no YAML": (MAPS, YAML, b"a: b: c", 400, "error converting YAML to JSON: yaml: mapping values are not allowed"),
-    "two documents": (MAPS, YAML, b"a: 1\n---\nb: 2\n", 400, "expected a single document"),
+    "two documents": (MAPS, YAML, b"a: 1\n---\nb: 2\n", 400, "but found another document"),
     "a YAML bomb": (MAPS, YAML, BOMB, 400, "document contains excessive aliasing"),
     "YAML that contains itself": (MAPS, YAML, b"data: &a {x: *a}", 400, "anchor value contains itself"),
     "YAML that is no JSON": (MAPS, YAML, b"data: {x: .inf}", 400, "json: unsupported value: inf"),
