@@ -14,6 +14,8 @@ from typing import Any, Literal
 Kind = Literal["string", "bool", "int", "float", "duration", "list", "map", "pairs"]
 
 _DURATION = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([^0-9.]*)")
+_SHORT = re.compile(r"-v[0-9]+")
+"""The one short flag that there is takes its value without a space, too."""
 _UNIT_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _TRUE, _FALSE = {"true", "t", "1", "yes"}, {"false", "f", "0", "no"}
 
@@ -120,6 +122,8 @@ def parse_known(flags: Sequence[Flag], argv: Sequence[str]) -> tuple[dict[str, A
         if not word.startswith("-") or word == "-":
             faults.append(f"unknown argument: {word}")
             continue
+        if _SHORT.fullmatch(word):
+            word = f"--v={word[2:]}"
         name, has_value, text = word.lstrip("-").partition("=")
         name = name.replace("_", "-")
         flag = known.get(name)

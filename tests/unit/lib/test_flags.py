@@ -77,3 +77,8 @@ def test_pairs_may_have_commas() -> None:
     }  # fmt: skip
     with pytest.raises(FlagError, match="metric must be formatted as key=value"):
         parse(flags, ["--allow=metric"])
+
+
+@pytest.mark.parametrize("words", [["-v4"], ["-v=4"], ["-v", "4"], ["--v=4"]])
+def test_verbosity_has_a_short_form(words: list[str]) -> None:
+    assert parse([Flag("v", "int", 0, "")], words) == {"v": 4}
