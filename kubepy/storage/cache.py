@@ -138,7 +138,6 @@ class ResourceCache:
         self._changed_at = revision
         self._marks.clear()
         self._fanout.end()
-        self._ahead = {k: o for k, o in self._ahead.items() if _revision(o) > revision}
         self._advance(revision)
         self.synced.set()
 
@@ -377,9 +376,7 @@ class ResourceCache:
 
     def _advance(self, revision: int) -> None:
         self._applied = max(self._applied, revision)
-        if (
-            self._ahead
-        ):  # a delete whose answer was lost is observed later than it happened, and never told at that revision
+        if self._ahead:  # a delete whose answer was lost is observed late, and never told of at that revision
             self._ahead = {k: o for k, o in self._ahead.items() if _revision(o) > self._applied}
         if not self._waiting:
             return

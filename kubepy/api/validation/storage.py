@@ -109,7 +109,7 @@ def update_storage_class(new: Object, old: Object) -> list[FieldError]:
     errors = validate_metadata_update(new, old)
     for field in ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"):
         errors += unchanged(new.get(field), old.get(field), field)
-        if field == "provisioner" and errors and not new.get(field) and old.get(field):
+        if field == "provisioner" and not new.get(field) and old.get(field):
             errors.append(required(field))
     return errors
 

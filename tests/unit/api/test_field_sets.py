@@ -114,7 +114,7 @@ def test_fields_are_taken_with_what_leads_to_them() -> None:
     found = within(
         {"f:status": {}, "f:spec": {".": {}, "f:containers": {'k:{"name":"c"}': container}, "f:hostPID": {}}}
     )
-    kept = {".": {}, "f:resources": {"f:limits": {}}}
+    kept: FieldSet = {".": {}, "f:resources": {"f:limits": {}}}
     assert found == {"f:spec": {".": {}, "f:containers": {'k:{"name":"c"}': kept}}}
     assert within({"f:status": {}}) is None
 
