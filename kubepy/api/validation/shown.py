@@ -15,14 +15,16 @@ Shape = Mapping[str, tuple[str, Any]]
 
 
 def _nested(shape: Shape) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else _fields(value, shape)
+    return lambda value: None if value is None else fields_of(value, shape)
 
 
-def _each(shape: Shape) -> Callable[[Any], Any]:
-    return lambda values: None if values is None else [_fields(value, shape) for value in values]
+def each_of(shape: Shape) -> Callable[[Any], Any]:
+    """What shows a list of objects."""
+    return lambda values: None if values is None else [fields_of(value, shape) for value in values]
 
 
-def _fields(obj: Object, shape: Shape) -> dict[str, Any]:
+def fields_of(obj: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
+    """The fields of one object, by their names in Go."""
     made = {}
     for name, (field, zero) in shape.items():
         value = obj.get(field)
@@ -30,25 +32,25 @@ def _fields(obj: Object, shape: Shape) -> dict[str, Any]:
     return made
 
 
-def _plain(*fields: str) -> Shape:
+def texts(*fields: str) -> Shape:
     """Fields of text held by value, whose names differ in the first letter's case alone."""
     return {field[0].upper() + field[1:]: (field, "") for field in fields}
 
 
-_EXPRESSION: Shape = {**_plain("key", "operator"), "Values": ("values", None)}
+_EXPRESSION: Shape = {**texts("key", "operator"), "Values": ("values", None)}
 NODE_SELECTOR_TERM: Shape = {
-    "MatchExpressions": ("matchExpressions", _each(_EXPRESSION)),
-    "MatchFields": ("matchFields", _each(_EXPRESSION)),
+    "MatchExpressions": ("matchExpressions", each_of(_EXPRESSION)),
+    "MatchFields": ("matchFields", each_of(_EXPRESSION)),
 }
 VOLUME_NODE_AFFINITY: Shape = {
-    "Required": ("required", _nested({"NodeSelectorTerms": ("nodeSelectorTerms", _each(NODE_SELECTOR_TERM))})),
+    "Required": ("required", _nested({"NodeSelectorTerms": ("nodeSelectorTerms", each_of(NODE_SELECTOR_TERM))})),
 }
 _PROFILE: Shape = {"Type": ("type", ""), "LocalhostProfile": ("localhostProfile", None)}
 SECCOMP_PROFILE = _PROFILE
 SECURITY_CONTEXT: Shape = {
     "Capabilities": ("capabilities", _nested({"Add": ("add", None), "Drop": ("drop", None)})),
     "Privileged": ("privileged", None),
-    "SELinuxOptions": ("seLinuxOptions", _nested(_plain("user", "role", "type", "level"))),
+    "SELinuxOptions": ("seLinuxOptions", _nested(texts("user", "role", "type", "level"))),
     "WindowsOptions": (
         "windowsOptions",
         _nested(
@@ -82,8 +84,8 @@ POD_RESOURCE_CLAIM: Shape = {
     "ResourceClaimName": ("resourceClaimName", None),
     "ResourceClaimTemplateName": ("resourceClaimTemplateName", None),
 }
-TAINT: Shape = {**_plain("key", "value", "effect"), "TimeAdded": ("timeAdded", None)}
-NODE_ADDRESS = _plain("type", "address")
+TAINT: Shape = {**texts("key", "value", "effect"), "TimeAdded": ("timeAdded", None)}
+NODE_ADDRESS = texts("type", "address")
 NODE_CONFIG_SOURCE: Shape = {"ConfigMap": ("configMap", None)}
 IP: Shape = {"IP": ("ip", "")}
 ROLE_REF: Shape = {"APIGroup": ("apiGroup", ""), "Kind": ("kind", ""), "Name": ("name", "")}
@@ -95,7 +97,7 @@ STATEFUL_SET_STRATEGY: Shape = {
     "RollingUpdate": ("rollingUpdate", _nested(ROLLING_STATEFUL_SET)),
 }
 _SUCCESS_RULE: Shape = {"SucceededIndexes": ("succeededIndexes", None), "SucceededCount": ("succeededCount", None)}
-SUCCESS_POLICY: Shape = {"Rules": ("rules", _each(_SUCCESS_RULE))}
+SUCCESS_POLICY: Shape = {"Rules": ("rules", each_of(_SUCCESS_RULE))}
 DISRUPTION_BUDGET: Shape = {
     "MinAvailable": ("minAvailable", None),
     "Selector": ("selector", None),
@@ -109,18 +111,18 @@ CSI_NODE_DRIVER: Shape = {
     "Allocatable": ("allocatable", None),
 }
 TOLERATION: Shape = {
-    **_plain("key", "operator", "value", "effect"),
+    **texts("key", "operator", "value", "effect"),
     "TolerationSeconds": ("tolerationSeconds", None),
 }
 OBJECT_REFERENCE: Shape = {
-    **_plain("kind", "namespace", "name"),
+    **texts("kind", "namespace", "name"),
     "UID": ("uid", ""),
     "APIVersion": ("apiVersion", ""),
-    **_plain("resourceVersion", "fieldPath"),
+    **texts("resourceVersion", "fieldPath"),
 }
-EVENT_SOURCE: Shape = _plain("component", "host")
+EVENT_SOURCE: Shape = texts("component", "host")
 SCOPE_SELECTOR: Shape = {
-    "MatchExpressions": ("matchExpressions", _each({**_plain("scopeName", "operator"), "Values": ("values", None)})),
+    "MatchExpressions": ("matchExpressions", each_of({**texts("scopeName", "operator"), "Values": ("values", None)})),
 }
 TRUST_BUNDLE_PROJECTION: Shape = {
     "Name": ("name", None),
@@ -142,15 +144,15 @@ FIELD_PATH = Rendered("{}")
 
 def show(obj: Object, shape: Shape) -> Rendered:
     """One object."""
-    return rendered(_fields(obj, shape))
+    return rendered(fields_of(obj, shape))
 
 
 def show_all(objs: list[Object], shape: Shape) -> Rendered:
     """A list of them; null for an empty one, which is what most empty ones are to Go."""
-    return rendered([_fields(obj, shape) for obj in objs] or None)
+    return rendered([fields_of(obj, shape) for obj in objs] or None)
 
 
 def show_owner(owner: Object) -> Rendered:
     """An OwnerReference."""
     extra = {field: owner[field] for field in ("controller", "blockOwnerDeletion") if owner.get(field) is not None}
-    return rendered({**_fields(owner, OWNER_REFERENCE), **extra})
+    return rendered({**fields_of(owner, OWNER_REFERENCE), **extra})
