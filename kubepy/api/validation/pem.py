@@ -12,7 +12,7 @@ from typing import TypeVar
 from cryptography import x509
 
 _BLOCK = re.compile(
-    rb"^-----BEGIN ([^\n]*?)-----[ \t\r]*\n((?:[^\n]*:[^\n]*\n)*)([^-]*?)^-----END \1-----[ \t\r]*$", re.MULTILINE
+    rb"^-----BEGIN ([^\n]*?)-----[ \t\r]*\n((?:[^\n:]*:[^\n]*\n)*+)([^-]*?)^-----END \1-----[ \t\r]*$", re.MULTILINE
 )
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
