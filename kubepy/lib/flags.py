@@ -54,7 +54,10 @@ def parse_duration(text: str) -> float:
             raise ValueError(f'time: missing unit in duration "{text}"')
         if unit not in _UNIT_S:
             raise ValueError(f'time: unknown unit "{unit}" in duration "{text}"')
-    return sign * sum(float(number) * _UNIT_S[unit] for number, unit in parts)
+    found = sum(float(number) * _UNIT_S[unit] for number, unit in parts)
+    if found * 1e9 >= 1 << 63:  # Go counts nanoseconds
+        raise ValueError(f'time: invalid duration "{text}"')
+    return sign * found
 
 
 def _parse_bool(text: str) -> bool:
