@@ -12,7 +12,7 @@ from typing import Any, Final
 
 _UNKNOWN: Final = "unknown field "
 _YAML: Final = ("yaml: unmarshal errors:\n", "error converting YAML to JSON: yaml: unmarshal errors:\n")
-_STEP: Final = re.compile(r"\[(\d+)\]|[^.\[\]]+")
+_STEP: Final = re.compile(r"\[(\d{1,9})\]|[^.\[\]]+")  # a key may look like an index of thousands of digits
 
 
 class _Pairs(list[tuple[str, Any]]):

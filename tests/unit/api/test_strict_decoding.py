@@ -24,6 +24,11 @@ def test_sorted_keys_count_elements_as_numbers() -> None:
     ]
 
 
+def test_keys_that_look_like_indexes_without_end_are_keys() -> None:
+    names = [f'unknown field "a[{digits * 5000}]"' for digits in "21"]
+    assert by_keys(names) == names[::-1]
+
+
 def test_what_yaml_names_twice_is_warned_of_line_by_line() -> None:
     fault = 'yaml: unmarshal errors:\n  line 5: key "name" already set in map\n  line 7: key "a" already set in map'
     told = ['line 5: key "name" already set in map', 'line 7: key "a" already set in map']
