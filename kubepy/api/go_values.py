@@ -7,7 +7,7 @@ import re
 from decimal import Decimal
 from typing import Any, Final
 
-_INTEGER: Final = re.compile(r"([+-]?)0*([0-9]+)", re.ASCII)
+_INTEGER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _DIGITS_INT64: Final = 19
 
 
@@ -16,10 +16,9 @@ def atoi(text: str) -> int:
 
     Unlike int() it takes no spaces and no digits of other scripts, and has no limit of its own to zeros in front.
     """
-    found = _INTEGER.fullmatch(text)
-    if found is None:
+    if not _INTEGER.fullmatch(text):
         raise ValueError(f'strconv.Atoi: parsing "{text}": invalid syntax')
-    number = int(f"{found[1]}{found[2][: _DIGITS_INT64 + 1]}")
+    number = int(text.lstrip("+-").lstrip("0")[: _DIGITS_INT64 + 1] or "0") * (-1 if text[0] == "-" else 1)
     if not -(1 << 63) <= number < 1 << 63:
         raise ValueError(f'strconv.Atoi: parsing "{text}": value out of range')
     return number

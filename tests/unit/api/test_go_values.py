@@ -24,6 +24,7 @@ def test_integers_are_read_as_go_reads_them(text: str, number: int) -> None:
         (str(MOST + 1), "value out of range"),
         (str(-MOST - 2), "value out of range"),
         ("9" * 5000, "value out of range"),
+        ("0" * 200_000 + "x", "invalid syntax"),
     ],
 )
 def test_what_is_no_integer_to_go_is_refused_in_its_words(text: str, why: str) -> None:
