@@ -188,9 +188,11 @@ def parse_patch(ctx: Context, media: str, served: Served, kind: tuple[str, str] 
 
 def _operation_faults(body: bytes, operations: list[Object]) -> list[str]:
     """What is wrong with the fields of operations, one operation after the other."""
-    repeated = schemas.duplicate_fields(body, operations)
+    repeated: dict[str, list[str]] = {}
+    for fault in schemas.duplicate_fields(body, operations):
+        repeated.setdefault(fault.partition(".")[0], []).append(fault)
     faults: list[str] = []
     for index, operation in enumerate(operations):
         faults += [f'unknown field "[{index}].{name}"' for name in operation if name not in _OPERATION]
-        faults += [fault for fault in repeated if fault.startswith(f'duplicate field "[{index}].')]
+        faults += repeated.get(f'duplicate field "[{index}]', ())
     return faults

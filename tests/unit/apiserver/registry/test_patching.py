@@ -247,3 +247,17 @@ def test_owned_fields_are_written_in_upstreams_order() -> None:
         )
 
     on_server(test)
+
+
+def test_many_operations_that_say_a_thing_twice_are_told_of_in_order_and_in_time() -> None:
+    async def test(ask: Asker) -> None:
+        await ask("POST", MAPS, {"metadata": {"name": "a"}, "data": {"k": "v"}})
+        operation = b'{"op":"add","op":"add","path":"/data/k","value":"w","more":1}'
+        patched = await ask("PATCH", f"{MAPS}/a", b"[" + b",".join([operation] * 5000) + b"]", kind=JSON_PATCH)
+        assert patched.body["data"] == {"k": "w"}
+        told = ["unknown field [0].more", "duplicate field [0].op", "unknown field [1].more"]
+        assert [each.replace('\\"', "") for each in patched.warnings[:3]] == [
+            f'299 - "json patch {each}"' for each in told
+        ]
+
+    on_server(test)
