@@ -42,9 +42,9 @@ from kubepy.apiserver.lookup import Lookup
 from kubepy.apiserver.loops import bootstrap, hooks
 from kubepy.apiserver.loops.custom_resources import CustomResources
 from kubepy.apiserver.loops.hooks import Hooks
-from kubepy.apiserver.loops.identity import Identity
 from kubepy.apiserver.loops.kubernetes_service import KubernetesService, advertised_address
 from kubepy.apiserver.loops.policy_status import PolicyStatus
+from kubepy.apiserver.loops.server_lease import ServerLease
 from kubepy.apiserver.loops.services import DefaultServiceCidr, Repairs
 from kubepy.apiserver.proxying.kubelets import Kubelets
 from kubepy.apiserver.proxying.pod_streams import PodStreams
@@ -244,7 +244,7 @@ class ApiServer:
         self._scope.start(trust.run(self.client, self.config, self._clock), name="trust for extension servers")
         self._scope.start(self._service_cidr.run(), name="default ServiceCIDR")
         self._scope.start(self._repairs.run(), name="repairs of Services")
-        self._scope.start(Identity(self.client, self._clock).run(), name="identity")
+        self._scope.start(ServerLease(self.client, self._clock).run(), name="server lease")
         self.hooks.done(hooks.SERVICES)
         _log.info("ready")
 

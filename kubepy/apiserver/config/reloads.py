@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from kubepy.apiserver.loops.identity import server_id
+from kubepy.apiserver.loops.server_lease import server_id
 
 SUCCESS, FAILURE = "success", "failure"
 

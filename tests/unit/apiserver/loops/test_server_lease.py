@@ -8,7 +8,7 @@ import uvloop
 
 from kubepy.api import resources
 from kubepy.apiserver.embedded import in_process
-from kubepy.apiserver.loops.identity import Identity, is_expired, render_lease, server_id
+from kubepy.apiserver.loops.server_lease import ServerLease, is_expired, render_lease, server_id
 from kubepy.lib.clock import SYSTEM
 
 LEASES = resources.named("leases", "coordination.k8s.io")
@@ -40,7 +40,7 @@ def test_the_lease_is_made_and_renewed_and_dead_ones_are_taken_away() -> None:
             await client.create(
                 LEASES, {**render_lease("b", "x", NOW), "metadata": {"name": "b", "namespace": "default"}}
             )
-            successor = Identity(client, SYSTEM)
+            successor = ServerLease(client, SYSTEM)
             await successor.renew()
             await successor.collect()
             left = await client.list(LEASES)

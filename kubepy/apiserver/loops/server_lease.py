@@ -59,7 +59,7 @@ def is_expired(lease: Object, now: datetime) -> bool:
     return parse_rfc3339(renewed) + timedelta(seconds=duration_s) < now
 
 
-class Identity:
+class ServerLease:
     """Keeps one server's Lease."""
 
     def __init__(self, client: Client, clock: Clock) -> None:
