@@ -257,13 +257,16 @@ def test_webhooks_are_told_what_the_request_has_left_and_none_is_asked_after_its
         each = [hooks.webhook(name, admitted, timeoutSeconds=seconds) for name, seconds in configured]
         await hooks.configure("Validating", "v", *each)
         assert (await hooks.api.call("POST", MAPS + "?timeout=10s", config_map("a")))[0] == 201
-        assert sorted(path for path, _ in hooks.server.asked) == ["/long?timeout=10s", "/short?timeout=5s"]
+        told = dict(path.removesuffix("s").split("?timeout=") for path, _ in hooks.server.asked)
+        assert told.keys() == {"/long", "/short"}
+        assert int(told["/short"]) <= 5 < int(told["/long"]) <= 10  # a slow machine leaves less
         hooks.server.asked.clear()
         slow = hooks.webhook("slow", never, timeoutSeconds=20, failurePolicy="Ignore")
         await hooks.configure("Mutating", "m", slow, hooks.webhook("next", admitted, failurePolicy="Ignore"))
-        status, answer = await hooks.api.call("POST", MAPS + "?timeout=300ms", config_map("b"))
+        status, answer = await hooks.api.call("POST", MAPS + "?timeout=1500ms", config_map("b"))
         assert (status, answer["reason"]) == (504, "Timeout")
-        assert [path for path, _ in hooks.server.asked] == ["/slow?timeout=1s"]
+        (path,) = (path for path, _ in hooks.server.asked)
+        assert path in ("/slow?timeout=1s", "/slow?timeout=2s")
 
     on_hooks(tmp_path, test)
 
