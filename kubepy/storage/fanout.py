@@ -4,16 +4,25 @@ Watchers with equal selections form a group; an event is tested once a group, ho
 that pin a name or a field are found through an index, so thousands of kubelets that each watch the pods of their
 own node cost an event nothing. A change that makes an object enter a selection is ADDED there, one that makes it
 leave is DELETED, with its last selected state at the revision of the change.
+A write to each of a hundred connections costs more than what is written. So while events of a selection with many
+watchers come fast, they are told together: the first at once, those that follow within GATHER_S as one batch.
 Source: upstream's cacher.go, convertToWatchEvent; watcher triggers of pkg/registry/core/pod.
 """
 
-from collections.abc import Iterable
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from kubepy.storage.cached import CachedObject, WatchEvent
 from kubepy.storage.selection import Selection, Test
 from kubepy.storage.splice import respliced
 from kubepy.storage.watcher import ByteWatcher, EventWatcher
 
+GATHER_S: Final = 0.02
+"""How long at most an event waits for others: far less than what its watchers do with it takes."""
+GATHER_FROM: Final = 32
+"""So many watchers of one selection are worth it."""
 _Place = tuple[str, str]
 _EVERYWHERE: _Place = ("", "")
 
@@ -44,13 +53,14 @@ def left(last: CachedObject, revision: int) -> WatchEvent:
 class Group:
     """The watchers of one selection."""
 
-    __slots__ = ("_joined", "byte_watchers", "event_watchers", "selection", "test")
+    __slots__ = ("_joined", "byte_watchers", "event_watchers", "flushed_at_s", "selection", "test")
 
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
         self.test = selection.test()
         self.byte_watchers: list[ByteWatcher] = []
         self.event_watchers: list[EventWatcher] = []
+        self.flushed_at_s = 0.0
         self._joined: tuple[bytes, bytes, int, bytes] = (b"", b"", 0, b"")
 
     def pack(self, lines: list[bytes]) -> bytes:
@@ -80,9 +90,11 @@ class Group:
 
 
 class Fanout:
-    """All watchers of one resource."""
+    """All watchers of one resource; `now_s` is a clock of seconds that do not go backwards."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._gathering: asyncio.TimerHandle | None = None
         self._groups: dict[Selection, tuple[Group, _Place]] = {}
         self._by_place: dict[_Place, list[Group]] = {}
         self._fields: dict[str, int] = {}
@@ -132,11 +144,26 @@ class Fanout:
             self.told += len(group.byte_watchers) + len(group.event_watchers)
 
     def flush(self) -> None:
-        """Lets go of what was told."""
-        if self._unflushed:
-            groups, self._unflushed = self._unflushed, {}
-            for group in groups:
+        """Lets go of what was told; what should wait for more of its kind, a little later."""
+        if not self._unflushed:
+            return
+        now_s = self._now_s()
+        groups, self._unflushed = self._unflushed, {}
+        for group in groups:
+            if len(group.byte_watchers) >= GATHER_FROM and now_s - group.flushed_at_s < GATHER_S:
+                self._unflushed[group] = None
+            else:
+                group.flushed_at_s = now_s
                 group.flush()
+        if self._unflushed and self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(GATHER_S, self._flush_gathered)
+
+    def _flush_gathered(self) -> None:
+        self._gathering = None
+        groups, self._unflushed = self._unflushed, {}
+        for group in groups:
+            group.flushed_at_s = self._now_s()
+            group.flush()
 
     def bookmark(self, mark: WatchEvent) -> None:
         """Tells those who take bookmarks."""
@@ -150,7 +177,10 @@ class Fanout:
                 listener.push(mark, size)
 
     def end(self) -> None:
-        """Ends every watch."""
+        """Ends every watch; what they were told and had to wait for, they still get."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
         for watcher in self._watchers():
             watcher.end()
         for listener in self._listeners():

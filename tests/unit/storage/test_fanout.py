@@ -1,8 +1,10 @@
+import asyncio
+
 import orjson
 
 from kubepy.api.selectors import parse_field_selector, parse_label_selector
 from kubepy.storage.cached import CachedObject, WatchEvent
-from kubepy.storage.fanout import Fanout, seen_by
+from kubepy.storage.fanout import GATHER_FROM, Fanout, seen_by
 from kubepy.storage.selection import Selection, select
 from kubepy.storage.watcher import ByteWatcher
 from tests.unit.storage.builders import cached
@@ -118,3 +120,35 @@ def test_a_group_without_watchers_is_dropped() -> None:
     assert fanout._groups == {}
     assert fanout._by_place == {}
     assert fanout._fields == {}
+
+
+def test_fast_events_to_many_watchers_are_told_together_the_first_at_once() -> None:
+    async def test(watchers: int) -> list[list[bytes]]:
+        now_s = 100.0
+        fanout = Fanout(lambda: now_s)
+        sinks = [Sink(fanout, select()) for _ in range(watchers)]
+        written: list[list[bytes]] = [[] for _ in sinks]
+        for sink, lines in zip(sinks, written, strict=True):
+            waiting = asyncio.ensure_future(anext(sink.watcher))
+            await asyncio.sleep(0)
+            sink.watcher.push_to(lambda batch, lines=lines: lines.append(batch) or True)  # type: ignore[misc]
+            waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        for revision in range(1, 6):
+            fanout.dispatch(WatchEvent("ADDED", cached(f"x{revision}", revision=revision)))
+            fanout.flush()
+        assert all(len(lines) == (1 if watchers >= GATHER_FROM else 5) for lines in written)
+        while len(written[-1]) < 2:
+            await asyncio.sleep(0)  # what is awaited is the loop's own clock
+        now_s += 10
+        fanout.dispatch(WatchEvent("ADDED", cached("y", revision=6)))
+        fanout.flush()
+        fanout.end()
+        return written
+
+    def told(batches: list[bytes]) -> list[list[str]]:
+        return [[orjson.loads(line)["object"]["metadata"]["name"] for line in each.splitlines()] for each in batches]
+
+    many = asyncio.run(test(GATHER_FROM))
+    assert all(told(batches) == [["x1"], ["x2", "x3", "x4", "x5"], ["y"]] for batches in many)
+    few = asyncio.run(test(GATHER_FROM - 1))
+    assert all(told(batches) == [["x1"], ["x2"], ["x3"], ["x4"], ["x5"], ["y"]] for batches in few)
