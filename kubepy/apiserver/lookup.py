@@ -7,6 +7,7 @@ Objects that come out are shared or made for the call: never change them.
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from kubepy.api.errors import object_not_found
 from kubepy.api.resources import Resource
 
 Object = dict[str, Any]
@@ -31,3 +32,14 @@ class Lookup(Protocol):
 
     async def fresh(self, resource: Resource) -> None:
         """Returns when the cache of `resource` holds every write that was acknowledged before the call."""
+
+
+async def find(lookup: Lookup, resource: Resource, name: str, namespace: str | None = None) -> Object:
+    """The object, as new as the store is where the caches have none. Raises NotFound."""
+    found = lookup.get(resource, name, namespace)
+    if found is None:
+        await lookup.fresh(resource)
+        found = lookup.get(resource, name, namespace)
+    if found is None:
+        raise object_not_found(resource.group, resource.plural, name)
+    return found

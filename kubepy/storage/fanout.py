@@ -73,8 +73,9 @@ class Group:
             self._joined = (lines[0], lines[-1], len(lines), joined)
         return joined
 
-    def flush(self) -> None:
+    def flush(self, now_s: float) -> None:
         """Lets go of what was pushed: watchers that were told the same share the bytes."""
+        self.flushed_at_s = now_s
         for watcher in self.byte_watchers.copy():
             watcher.flush()
 
@@ -153,8 +154,7 @@ class Fanout:
             if len(group.byte_watchers) >= GATHER_FROM and now_s - group.flushed_at_s < GATHER_S:
                 self._unflushed[group] = None
             else:
-                group.flushed_at_s = now_s
-                group.flush()
+                group.flush(now_s)
         if self._unflushed and self._gathering is None:
             self._gathering = asyncio.get_running_loop().call_later(GATHER_S, self._flush_gathered)
 
@@ -162,8 +162,7 @@ class Fanout:
         self._gathering = None
         groups, self._unflushed = self._unflushed, {}
         for group in groups:
-            group.flushed_at_s = self._now_s()
-            group.flush()
+            group.flush(self._now_s())
 
     def bookmark(self, mark: WatchEvent) -> None:
         """Tells those who take bookmarks."""

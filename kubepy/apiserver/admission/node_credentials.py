@@ -6,7 +6,7 @@ Source: plugin/pkg/admission/noderestriction (admitServiceAccount, admitPodCerti
 from collections.abc import Iterator
 
 from kubepy.api import resources
-from kubepy.api.errors import InternalError, NotFound, object_not_found
+from kubepy.api.errors import InternalError, NotFound
 from kubepy.api.resources import Resource
 from kubepy.apiserver.admission.attributes import Attributes
 from kubepy.apiserver.admission.certificates import decode
@@ -15,7 +15,7 @@ from kubepy.apiserver.admission.service_account import MIRROR
 from kubepy.apiserver.authn.user import NODE_PREFIX
 from kubepy.apiserver.authz.chain import Authorization
 from kubepy.apiserver.http.request_info import RequestInfo
-from kubepy.apiserver.lookup import Lookup, Object
+from kubepy.apiserver.lookup import Lookup, Object, find
 from kubepy.lib import pki
 
 _PODS, _NODES = resources.named("pods"), resources.named("nodes")
@@ -121,13 +121,7 @@ class NodeCredentials:
 
     async def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         """The object, as new as the store is where the caches have none. Raises NotFound."""
-        found = self._lookup.get(resource, name, namespace)
-        if found is None:
-            await self._lookup.fresh(resource)
-            found = self._lookup.get(resource, name, namespace)
-        if found is None:
-            raise object_not_found(resource.group, resource.plural, name)
-        return found
+        return await find(self._lookup, resource, name, namespace)
 
     async def _named(self, resource: Resource, name: str, namespace: str | None, what: str) -> Object:
         try:

@@ -11,12 +11,12 @@ from typing import Any
 
 from kubepy.api import resources
 from kubepy.api.defaults.registry import apply_defaults
-from kubepy.api.errors import BadRequest, FieldError, conflict, invalid, invalid_object, object_not_found
+from kubepy.api.errors import BadRequest, FieldError, conflict, invalid, invalid_object
 from kubepy.api.resources import Resource
 from kubepy.api.validation.registry import rules_for
 from kubepy.apiserver.admission.attributes import ANNOTATIONS
 from kubepy.apiserver.authn.user import SERVICE_ACCOUNT_PREFIX
-from kubepy.apiserver.lookup import Lookup, Object
+from kubepy.apiserver.lookup import Lookup, Object, find
 from kubepy.apiserver.registry.context import Context
 from kubepy.lib.clock import rfc3339
 from kubepy.lib.jwt_keys import Claims, Signer
@@ -55,7 +55,7 @@ class TokenIssuer:
         metadata = dict(request.get("metadata") or {})
         if faults := naming_faults(metadata, namespace, name):
             raise invalid_object(GROUP, "TokenRequest", name, faults)
-        account = await self._get(_ACCOUNTS, name, namespace)
+        account = await find(self.lookup, _ACCOUNTS, name, namespace)
         uid = account["metadata"].get("uid")
         if (said := metadata.get("uid")) and said != uid:
             why = f"the UID in the token request ({said}) does not match the UID of the service account ({uid})"
@@ -101,7 +101,7 @@ class TokenIssuer:
         resource = None if group else _BINDABLE.get(kind)
         if resource is None:
             raise BadRequest(f"cannot bind token to object of type {group}/{version}, Kind={kind}")
-        found = await self._get(resource, name, namespace if resource.namespaced else None)
+        found = await find(self.lookup, resource, name, namespace if resource.namespaced else None)
         if kind == "Pod" and found["spec"].get("serviceAccountName") != account:
             raise BadRequest(
                 f'cannot bind token for serviceaccount "{account}" to pod running with different serviceaccount name.'
@@ -114,15 +114,6 @@ class TokenIssuer:
             )
             raise conflict("", kind, name, why)
         return {**found, "kind": kind}
-
-    async def _get(self, resource: Resource, name: str, namespace: str | None) -> Object:
-        found = self.lookup.get(resource, name, namespace)
-        if found is None:
-            await self.lookup.fresh(resource)
-            found = self.lookup.get(resource, name, namespace)
-        if found is None:
-            raise object_not_found(resource.group, resource.plural, name)
-        return found
 
     def _is_extended(self, spec: Object, bound: Object | None) -> bool:
         is_mounted = bound is not None and bound["kind"] == "Pod" and spec["expirationSeconds"] == MOUNTED_LIFETIME_S
